@@ -1,0 +1,67 @@
+"""The errors that `inspector` raises on purpose.
+
+    InspectorError
+    ├── CaptureError          a recording could not be started
+    ├── FileFormatError       a file is not a readable recording
+    │   └── FutureVersionError    ... because a newer inspector wrote it
+    ├── ScriptError           TorchScript could not be made or read
+    ├── SourceError           a script given on the command line could not be found or read
+    └── RenderError           a picture could not be drawn
+        ├── GraphvizMissing       no `dot` on PATH and no pygraphviz
+        └── GraphvizTimeout       the layout took longer than allowed
+
+Each message says what failed, where, and what to do next; it is meant to be shown to the
+user as it stands.
+"""
+
+from __future__ import annotations
+
+
+class InspectorError(Exception):
+    """Base of all errors of this package."""
+
+
+class CaptureError(InspectorError):
+    """A recording could not be started (for example inside another recording)."""
+
+
+class FileFormatError(InspectorError):
+    """A file is not a recording, or is damaged."""
+
+
+class FutureVersionError(FileFormatError):
+    """A recording was written by a newer format than this package reads."""
+
+
+class ScriptError(InspectorError):
+    """TorchScript could not compile, trace or load a model.
+
+    Args:
+        message: what failed and what to do, in plain words.
+        detail: the compiler's own text, unchanged.
+        file, line: the user's line that the compiler names, where it names one.
+    """
+
+    def __init__(
+        self, message: str, *, detail: str = "", file: str | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.file = file
+        self.line = line
+
+
+class SourceError(InspectorError):
+    """A script or module named on the command line could not be found or read."""
+
+
+class RenderError(InspectorError):
+    """A picture could not be drawn."""
+
+
+class GraphvizMissing(RenderError):
+    """Neither a `dot` program nor the pygraphviz package is there."""
+
+
+class GraphvizTimeout(RenderError):
+    """Graphviz did not finish within the time limit."""

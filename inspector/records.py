@@ -1,0 +1,352 @@
+"""The data model: what a recording, a static graph and an overlay consist of.
+
+Everything here is frozen and holds no live tensor, module or grad_fn: a record can be saved,
+compared and drawn long after the run. Ids count from 0 in execution order and are the index
+of the record in its tuple. This module imports nothing but the standard library.
+
+    Recording
+    ├── ops            Op            one outermost call on tensors, in order
+    ├── tensors        TensorInfo    one *value* of a tensor: an in-place write makes a new one
+    ├── module_calls   ModuleCall    one call of an nn.Module
+    ├── decisions      Decision      a tensor became a Python value
+    ├── grad_nodes     GradNode      one autograd node that ran in a backward pass
+    ├── parameters     ParameterInfo one parameter or buffer
+    ├── steps          Step          backward, optimizer.step, zero_grad
+    └── failure        Failure       the exception that ended the run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in Python code. Lines count from 1, columns from 0 as in `ast`."""
+
+    file: str
+    line: int
+    column: int
+    function: str
+    end_line: int | None = None
+    end_column: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSummary:
+    """Statistics of one tensor's values.
+
+    `min`, `max`, `mean`, `std` are over the finite values (None when there are none; `std` is
+    the population standard deviation). `zero_fraction` is zeros / numel, 0.0 for an empty
+    tensor. `histogram` counts the finite values in equal bins between `min` and `max`.
+    `sample` holds the first few values in memory order of a contiguous copy, as Python floats
+    (NaN and infinities included). For complex tensors the statistics are of the magnitude.
+    """
+
+    numel: int
+    min: float | None
+    max: float | None
+    mean: float | None
+    std: float | None
+    nan_count: int
+    inf_count: int
+    zero_fraction: float
+    histogram: tuple[int, ...] = ()
+    sample: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """One value of a tensor.
+
+    An in-place write makes a new `TensorInfo` whose `alias_of` is the value it replaced and
+    whose `version` is higher; a view's `alias_of` is the tensor it looks into. `storage`
+    numbers the memory behind the tensor: equal numbers share memory.
+    """
+
+    id: int
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    requires_grad: bool
+    is_leaf: bool
+    name: str | None = None
+    alias_of: int | None = None
+    version: int = 0
+    summary: TensorSummary | None = None
+    producer: int | None = None
+    storage: int | None = None
+    layout: str = "strided"
+    nbytes: int = 0
+    grad: TensorSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One ATen call below an op or an autograd node ("aten.addmm.default")."""
+
+    name: str
+    duration_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One outermost call of a function on tensors.
+
+    `name` is the plain name ("linear", "add", "getitem"); `function` the qualified one.
+    `inputs` and `outputs` are tensor ids in the order of the call; an in-place op has the new
+    value among its `outputs` and the replaced ones in `overwrites`. `arguments` renders the
+    call's arguments, tensors as `%id`. `source` is the user's own line, `call_site` the
+    innermost Python line (inside `torch.nn` for a module's own code), `stack` the user's
+    frames, innermost first. `phase` is "forward" or "backward" (ran while a backward pass
+    was running: a custom backward, a hook, a recomputation).
+    """
+
+    id: int
+    name: str
+    function: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    module_call: int | None = None
+    source: Source | None = None
+    stack: tuple[Source, ...] = ()
+    duration_us: float = 0.0
+    kernels: tuple[Kernel, ...] = ()
+    arguments: str = ""
+    call_site: Source | None = None
+    overwrites: tuple[int, ...] = ()
+    phase: str = "forward"
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """One call of a module. The same module called twice is two calls.
+
+    `path` is the name from the outermost recorded module ("encoder.layers.0", "" for that
+    module itself). Modules called from a plain function start at their class name
+    ("Generator", "Generator.net.0"). `ops` are the ops run directly in this call, not those
+    of the calls inside it.
+    """
+
+    id: int
+    path: str
+    type: str
+    parent: int | None
+    training: bool
+    ops: tuple[int, ...] = ()
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A tensor became a Python value, and so could steer the program.
+
+    `op` is the reading op, `tensor` the tensor read, `kind` names the read ("bool", "item",
+    "int", "float", "len", "tolist", ...).
+    """
+
+    id: int
+    op: int
+    tensor: int | None
+    value: bool | int | float | str
+    kind: str
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GradNode:
+    """One autograd node that ran, in the order of execution.
+
+    `op` is the forward op that created it, `parameter` the path of the leaf that an
+    AccumulateGrad adds to. `grad_outputs` came in (gradients of the forward op's outputs),
+    `grad_inputs` went out. `accumulated` is true when a gradient was added onto an old one.
+    `next` lists the nodes (ids in this recording) that the outgoing gradients went to, one
+    per graph edge, in argument order; edges to nodes that did not run are left out.
+    """
+
+    id: int
+    name: str
+    op: int | None
+    parameter: str | None
+    grad_inputs: tuple[TensorSummary | None, ...]
+    grad_outputs: tuple[TensorSummary | None, ...]
+    pass_index: int
+    accumulated: bool = False
+    next: tuple[int, ...] = ()
+    tensor: int | None = None
+    duration_us: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterInfo:
+    """A parameter or buffer of a recorded module; `names` are all its paths (shared ones)."""
+
+    name: str
+    names: tuple[str, ...]
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    requires_grad: bool
+    tensor: int | None = None
+    grad: TensorSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event of training: `kind` is "backward", "optimizer_step" or "zero_grad".
+
+    `first_op` and `last_op` bound the ops it ran (half open, both equal when it ran none).
+    `pass_index` is the backward pass's number. `detail` names the optimizer's class, and
+    `learning_rates` has one entry per parameter group.
+    """
+
+    id: int
+    kind: str
+    first_op: int
+    last_op: int
+    source: Source | None = None
+    pass_index: int | None = None
+    detail: str = ""
+    learning_rates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exception that ended the run; `op` is the op that raised it, if one did."""
+
+    type: str
+    message: str
+    op: int | None
+    source: Source | None
+    inputs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recorded run.
+
+    `output` and `inputs` are the ids of the tensors returned and passed in. `sources` maps
+    each file that appears in a `source` to its text at the time of the run, `lines` each of
+    the user's files to how often each line ran. `values` holds arrays when they were asked
+    for. `notes` says what could not be recorded. `meta` is JSON-like.
+    """
+
+    ops: tuple[Op, ...]
+    tensors: Mapping[int, TensorInfo]
+    module_calls: tuple[ModuleCall, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    grad_nodes: tuple[GradNode, ...] = ()
+    parameters: tuple[ParameterInfo, ...] = ()
+    steps: tuple[Step, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    lines: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    failure: Failure | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[int, ...] = ()
+    output: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    values: Mapping[int, numpy.ndarray] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the recording to one file; see `inspector.store`."""
+        from inspector.store import save
+
+        save(self, path)
+
+    def to_text(self) -> str:
+        """One line per op; see `inspector.text`."""
+        from inspector.text import to_text
+
+        return to_text(self)
+
+
+@dataclass(frozen=True, slots=True)
+class IRNode:
+    """One node of a TorchScript graph.
+
+    `inputs` and `outputs` are value names, unique in the whole `StaticGraph`. `parent` is
+    (node id, block index) of the owning block, None at the top. A `prim::CallMethod` or
+    `prim::CallFunction` that was opened owns its callee's nodes as block 0. `module_path`
+    is the path of the module whose code the node belongs to ("" at the top). `types` are the
+    types of the outputs as TorchScript prints them. `text` is the node's own line of IR.
+    """
+
+    id: int
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    parent: tuple[int, int] | None
+    module_path: str = ""
+    source: Source | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    text: str = ""
+    blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IRValue:
+    """An input of a static graph (`name` is the value's name, `label` what the user wrote)."""
+
+    name: str
+    label: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaticGraph:
+    """TorchScript IR: `nodes` of all blocks in order of their text, `text` as torch prints it.
+
+    `block_outputs` maps (node id, block index) to the values that the block returns, `None`
+    as node id standing for the whole graph; `block_inputs` likewise (a loop's counter and
+    carried values, a callee's arguments).
+    """
+
+    kind: str
+    nodes: tuple[IRNode, ...]
+    text: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    inputs: tuple[IRValue, ...] = ()
+    block_inputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
+    block_outputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What one recording executed of a static graph.
+
+    `executions` counts per node id, `taken` lists the block index per visit of each
+    `prim::If`, `trips` the trips per visit of each `prim::Loop`. `op_to_node` maps op ids to
+    node ids; `unmatched_ops` are ops with no node. `first_divergence` is the first op at
+    which the static graph cannot have run what was recorded, with the reason in words.
+    """
+
+    executions: Mapping[int, int]
+    taken: Mapping[int, tuple[int, ...]]
+    trips: Mapping[int, tuple[int, ...]]
+    op_to_node: Mapping[int, int]
+    unmatched_ops: tuple[int, ...] = ()
+    first_divergence: Divergence | None = None
+    method: str = "source positions"
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """Where static graph and recording part: the op, the node, and why, in plain words."""
+
+    op: int | None
+    node: int | None
+    source: Source | None
+    reason: str

@@ -1,0 +1,97 @@
+"""What a picture shows, before anyone decides where it goes or what colour it has.
+
+A `GraphView` is a graph of nodes in nested boxes. Nodes carry field names (`kind`, `flags`),
+never colours or coordinates: `inspector.render` turns them into DOT, a layout and SVG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NODE_KINDS = (
+    "op",  # one op of the dynamic graph, or an IR node that computes
+    "input",  # a tensor that came from outside
+    "output",  # a tensor that was returned
+    "parameter",  # a parameter or buffer (drawn once per use)
+    "decision",  # a tensor became a Python value; carries the value
+    "constant",  # a constant of the IR
+    "grad",  # an autograd node
+    "accumulate",  # an AccumulateGrad node
+    "branch",  # prim::If
+    "loop",  # prim::Loop
+    "box",  # a closed box standing for what is inside
+)
+"""Kinds known today. The set is open: an unknown kind is drawn like "op"."""
+
+NODE_FLAGS = (
+    "failed",  # this op raised
+    "inplace",  # writes into an existing tensor
+    "view",  # the output shares memory with an input
+    "nonfinite",  # NaN or Inf appeared here
+    "executed",  # IR: ran for this input
+    "skipped",  # IR: did not run for this input
+    "accumulated",  # gradient was added onto an old one
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewNode:
+    """One node. `id` is unique in its view and stable over re-rendering ("op:12").
+
+    `title` is the big line, `subtitle` the small one below it (may be empty); `badge` a short
+    mark at the corner ("×3"). `ops` are the recorded op ids that the node stands for: nodes
+    of other views with a common op light up together. `box` is the id of the owning box.
+    `source` is (file, line) of the user's code.
+    """
+
+    id: str
+    kind: str
+    title: str
+    subtitle: str = ""
+    badge: str = ""
+    box: str | None = None
+    flags: tuple[str, ...] = ()
+    ops: tuple[int, ...] = ()
+    source: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEdge:
+    """One edge between node ids; `kind` is "data", "control", "grad" or "write"."""
+
+    source: str
+    target: str
+    label: str = ""
+    kind: str = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewBox:
+    """An open box around nodes: a module call, an IR block, a step.
+
+    `kind` is "module", "block", "call" or "step"; `flags` as for nodes ("executed",
+    "skipped").
+    """
+
+    id: str
+    title: str
+    parent: str | None = None
+    kind: str = "module"
+    subtitle: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """A picture's content. `direction` is "TB" (top to bottom) or "BT".
+
+    `hidden` counts what was left out or folded, by a word for it ("ops in closed boxes").
+    """
+
+    name: str
+    nodes: tuple[ViewNode, ...]
+    edges: tuple[ViewEdge, ...]
+    boxes: tuple[ViewBox, ...] = ()
+    direction: str = "TB"
+    hidden: Mapping[str, int] = field(default_factory=dict)
