@@ -1,0 +1,330 @@
+"""From the raw notes of a finished run to a `Recording`."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from inspector.capture.calls import plain_name, qualified_name
+from inspector.capture.frames import Site, is_user_file
+from inspector.capture.tape import Argument, RawOp, Tape
+from inspector.capture.tensors import RawTensor
+from inspector.records import (
+    Decision,
+    Failure,
+    GradNode,
+    ModuleCall,
+    Op,
+    ParameterInfo,
+    Recording,
+    Source,
+    Step,
+    TensorInfo,
+    TensorSummary,
+)
+
+
+class Assembler:
+    """Makes the records of one tape.
+
+    Args:
+        tape: the notes.
+        roots: path -> module, the outermost modules that were called.
+    """
+
+    def __init__(self, tape: Tape, roots: Mapping[str, nn.Module]) -> None:
+        self._tape = tape
+        self._roots = roots
+        self._node_ends = [row.end_node for row in tape.ops]
+        self._stacks: dict[Site, tuple[Source, ...]] = {}
+
+    def recording(
+        self,
+        *,
+        lines: Mapping[str, Mapping[int, int]],
+        error: BaseException | None,
+        meta: Mapping[str, Any],
+        inputs: tuple[int, ...],
+        output: tuple[int, ...],
+    ) -> Recording:
+        """The finished recording; nothing in it is alive."""
+        tape = self._tape
+        grad_nodes = tuple(self._grad_nodes())
+        parameters, names = self._parameters(grad_nodes)
+        ops = tuple(self._op(i, row) for i, row in enumerate(tape.ops))
+        failure = None if error is None else self._failure(error, ops)
+        module_calls = tuple(self._module_calls(ops))
+        decisions = tuple(
+            Decision(i, row.op, row.tensor, row.value, row.kind, ops[row.op].source)
+            for i, row in enumerate(tape.decisions)
+        )
+        steps = tuple(self._steps())
+        return Recording(
+            ops=ops,
+            tensors=self._tensors(names, grad_nodes),
+            module_calls=module_calls,
+            decisions=decisions,
+            grad_nodes=tuple(self._named(grad_nodes, names)),
+            parameters=parameters,
+            steps=steps,
+            sources=self._sources(ops, steps, failure, lines),
+            lines=lines,
+            failure=failure,
+            meta=meta,
+            inputs=inputs,
+            output=output,
+            notes=tuple(tape.notes),
+            values=tape.tensors.values,
+        )
+
+    def _op(self, number: int, row: RawOp) -> Op:
+        stack = self._stack(row.site)
+        call_site = self._tape.positions.call_site(row.site)
+        return Op(
+            id=number,
+            name=plain_name(row.func),
+            function=qualified_name(row.func),
+            inputs=row.inputs,
+            outputs=row.outputs,
+            module_call=row.module_call,
+            source=stack[0] if stack else call_site,
+            stack=stack,
+            duration_us=row.duration_ns / 1000,
+            kernels=tuple(row.kernels),
+            arguments=_join(row.arguments),
+            call_site=call_site,
+            overwrites=row.overwrites,
+            phase=row.phase,
+        )
+
+    def _stack(self, site: Site) -> tuple[Source, ...]:
+        known = self._stacks.get(site)
+        if known is None:
+            known = self._stacks[site] = self._tape.positions.user_stack(site)
+        return known
+
+    def _source(self, site: Site) -> Source | None:
+        stack = self._stack(site)
+        return stack[0] if stack else self._tape.positions.call_site(site)
+
+    def _user_source(self, site: Site) -> Source | None:
+        stack = self._stack(site)
+        return stack[0] if stack else None
+
+    def _module_calls(self, ops: Iterable[Op]) -> Iterable[ModuleCall]:
+        own: dict[int, list[int]] = {}
+        for op in ops:
+            if op.module_call is not None:
+                own.setdefault(op.module_call, []).append(op.id)
+        for i, row in enumerate(self._tape.module_calls):
+            yield ModuleCall(
+                i, row.path, row.type, row.parent, row.training,
+                tuple(own.get(i, ())), self._source(row.site),
+            )  # fmt: skip
+
+    def _steps(self) -> Iterable[Step]:
+        for i, row in enumerate(self._tape.steps):
+            yield Step(
+                i, row.kind, row.first_op, row.last_op, self._user_source(row.site),
+                row.pass_index, row.detail, row.learning_rates,
+            )  # fmt: skip
+
+    def _op_of(self, sequence: int | None) -> int | None:
+        """The op that made the autograd node with this sequence number."""
+        if sequence is None:
+            return None
+        number = bisect_left(self._node_ends, sequence + 1)
+        if number < len(self._node_ends) and self._tape.ops[number].first_node <= sequence:
+            return number
+        return None
+
+    def _grad_nodes(self) -> Iterable[GradNode]:
+        for i, row in enumerate(self._tape.grad_nodes):
+            yield GradNode(
+                id=i,
+                name=row.name,
+                op=self._op_of(row.sequence),
+                parameter=None,
+                grad_inputs=row.grad_inputs,
+                grad_outputs=row.grad_outputs,
+                pass_index=row.pass_index,
+                accumulated=row.accumulated,
+                next=row.next,
+                tensor=row.leaf,
+                duration_us=row.duration_ns / 1000,
+            )
+
+    def _named(self, nodes: Iterable[GradNode], names: Mapping[int, str]) -> Iterable[GradNode]:
+        for node in nodes:
+            if node.tensor is None:
+                yield node
+            else:
+                object_number = self._tape.tensors.raw[node.tensor].object
+                yield replace(node, parameter=names.get(object_number))
+
+    def _tensors(
+        self, names: Mapping[int, str], nodes: tuple[GradNode, ...]
+    ) -> dict[int, TensorInfo]:
+        grads = self._gradients(nodes)
+        return {
+            i: _tensor_info(i, row, names.get(row.object), grads.get(i))
+            for i, row in enumerate(self._tape.tensors.raw)
+        }
+
+    def _gradients(self, nodes: tuple[GradNode, ...]) -> dict[int, TensorSummary]:
+        """The gradient of each tensor, from the last pass that brought one."""
+        by_output: dict[tuple[int | None, int], int] = {
+            (raw.sequence, raw.output_nr): i
+            for i, raw in enumerate(self._tape.tensors.raw)
+            if raw.sequence is not None
+        }
+        found: dict[int, TensorSummary] = {}
+        for node, row in zip(nodes, self._tape.grad_nodes, strict=True):
+            for position, summary in enumerate(node.grad_outputs):
+                tensor = node.tensor
+                if tensor is None:
+                    tensor = by_output.get((row.sequence, position))
+                if tensor is not None and summary is not None:
+                    found[tensor] = summary
+        return found
+
+    def _parameters(
+        self, nodes: tuple[GradNode, ...]
+    ) -> tuple[tuple[ParameterInfo, ...], dict[int, str]]:
+        """Parameters and buffers of all roots, and the name of each tensor object."""
+        paths: dict[int, tuple[torch.Tensor, str, list[str]]] = {}
+        for root, module in self._roots.items():
+            for kind, named in _registered(module):
+                for name, tensor in named:
+                    full = ".".join(part for part in (root, name) if part)
+                    entry = paths.setdefault(id(tensor), (tensor, kind, []))
+                    if full not in entry[2]:
+                        entry[2].append(full)
+        names: dict[int, str] = {}
+        infos: list[ParameterInfo] = []
+        for tensor, kind, known_as in paths.values():
+            found = self._tape.tensors.find(tensor)
+            if found is not None:
+                names[found[0]] = known_as[0]
+            grad = tensor.grad if tensor.is_leaf else None
+            held = None if grad is None else self._tape.tensors.find(grad)
+            if held is not None:
+                names.setdefault(held[0], f"{known_as[0]}.grad")
+            infos.append(self._parameter(tensor, kind, known_as, found))
+        return tuple(infos), names
+
+    def _parameter(
+        self,
+        tensor: torch.Tensor,
+        kind: str,
+        names: list[str],
+        found: tuple[int, int] | None,
+    ) -> ParameterInfo:
+        first = None
+        if found is not None:
+            raws = self._tape.tensors.raw
+            first = next(i for i, raw in enumerate(raws) if raw.object == found[0])
+        grad = tensor.grad if tensor.is_leaf else None
+        return ParameterInfo(
+            names[0], tuple(names), kind, tuple(tensor.shape), _plain(tensor.dtype),
+            tensor.requires_grad, first, self._tape.summary(grad),
+        )  # fmt: skip
+
+    def _failure(self, error: BaseException, ops: tuple[Op, ...]) -> Failure:
+        op = self._failed_op(error, ops)
+        source = op.source if op is not None else _raised_at(error)
+        return Failure(
+            type=type(error).__qualname__,
+            message=str(error) or type(error).__qualname__,
+            op=None if op is None else op.id,
+            source=source,
+            inputs=() if op is None else op.inputs,
+        )
+
+    def _failed_op(self, error: BaseException, ops: tuple[Op, ...]) -> Op | None:
+        """The op that raised, or whose autograd node did."""
+        chain = _chain(error)
+        raised, node = self._tape.raised, self._tape.raised_node
+        if raised is not None and raised[0] in chain:
+            return ops[raised[1]]
+        if node is not None and node[0] in chain:
+            number = self._op_of(node[1])
+            return None if number is None else ops[number]
+        return None
+
+    def _sources(
+        self,
+        ops: tuple[Op, ...],
+        steps: tuple[Step, ...],
+        failure: Failure | None,
+        lines: Mapping[str, Any],
+    ) -> dict[str, str]:
+        files = {source.file for op in ops for source in (op.source, *op.stack) if source}
+        files |= {step.source.file for step in steps if step.source} | set(lines)
+        if failure is not None and failure.source is not None:
+            files.add(failure.source.file)
+        texts = {file: "".join(linecache.getlines(file)) for file in sorted(files)}
+        return {file: text for file, text in texts.items() if text}
+
+
+def _registered(module: nn.Module) -> Iterable[tuple[str, Iterable[tuple[str, torch.Tensor]]]]:
+    yield "parameter", module.named_parameters(remove_duplicate=False)
+    yield "buffer", module.named_buffers(remove_duplicate=False)
+
+
+def _tensor_info(
+    number: int, row: RawTensor, name: str | None, grad: TensorSummary | None
+) -> TensorInfo:
+    return TensorInfo(
+        id=number,
+        shape=row.shape,
+        dtype=_plain(row.dtype),
+        device=str(row.device),
+        requires_grad=row.requires_grad,
+        is_leaf=row.is_leaf,
+        name=name,
+        alias_of=row.alias_of,
+        version=max(row.version, 0),
+        summary=row.summary,
+        producer=row.producer,
+        storage=row.storage,
+        layout=_plain(row.layout),
+        nbytes=row.nbytes,
+        grad=grad,
+    )
+
+
+def _plain(value: torch.dtype | torch.layout) -> str:
+    return str(value).removeprefix("torch.")
+
+
+def _join(arguments: tuple[Argument, ...]) -> str:
+    return ", ".join(f"%{part}" if isinstance(part, int) else part for part in arguments)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The exception and those it was raised from."""
+    seen: list[BaseException] = []
+    following: Callable[[BaseException], BaseException | None] = lambda e: (
+        e.__cause__ or e.__context__
+    )
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current = following(current)
+    return seen
+
+
+def _raised_at(error: BaseException) -> Source | None:
+    """The innermost user line of the traceback."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_user_file(frame.filename):
+            return Source(frame.filename, frame.lineno or 1, frame.colno or 0, frame.name)
+    return None

@@ -1,0 +1,101 @@
+"""What kind of call a torch function is, and how it is called in a recording."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.overrides import resolve_name
+
+
+class CallKind(enum.Enum):
+    """How the recorder treats a function."""
+
+    COMPUTE = "compute"  # an op if it makes, writes or reads tensor values
+    METADATA = "metadata"  # never an op: shapes, flags, printing, hooks
+    BACKWARD = "backward"  # runs the autograd engine
+    SET_GRAD = "set grad"  # assigns to Tensor.grad
+    SET_DATA = "set data"  # assigns to Tensor.data: a write that autograd cannot see
+    MARKER = "marker"  # the profiler's range markers: tell of Optimizer.zero_grad
+
+
+_METADATA_METHODS = frozenset(
+    """
+    dim ndimension size numel nelement stride storage_offset element_size get_device data_ptr
+    is_contiguous is_floating_point is_complex is_signed is_inference is_pinned is_shared
+    is_set_to is_same_size is_conj is_neg is_coalesced is_distributed has_names dim_order
+    dense_dim sparse_dim qscheme q_scale q_zero_point result_type can_cast
+    untyped_storage storage storage_type _typed_storage backward_hooks type_as_string
+    __repr__ __str__ __format__ __hash__ __dir__ __reduce_ex__ __reduce__
+    register_hook register_post_accumulate_grad_hook retain_grad requires_grad_
+    _is_view _is_zerotensor is_tensor is_storage get_default_dtype
+    """.split()
+)
+
+_BACKWARD = frozenset((torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad))
+
+_READS = {
+    "__bool__": "bool",
+    "__int__": "int",
+    "__float__": "float",
+    "__complex__": "complex",
+    "__index__": "index",
+    "__len__": "len",
+    "__contains__": "contains",
+}
+
+
+class CallTable:
+    """Classifies functions, remembering the answer per function."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[Callable[..., Any], CallKind] = {}
+
+    def kind(self, func: Callable[..., Any]) -> CallKind:
+        """The kind of `func`."""
+        known = self._kinds.get(func)
+        if known is None:
+            known = self._kinds[func] = _classify(func)
+        return known
+
+
+def _classify(func: Callable[..., Any]) -> CallKind:
+    name = getattr(func, "__name__", "")
+    if func in _BACKWARD:
+        return CallKind.BACKWARD
+    if name == "__set__":
+        attribute = qualified_name(func)
+        if attribute == "torch.Tensor.grad.__set__":
+            return CallKind.SET_GRAD
+        return CallKind.SET_DATA if attribute == "torch.Tensor.data.__set__" else CallKind.METADATA
+    if name == "__get__" and qualified_name(func) == "torch.Tensor.grad.__get__":
+        return CallKind.METADATA  # hands out a tensor that exists already
+    if name == "_record_function_enter_new":
+        return CallKind.MARKER
+    if name in _METADATA_METHODS or name in ("_record_function_exit", "_set_grad_enabled"):
+        return CallKind.METADATA
+    return CallKind.COMPUTE
+
+
+def qualified_name(func: Callable[..., Any]) -> str:
+    """As in "torch.nn.functional.linear"; functions torch can't name go by module and qualname."""
+    name = resolve_name(func)
+    if name is None:
+        module = getattr(func, "__module__", None) or "torch"
+        name = f"{module}.{getattr(func, '__qualname__', type(func).__name__)}"
+    return str(name)
+
+
+def plain_name(func: Callable[..., Any]) -> str:
+    """The op's name as people say it: "linear", "add", "getitem", "bool", "T"."""
+    name = str(getattr(func, "__name__", type(func).__name__))
+    if name in ("__get__", "__set__"):  # x.T, x.data = ...: the property's name
+        attribute = qualified_name(func).split(".")[-2]
+        return attribute if name == "__get__" else f"set_{attribute}"
+    if name in _READS:
+        return _READS[name]
+    if name.startswith("__") and name.endswith("__"):
+        return name.strip("_")
+    return name

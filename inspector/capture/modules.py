@@ -1,0 +1,106 @@
+"""Module calls: global forward hooks tell when a module is entered and left.
+
+A module's path is found from its parent call (which child attribute it is), so that a module
+registered under two names gets the name it was called by.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+
+from inspector.capture.tape import RawModuleCall, Tape
+
+
+class ModuleRecorder:
+    """Notes module calls on the tape while entered.
+
+    Args:
+        tape: where to write.
+        root: the module being recorded; its path is "" and its children's start there.
+            Other outermost modules are named after their class.
+    """
+
+    def __init__(self, tape: Tape, root: nn.Module | None) -> None:
+        self._tape = tape
+        self._handles: list[Any] = []
+        self._paths: dict[int, str] = {}
+        # Kept for the time of the recording: ids in `_paths` stay valid, and parameters can
+        # be named at the end.
+        self.roots: dict[str, nn.Module] = {}
+        self._open: list[nn.Module] = []
+        if root is not None:
+            self.add_root(root, "")
+
+    def __enter__(self) -> ModuleRecorder:
+        self._handles = [
+            register_module_forward_pre_hook(self._entered),
+            register_module_forward_hook(self._left, always_call=True),
+        ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _entered(self, module: nn.Module, args: Any) -> None:
+        tape = self._tape
+        if not tape.recording_here:
+            return
+        tape.module_calls.append(
+            RawModuleCall(
+                path=self._path(module),
+                type=type(module).__name__,
+                parent=tape.open_calls[-1] if tape.open_calls else None,
+                training=module.training,
+                site=tape.site(sys._getframe(1)),
+            )
+        )
+        tape.open_calls.append(len(tape.module_calls) - 1)
+        self._open.append(module)
+
+    def _left(self, module: nn.Module, args: Any, output: Any) -> None:
+        # An exception in a hook can leave inner calls open: close down to this module.
+        if self._tape.thread_is_ours and any(module is inner for inner in self._open):
+            while self._open:
+                self._tape.open_calls.pop()
+                if self._open.pop() is module:
+                    break
+
+    def _path(self, module: nn.Module) -> str:
+        if self._open:
+            parent = self._open[-1]
+            prefix = self._tape.module_calls[self._tape.open_calls[-1]].path
+            for name, child in parent._modules.items():
+                if child is module:
+                    return f"{prefix}.{name}" if prefix else name
+        known = self._paths.get(id(module))
+        return self.add_root(module, self._class_name(module)) if known is None else known
+
+    def _class_name(self, module: nn.Module) -> str:
+        name = type(module).__name__
+        count = 2
+        while name in self.roots:
+            name = f"{type(module).__name__}_{count}"
+            count += 1
+        return name
+
+    def add_root(self, module: nn.Module, path: str) -> str:
+        """Make `module` an outermost one, called `path`; returns `path`."""
+        self.roots[path] = module
+        for name, child in module.named_modules(remove_duplicate=False):
+            full = ".".join(part for part in (path, name) if part)
+            self._paths.setdefault(id(child), full)
+        return path

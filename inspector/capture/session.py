@@ -1,0 +1,154 @@
+"""One recording from start to end: what is installed, and that all of it is taken away."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from inspector.capture.arguments import tensors_in
+from inspector.capture.assemble import Assembler
+from inspector.capture.functions import FunctionRecorder
+from inspector.capture.kernels import KernelRecorder
+from inspector.capture.lines import LineRecorder
+from inspector.capture.modules import ModuleRecorder
+from inspector.capture.options import CaptureOptions
+from inspector.capture.steps import StepRecorder
+from inspector.capture.summary import undisturbed
+from inspector.capture.tape import Tape
+from inspector.errors import CaptureError
+from inspector.records import Recording
+
+_active = threading.Lock()
+
+
+class Session:
+    """A running recording; `recording` is there once the block has ended."""
+
+    def __init__(self, options: CaptureOptions, root: nn.Module | None) -> None:
+        self._tape = Tape(options)
+        self._modules = ModuleRecorder(self._tape, root)
+        self._lines: LineRecorder | None = None
+        self._recording: Recording | None = None
+        self.inputs: tuple[int, ...] = ()
+        self.output: tuple[int, ...] = ()
+        self.meta: dict[str, Any] = {}
+
+    @property
+    def recording(self) -> Recording:
+        """The finished recording.
+
+        Raises:
+            CaptureError: the `with` block has not ended yet.
+        """
+        if self._recording is None:
+            raise CaptureError("The recording is there once the `with recording()` block ends.")
+        return self._recording
+
+    def watch(self, modules: Mapping[str, nn.Module]) -> None:
+        """Name outermost modules before they are called."""
+        for name, module in modules.items():
+            self._modules.add_root(module, name)
+
+    def ids(self, value: Any) -> tuple[int, ...]:
+        """The ids of the tensors in nested tuples, lists and dicts."""
+        with undisturbed():
+            return tuple(self._tape.tensors.see(tensor) for tensor in tensors_in(value))
+
+    @contextlib.contextmanager
+    def running(self, here: FrameType | None = None) -> Iterator[Session]:
+        """Everything installed; on the way out everything is removed and records are made.
+
+        Args:
+            here: the frame of a `with` block whose own lines are to be counted.
+
+        Raises:
+            CaptureError: another recording is running in this process.
+        """
+        if not _active.acquire(blocking=False):
+            raise CaptureError(
+                "A recording is already running in this process. Recordings cannot be nested: "
+                "end the other one first."
+            )
+        error: BaseException | None = None
+        start = time.perf_counter()
+        try:
+            with self._installed(here):
+                yield self
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            try:
+                self._finish(error, time.perf_counter() - start)
+            finally:
+                _active.release()
+
+    @contextlib.contextmanager
+    def _installed(self, here: FrameType | None) -> Iterator[None]:
+        tape = self._tape
+        with contextlib.ExitStack() as stack:
+            steps = stack.enter_context(StepRecorder(tape))
+            stack.enter_context(self._modules)
+            if tape.options.kernels:
+                stack.enter_context(KernelRecorder(tape))
+            if tape.options.lines:
+                self._lines = stack.enter_context(LineRecorder(tape, here))
+            stack.enter_context(FunctionRecorder(tape, steps))
+            yield
+
+    def _finish(self, error: BaseException | None, seconds: float) -> None:
+        tape = self._tape
+        if tape.tensors.budget_spent:
+            tape.note("Not all values were kept: value_budget_mb was spent.")
+        meta = {
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "duration_ms": seconds * 1000,
+            "values": tape.options.values,
+            **self.meta,
+        }
+        lines = self._lines.counts() if self._lines is not None else {}
+        self._recording = Assembler(tape, self._modules.roots).recording(
+            lines=lines, error=error, meta=meta, inputs=self.inputs, output=self.output
+        )
+        # Nothing of the run may stay alive through a session object that is kept.
+        self._tape = Tape(tape.options)
+        self._modules = ModuleRecorder(self._tape, None)
+        self._lines = None
+
+
+@contextlib.contextmanager
+def recording(options: CaptureOptions | None = None, **watch: nn.Module) -> Iterator[Session]:
+    """Record any code: whole training steps, several forwards and backwards.
+
+        with inspector.recording(net=net) as session:
+            loss = criterion(net(x), y)
+            loss.backward()
+        session.recording.ops
+
+    Args:
+        options: what to keep; `CaptureOptions()` by default.
+        watch: modules by the name they shall have in the recording. Others are named after
+            their class when they are called.
+
+    Yields:
+        A `Session`; its `recording` is there after the block, also when the block raised.
+        The exception goes on to the caller and is the recording's `failure`.
+
+    Raises:
+        CaptureError: another recording is running in this process.
+    """
+    session = Session(options or CaptureOptions(), None)
+    session.watch(watch)
+    here = sys._getframe(2)  # past contextlib's __enter__
+    with session.running(here):
+        yield session

@@ -1,0 +1,90 @@
+"""Training steps: `optimizer.step` and `zero_grad` (backward passes are in `backward.py`).
+
+`Optimizer.step` has global hooks. `zero_grad` has none, but it opens a profiler range named
+after itself, and both that marker and assignments to `.grad` pass the function mode.
+"""
+
+from __future__ import annotations
+
+from types import FrameType, TracebackType
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from inspector.capture.frames import Site, caller
+from inspector.capture.tape import RawStep, Tape
+
+_ZERO_GRAD = "Optimizer.zero_grad#"
+
+
+class StepRecorder:
+    """Notes optimizer steps on the tape while entered."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._handles: list[Any] = []
+        self._open: list[RawStep] = []
+
+    def __enter__(self) -> StepRecorder:
+        self._handles = [
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        tape = self._tape
+        if not tape.recording_here:
+            return
+        rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
+        row = RawStep(
+            "optimizer_step", len(tape.ops), len(tape.ops), tape.site(caller()),
+            detail=type(optimizer).__name__, learning_rates=rates,
+        )  # fmt: skip
+        tape.steps.append(row)
+        self._open.append(row)
+
+    def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._tape.recording_here and self._open:
+            self._open.pop().last_op = len(self._tape.ops)
+
+    def marker(self, args: tuple[Any, ...], frame: FrameType) -> None:
+        """A profiler range opened; note it when it is an optimizer's `zero_grad`."""
+        name = args[0] if args and isinstance(args[0], str) else ""
+        if name.startswith(_ZERO_GRAD):
+            detail = name.removeprefix(_ZERO_GRAD).partition(".")[0]
+            self._zeroed(self._tape.site(frame), detail)
+
+    def grad_cleared(self, frame: FrameType) -> None:
+        """`tensor.grad = None` ran: by the user, `Module.zero_grad`, or inside a step."""
+        site = self._tape.site(frame)
+        last = self._tape.steps[-1] if self._tape.steps else None
+        functions = {code.co_qualname for code in self._tape.positions.functions(site)[:4]}
+        if "Optimizer.zero_grad" in functions:
+            return  # its marker has told already
+        same_run = (
+            last is not None and last.kind == "zero_grad" and self._same_line(last.site, site)
+        )
+        if not (same_run and last is not None and last.first_op == len(self._tape.ops)):
+            self._zeroed(site, "Module" if "Module.zero_grad" in functions else "grad = None")
+
+    def _zeroed(self, site: Site, detail: str) -> None:
+        now = len(self._tape.ops)
+        self._tape.steps.append(RawStep("zero_grad", now, now, site, detail=detail))
+
+    def _same_line(self, a: Site, b: Site) -> bool:
+        stacks = [self._tape.positions.user_stack(site)[:1] for site in (a, b)]
+        return [s.line for s in stacks[0]] == [s.line for s in stacks[1]]

@@ -1,0 +1,211 @@
+"""Which tensor is which: live tensors to ids, without keeping any alive.
+
+A tensor object is known by `id()` together with a weak reference, so an address that is
+reused for another tensor is noticed. One object gets a new tensor id each time its version
+counter moves, so that an in-place write shows as a new value with its own producer.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy
+import torch
+
+from inspector.capture.options import CaptureOptions
+from inspector.capture.summary import summarise_array, to_array
+from inspector.records import TensorSummary
+
+NO_VERSION = -1
+"""Stands for the version of inference tensors, which have none."""
+
+
+@dataclass(slots=True)
+class RawTensor:
+    """What is noted of one tensor value while the program runs."""
+
+    object: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+    requires_grad: bool
+    is_leaf: bool
+    version: int
+    storage: int | None
+    alias_of: int | None
+    producer: int | None
+    layout: torch.layout
+    nbytes: int
+    summary: TensorSummary | None
+    sequence: int | None
+    output_nr: int
+
+
+@dataclass(slots=True)
+class _Live:
+    ref: weakref.ref[torch.Tensor]
+    object: int
+    tensor: int
+    version: int
+
+
+@dataclass(slots=True)
+class _Storage:
+    number: int
+    ref: weakref.ref[torch.Tensor]
+    writer: int | None
+    tensor: int
+
+
+def version_of(tensor: torch.Tensor) -> int:
+    """The version counter; `NO_VERSION` for inference tensors, which keep none."""
+    return NO_VERSION if tensor.is_inference() else tensor._version
+
+
+class TensorTable:
+    """All tensor values met in one recording; `raw[i]` is the value with id i."""
+
+    def __init__(self, options: CaptureOptions) -> None:
+        self.raw: list[RawTensor] = []
+        self.values: dict[int, numpy.ndarray] = {}
+        self._options = options
+        self._budget = options.value_budget_mb * 2**20
+        self._live: dict[int, _Live] = {}
+        self._storages: dict[int, _Storage] = {}
+        self._objects = 0
+        self._storage_count = 0
+        self.budget_spent = False
+
+    def see(self, tensor: torch.Tensor) -> int:
+        """The id of the value that `tensor` holds now."""
+        live = self._live.get(id(tensor))
+        if live is None or live.ref() is not tensor:
+            return self._register(tensor, None, None)
+        if live.version == version_of(tensor):
+            return live.tensor
+        # Written through an alias: the value changed although no op returned this object.
+        storage = self._storage_of(tensor)
+        return self._new_value(tensor, live, storage.writer if storage else None)
+
+    def find(self, tensor: torch.Tensor) -> tuple[int, int] | None:
+        """(object number, newest id) of a tensor already met, else None."""
+        live = self._live.get(id(tensor))
+        return (live.object, live.tensor) if live and live.ref() is tensor else None
+
+    def changed(self, tensor: torch.Tensor, before: int) -> bool:
+        """Whether the value known as `before` was written since."""
+        return self.raw[before].version != version_of(tensor)
+
+    def wrote(self, tensor: torch.Tensor, op: int) -> int:
+        """Note that `op` wrote into `tensor`; returns the id of the new value."""
+        live = self._live[id(tensor)]
+        return self._new_value(tensor, live, op)
+
+    def made(self, tensor: torch.Tensor, op: int, inputs: tuple[int, ...]) -> int:
+        """The id of an output of `op`: a new value, unless `op` returned an input as it was."""
+        live = self._live.get(id(tensor))
+        if live is not None and live.ref() is tensor:
+            return live.tensor
+        return self._register(tensor, op, inputs)
+
+    def refresh_flags(self, tensor: torch.Tensor) -> None:
+        """Take `requires_grad` and `is_leaf` anew, after `requires_grad_()`."""
+        found = self.find(tensor)
+        if found is not None:
+            raw = self.raw[found[1]]
+            raw.requires_grad, raw.is_leaf = tensor.requires_grad, tensor.is_leaf
+
+    def _register(
+        self, tensor: torch.Tensor, producer: int | None, inputs: tuple[int, ...] | None
+    ) -> int:
+        ref = weakref.ref(tensor)
+        number = len(self.raw)
+        storage, alias = self._link_storage(tensor, ref, number, inputs)
+        self._live[id(tensor)] = _Live(ref, self._objects, number, version_of(tensor))
+        self._append(tensor, self._objects, storage, alias, producer)
+        self._objects += 1
+        return number
+
+    def _new_value(self, tensor: torch.Tensor, live: _Live, producer: int | None) -> int:
+        number = len(self.raw)
+        storage = self._storage_of(tensor)
+        if storage is not None:
+            storage.writer, storage.tensor = producer, number
+        self._append(
+            tensor, live.object, storage.number if storage else None, live.tensor, producer
+        )
+        live.tensor, live.version = number, version_of(tensor)
+        return number
+
+    def _append(
+        self,
+        tensor: torch.Tensor,
+        object_number: int,
+        storage: int | None,
+        alias: int | None,
+        producer: int | None,
+    ) -> None:
+        grad_fn = tensor.grad_fn if tensor.requires_grad else None
+        nested = tensor.is_nested
+        shape = () if nested else tuple(int(n) for n in tensor.shape)
+        nbytes = 0 if nested else tensor.element_size() * tensor.numel()
+        self.raw.append(
+            RawTensor(
+                object_number, shape, tensor.dtype, tensor.device,
+                tensor.requires_grad, tensor.is_leaf, version_of(tensor), storage, alias, producer,
+                tensor.layout, nbytes, self._read(tensor, len(self.raw)),
+                None if grad_fn is None else grad_fn._sequence_nr(), tensor.output_nr,
+            )
+        )  # fmt: skip
+
+    def _read(self, tensor: torch.Tensor, number: int) -> TensorSummary | None:
+        if self._options.values == "none":
+            return None
+        array = to_array(tensor)
+        if array is None:
+            return None
+        if self._options.values == "full":
+            if array.nbytes <= self._budget:
+                self._budget -= array.nbytes
+                self.values[number] = array.copy()
+            else:
+                self.budget_spent = True
+        return summarise_array(array)
+
+    def _storage_of(self, tensor: torch.Tensor) -> _Storage | None:
+        key = _storage_key(tensor)
+        return None if key is None else self._storages.get(key)
+
+    def _link_storage(
+        self,
+        tensor: torch.Tensor,
+        ref: weakref.ref[torch.Tensor],
+        number: int,
+        inputs: tuple[int, ...] | None,
+    ) -> tuple[int | None, int | None]:
+        """(storage number, id of the tensor it is an alias of) of a tensor met for the first time."""
+        key = _storage_key(tensor)
+        if key is None:
+            return None, None
+        known = self._storages.get(key)
+        # The address may have been freed and reused: an alias needs a living witness,
+        # or to be made by an op that got a tensor of that storage.
+        witnessed = known is not None and (
+            known.ref() is not None
+            or any(self.raw[i].storage == known.number for i in inputs or ())
+        )
+        if known is None or not witnessed:
+            fresh = self._storages[key] = _Storage(self._storage_count, ref, None, number)
+            self._storage_count += 1
+            return fresh.number, None
+        alias = next((i for i in inputs or () if self.raw[i].storage == known.number), known.tensor)
+        known.ref = ref
+        return known.number, alias
+
+
+def _storage_key(tensor: torch.Tensor) -> int | None:
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (RuntimeError, NotImplementedError):
+        return None  # sparse, nested and wrapped tensors have no storage of their own

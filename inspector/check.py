@@ -1,0 +1,87 @@
+"""`self_check`: whether a recording's references hold.
+
+Files come from strangers, and every pass relies on ids: they are checked once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+
+from inspector.records import Recording
+
+
+def self_check(recording: Recording) -> None:
+    """Check that ids count from 0 and that every reference has something to point at.
+
+    Raises:
+        ValueError: says which record refers to what.
+    """
+    for name in ("ops", "module_calls", "decisions", "grad_nodes", "steps"):
+        rows = getattr(recording, name)
+        _numbered(name, (row.id for row in rows))
+    _numbered("tensors", (tensor.id for tensor in recording.tensors.values()))
+    _check_ops(recording)
+    _check_tensors(recording)
+    _check_calls(recording)
+    _check_backward(recording)
+    _check_rest(recording)
+
+
+def _numbered(name: str, ids: Iterable[int]) -> None:
+    for expected, found in enumerate(ids):
+        if expected != found:
+            raise ValueError(f"{name}: record number {expected} says it is number {found}")
+
+
+def _within(what: str, ids: Iterable[int | None], rows: Sized) -> None:
+    for number in ids:
+        if number is not None and not 0 <= number < len(rows):
+            raise ValueError(f"{what} refers to number {number} of {len(rows)}")
+
+
+def _check_ops(recording: Recording) -> None:
+    for op in recording.ops:
+        ids = (*op.inputs, *op.outputs, *op.overwrites)
+        _within(f"op {op.id}", ids, recording.tensors)
+        _within(f"op {op.id}", (op.module_call,), recording.module_calls)
+
+
+def _check_tensors(recording: Recording) -> None:
+    for tensor in recording.tensors.values():
+        _within(f"tensor {tensor.id}", (tensor.producer,), recording.ops)
+        _within(f"tensor {tensor.id}", (tensor.alias_of,), recording.tensors)
+        if tensor.alias_of is not None and tensor.alias_of >= tensor.id:
+            raise ValueError(f"tensor {tensor.id} is an alias of the later {tensor.alias_of}")
+
+
+def _check_calls(recording: Recording) -> None:
+    for call in recording.module_calls:
+        _within(f"module call {call.id}", call.ops, recording.ops)
+        _within(f"module call {call.id}", (call.parent,), recording.module_calls)
+        if call.parent is not None and call.parent >= call.id:
+            raise ValueError(f"module call {call.id} lies in the later {call.parent}")
+
+
+def _check_backward(recording: Recording) -> None:
+    for node in recording.grad_nodes:
+        _within(f"autograd node {node.id}", node.next, recording.grad_nodes)
+        _within(f"autograd node {node.id}", (node.op,), recording.ops)
+        _within(f"autograd node {node.id}", (node.tensor,), recording.tensors)
+
+
+def _check_rest(recording: Recording) -> None:
+    tensors, ops = recording.tensors, recording.ops
+    _within("the inputs", recording.inputs, tensors)
+    _within("the output", recording.output, tensors)
+    _within("the values", recording.values, tensors)
+    for decision in recording.decisions:
+        _within(f"decision {decision.id}", (decision.op,), ops)
+        _within(f"decision {decision.id}", (decision.tensor,), tensors)
+    for info in recording.parameters:
+        _within(f"parameter {info.name}", (info.tensor,), tensors)
+    for step in recording.steps:
+        if not 0 <= step.first_op <= step.last_op <= len(ops):
+            raise ValueError(f"step {step.id} spans ops {step.first_op} to {step.last_op}")
+    if recording.failure is not None:
+        _within("the failure", (recording.failure.op,), ops)
+        _within("the failure", recording.failure.inputs, tensors)

@@ -1,0 +1,221 @@
+"""The dynamic graph: what ran for this input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inspector.graph import DataFlow
+from inspector.records import Op, Recording, TensorInfo
+from inspector.views import words
+from inspector.views.boxes import BoxTree, title, visible_id
+from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
+
+SHARED = 3
+"""An input that is used more often than this is drawn anew at each use: one node with many
+edges takes `dot` from 0.3 s to minutes, and readers cannot follow them either."""
+
+
+def dynamic_view(recording: Recording, opened: frozenset[str]) -> GraphView:
+    """The picture of a recording's ops, with the boxes in `opened` open.
+
+    Args:
+        recording: what ran.
+        opened: ids of open boxes ("call:3", "step:0"); see `default_open`.
+    """
+    return _DynamicView(recording, opened).view()
+
+
+class _DynamicView:
+    def __init__(self, recording: Recording, opened: frozenset[str]) -> None:
+        self._recording = recording
+        self._opened = opened
+        self._tree = BoxTree(recording)
+        self._flow = DataFlow(recording)
+        self._decisions = {decision.op: decision for decision in recording.decisions}
+        self._names = {int(i): str(name) for i, name in recording.meta.get("input_names", ())}
+        self._nodes: dict[str, ViewNode] = {}
+        self._boxes: dict[str, ViewBox] = {}
+        self._edges: dict[tuple[str, str, str], list[str]] = {}
+        self._folded: dict[str, list[int]] = {}
+        self._where: list[tuple[str, str | None]] = [
+            visible_id(f"op:{op.id}", self._tree.of_op(op.id), opened) for op in recording.ops
+        ]
+
+    def view(self) -> GraphView:
+        for op in self._recording.ops:
+            self._add_op(op)
+        for op in self._recording.ops:
+            self._add_inputs(op)
+        self._add_control()
+        self._add_outputs()
+        self._fold()
+        hidden = sum(len(ops) for ops in self._folded.values())
+        return GraphView(
+            name="Dynamic graph",
+            nodes=tuple(self._nodes.values()),
+            edges=tuple(
+                ViewEdge(source, target, _labels(labels), kind)
+                for (source, target, kind), labels in self._edges.items()
+            ),
+            boxes=tuple(self._boxes.values()),
+            hidden={"ops in closed boxes": hidden} if hidden else {},
+        )
+
+    def _add_op(self, op: Op) -> None:
+        drawn, box = self._where[op.id]
+        self._open_boxes(op)
+        if drawn != f"op:{op.id}":
+            self._folded.setdefault(drawn, []).append(op.id)
+            self._nodes.setdefault(drawn, ViewNode(drawn, "box", drawn, box=box))
+            return
+        decision = self._decisions.get(op.id)
+        self._nodes[drawn] = ViewNode(
+            id=drawn,
+            kind="op" if decision is None else "decision",
+            title=op.name if decision is None else str(decision.value),
+            subtitle=self._subtitle(op),
+            box=box,
+            flags=tuple(self._flags(op)),
+            ops=(op.id,),
+            source=words.op_line(op),
+        )
+
+    def _open_boxes(self, op: Op) -> None:
+        parent: str | None = None
+        for box in self._tree.of_op(op.id):
+            if box not in self._opened:
+                return
+            if box not in self._boxes:
+                self._boxes[box] = self._tree.box(box, parent)
+            parent = box
+
+    def _subtitle(self, op: Op) -> str:
+        decision = self._decisions.get(op.id)
+        if decision is not None:
+            return decision.kind
+        call = None if op.module_call is None else self._recording.module_calls[op.module_call]
+        module = title(call) if call is not None and not self._tree.is_box(call.id) else ""
+        if call is not None and call.id == self._tree.root:
+            module = ""
+        shapes = " , ".join(words.shape(self._recording.tensors[i]) for i in op.outputs[:3])
+        return " · ".join(part for part in (module, shapes) if part)
+
+    def _flags(self, op: Op) -> Iterable[str]:
+        recording = self._recording
+        if recording.failure is not None and recording.failure.op == op.id:
+            yield "failed"
+        if op.overwrites:
+            yield "inplace"
+        outputs = [recording.tensors[i] for i in op.outputs]
+        if not op.overwrites and any(out.alias_of in op.inputs for out in outputs):
+            yield "view"
+        if any(words.is_nonfinite(out.summary) for out in outputs):
+            yield "nonfinite"
+
+    def _add_inputs(self, op: Op) -> None:
+        parameters: list[TensorInfo] = []
+        for number in dict.fromkeys(op.inputs):
+            tensor = self._recording.tensors[number]
+            if tensor.producer is not None:
+                if tensor.producer != op.id:
+                    source = self._where[tensor.producer][0]
+                    self._edge(source, self._where[op.id][0], words.shape(tensor))
+            elif tensor.name is not None:
+                parameters.append(tensor)
+            else:
+                self._edge(self._outside(tensor, op), self._where[op.id][0], words.shape(tensor))
+        drawn, box = self._where[op.id]
+        if parameters and drawn == f"op:{op.id}":
+            self._add_parameters(op, parameters, box)
+
+    def _add_parameters(self, op: Op, tensors: list[TensorInfo], box: str | None) -> None:
+        """One small node for all parameters of one op."""
+        proxy = f"parameters:{op.id}"
+        self._nodes[proxy] = ViewNode(
+            id=proxy,
+            kind="parameter",
+            title=", ".join((t.name or "").rpartition(".")[2] for t in tensors),
+            subtitle=", ".join(words.shape(t) for t in tensors),
+            box=box,
+            ops=(op.id,),
+            source=words.op_line(op),
+        )
+        self._edge(proxy, f"op:{op.id}", "")
+
+    def _outside(self, tensor: TensorInfo, op: Op) -> str:
+        """The node of a tensor that was there before; its own one per use if used often."""
+        drawn, box = self._where[op.id]
+        shared = len(self._flow.consumers[tensor.id]) > SHARED
+        own = f"tensor:{tensor.id}@{drawn}" if shared else f"tensor:{tensor.id}"
+        if own not in self._nodes:
+            given = tensor.id in self._recording.inputs
+            name = self._names.get(tensor.id, "input") if given else "tensor"
+            uses = self._flow.consumers[tensor.id]
+            self._nodes[own] = ViewNode(
+                id=own,
+                kind="input",
+                title=name,
+                subtitle=words.shape(tensor),
+                box=box if shared else None,
+                ops=(op.id,) if shared else uses,
+            )
+        return own
+
+    def _edge(self, source: str, target: str, label: str, kind: str = "data") -> None:
+        if source == target:
+            return
+        labels = self._edges.setdefault((source, target, kind), [])
+        if label not in labels:
+            labels.append(label)
+
+    def _add_control(self) -> None:
+        """A decision points at what ran next in the same call: the way that was taken."""
+        ops = self._recording.ops
+        for number in self._decisions:
+            following = number + 1
+            if following < len(ops) and following not in self._decisions:
+                self._edge(self._where[number][0], self._where[following][0], "", "control")
+
+    def _add_outputs(self) -> None:
+        for number in dict.fromkeys(self._recording.output):
+            tensor = self._recording.tensors[number]
+            own = f"output:{number}"
+            producer = tensor.producer
+            self._nodes[own] = ViewNode(
+                id=own,
+                kind="output",
+                title="output",
+                subtitle=words.shape(tensor),
+                ops=() if producer is None else (producer,),
+                source=None if producer is None else words.op_line(self._recording.ops[producer]),
+            )
+            if producer is not None:
+                self._edge(self._where[producer][0], own, "")
+            elif f"tensor:{number}" in self._nodes:
+                self._edge(f"tensor:{number}", own, "")
+
+    def _fold(self) -> None:
+        """Give closed boxes their names, once all their ops are known."""
+        for box, ops in self._folded.items():
+            record = self._tree.box(box, None)
+            inside = [self._recording.ops[i] for i in ops]
+            flags = {flag for op in inside for flag in self._flags(op)}
+            self._nodes[box] = ViewNode(
+                id=box,
+                kind="box",
+                title=record.title,
+                subtitle=" · ".join(
+                    part for part in (record.subtitle, words.plural(len(ops), "op")) if part
+                ),
+                box=self._nodes[box].box,
+                flags=tuple(sorted(flags & {"failed", "nonfinite"})),
+                ops=tuple(ops),
+                source=words.op_line(inside[0]),
+            )
+
+
+def _labels(labels: list[str]) -> str:
+    shown = [label for label in labels if label]
+    if not shown:
+        return ""
+    return shown[0] if len(shown) == 1 else f"{shown[0]} +{len(shown) - 1}"

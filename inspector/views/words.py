@@ -1,0 +1,33 @@
+"""How records read in a picture: shapes, counts, places."""
+
+from __future__ import annotations
+
+from inspector.records import Op, Recording, TensorInfo, TensorSummary
+
+_COMMON_DTYPE = "float32"
+
+
+def shape(tensor: TensorInfo) -> str:
+    """As in "2×3"; "scalar" for no dimensions. Other dtypes than float32 are named."""
+    size = "×".join(map(str, tensor.shape)) if tensor.shape else "scalar"
+    return size if tensor.dtype == _COMMON_DTYPE else f"{size} {tensor.dtype}"
+
+
+def plural(count: int, word: str) -> str:
+    """As in "1 op", "3 ops"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def is_nonfinite(summary: TensorSummary | None) -> bool:
+    """Whether NaN or infinities were counted."""
+    return summary is not None and bool(summary.nan_count or summary.inf_count)
+
+
+def op_line(op: Op) -> tuple[str, int] | None:
+    """(file, line) of an op's source."""
+    return None if op.source is None else (op.source.file, op.source.line)
+
+
+def op_module(recording: Recording, op: Op) -> str:
+    """The path of the module whose call ran the op; "" outside of modules and in the root."""
+    return "" if op.module_call is None else recording.module_calls[op.module_call].path

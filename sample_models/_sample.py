@@ -1,0 +1,74 @@
+"""What a sample is: a tiny model, the inputs worth comparing, and how to build both afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def unchanged(value: T) -> T:
+    """Return what it is given: the default for everything a sample leaves as it is."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One named input of a sample.
+
+    `description` says in one sentence what differs from the other inputs. `make` gives the
+    positional arguments, equal on every call, without drawing from the global RNG.
+    """
+
+    description: str
+    make: Callable[[], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One model to look at.
+
+    `build` gives the model afresh, equal on every call, and leaves the global RNG as it was.
+    `loss` turns the output into the scalar that backward starts from; None where the sample
+    runs backward itself. `static(model)` is what to hand to TorchScript, and `static_inputs`
+    picks the arguments of that from an input's. Where `scriptable` is False, `teaches` or the
+    file's docstring says why. `file` is the path of the source.
+    """
+
+    name: str
+    title: str
+    teaches: str
+    inputs: Mapping[str, Input]
+    build: Callable[[], Callable[..., Any]]
+    file: str
+    loss: Literal["sum", "mean"] | Callable[[Any], Tensor] | None = "mean"
+    static: Callable[[Any], Callable[..., Any]] = unchanged
+    static_inputs: Callable[[tuple[Any, ...]], tuple[Any, ...]] = unchanged
+    scriptable: bool = True
+
+
+def first_argument(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`static_inputs` of a training loop whose network takes the loop's first argument."""
+    return arguments[:1]
+
+
+def seeded(build: Callable[[], T], seed: int = 0) -> Callable[[], T]:
+    """Wrap `build` so that its parameters are drawn from `seed`, not from the global RNG."""
+
+    def build_afresh() -> T:
+        with torch.random.fork_rng(devices=[]):
+            # torch.manual_seed would also reseed the accelerators, which are not forked here.
+            torch.default_generator.manual_seed(seed)
+            return build()
+
+    return build_afresh
+
+
+def noise(*shape: int, seed: int) -> Tensor:
+    """Normal numbers of the given shape, equal for equal seeds."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
