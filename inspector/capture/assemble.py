@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import traceback
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -312,13 +312,10 @@ def _join(arguments: tuple[Argument, ...]) -> str:
 def _chain(error: BaseException) -> list[BaseException]:
     """The exception and those it was raised from."""
     seen: list[BaseException] = []
-    following: Callable[[BaseException], BaseException | None] = lambda e: (
-        e.__cause__ or e.__context__
-    )
     current: BaseException | None = error
     while current is not None and current not in seen:
         seen.append(current)
-        current = following(current)
+        current = current.__cause__ or current.__context__
     return seen
 
 

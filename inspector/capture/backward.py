@@ -89,10 +89,9 @@ class PassWatch:
     def install(self, roots: Any) -> None:
         """Hook every node that the engine can reach from `roots`."""
         with undisturbed():
-            todo: list[Node] = []
-            for root in tensors_in(roots):
-                if root.requires_grad:
-                    todo.append(get_gradient_edge(root).node)
+            todo: list[Node] = [
+                get_gradient_edge(root).node for root in tensors_in(roots) if root.requires_grad
+            ]
             while todo:
                 node = todo.pop()
                 if id(node) in self._watched:

@@ -22,17 +22,19 @@ class CallKind(enum.Enum):
 
 
 _METADATA_METHODS = frozenset(
-    """
-    dim ndimension size numel nelement stride storage_offset element_size get_device data_ptr
-    is_contiguous is_floating_point is_complex is_signed is_inference is_pinned is_shared
-    is_set_to is_same_size is_conj is_neg is_coalesced is_distributed has_names dim_order
-    dense_dim sparse_dim qscheme q_scale q_zero_point result_type can_cast
-    untyped_storage storage storage_type _typed_storage backward_hooks type_as_string
-    __repr__ __str__ __format__ __hash__ __dir__ __reduce_ex__ __reduce__
-    register_hook register_post_accumulate_grad_hook retain_grad requires_grad_
-    _is_view _is_zerotensor is_tensor is_storage get_default_dtype
-    """.split()
-)
+    (
+        "__dir__", "__format__", "__hash__", "__reduce__", "__reduce_ex__", "__repr__",
+        "__str__", "_is_view", "_is_zerotensor", "_typed_storage", "backward_hooks", "can_cast",
+        "data_ptr", "dense_dim", "dim", "dim_order", "element_size", "get_default_dtype",
+        "get_device", "has_names", "is_coalesced", "is_complex", "is_conj", "is_contiguous",
+        "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_pinned",
+        "is_same_size", "is_set_to", "is_shared", "is_signed", "is_storage", "is_tensor",
+        "ndimension", "nelement", "numel", "q_scale", "q_zero_point", "qscheme",
+        "register_hook", "register_post_accumulate_grad_hook", "requires_grad_", "result_type",
+        "retain_grad", "size", "sparse_dim", "storage", "storage_offset", "storage_type",
+        "stride", "type_as_string", "untyped_storage",
+    )
+)  # fmt: skip
 
 _BACKWARD = frozenset((torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 

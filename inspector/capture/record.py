@@ -30,6 +30,8 @@ def record(
     Args:
         model: a module, a function or any callable. It runs as it would without recording,
             in the mode (train or eval) and grad mode that it is in.
+        *args: what the model is called with.
+        **kwargs: likewise, by name.
         loss: None runs the forward only. "sum" and "mean" reduce each floating-point tensor
             of the output and add them up; a callable gets the output and returns a scalar
             tensor. With a loss, `backward()` runs and leaves gradients as usual.
@@ -55,6 +57,7 @@ def record(
             output = model(*args, **kwargs)
             session.output = session.ids(_plain(output))
             if loss is not None:
+                session.meta["loss_from"] = session.op_count
                 _scalar(loss, output).backward()
     except Exception:
         # Told by the recording; KeyboardInterrupt and SystemExit are not the model's.

@@ -58,6 +58,11 @@ class Session:
         for name, module in modules.items():
             self._modules.add_root(module, name)
 
+    @property
+    def op_count(self) -> int:
+        """How many ops were noted so far."""
+        return len(self._tape.ops)
+
     def ids(self, value: Any) -> tuple[int, ...]:
         """The ids of the tensors in nested tuples, lists and dicts."""
         with undisturbed():

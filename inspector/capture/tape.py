@@ -22,6 +22,8 @@ Argument = int | str
 
 @dataclass(slots=True)
 class RawOp:
+    """One outermost call; becomes an `Op`."""
+
     func: Callable[..., Any]
     inputs: tuple[int, ...]
     arguments: tuple[Argument, ...]
@@ -38,6 +40,8 @@ class RawOp:
 
 @dataclass(slots=True)
 class RawModuleCall:
+    """Becomes a `ModuleCall`."""
+
     path: str
     type: str
     parent: int | None
@@ -47,6 +51,8 @@ class RawModuleCall:
 
 @dataclass(slots=True)
 class RawDecision:
+    """Becomes a `Decision`."""
+
     op: int
     tensor: int | None
     value: bool | int | float | str
@@ -55,6 +61,8 @@ class RawDecision:
 
 @dataclass(slots=True)
 class RawGradNode:
+    """Becomes a `GradNode`; `leaf` is the tensor id of an AccumulateGrad's variable."""
+
     name: str
     sequence: int | None
     pass_index: int
@@ -68,6 +76,8 @@ class RawGradNode:
 
 @dataclass(slots=True)
 class RawStep:
+    """Becomes a `Step`."""
+
     kind: str
     first_op: int
     last_op: int
@@ -105,10 +115,12 @@ class Tape:
 
     @property
     def thread_is_ours(self) -> bool:
+        """Whether this is the thread that is being recorded."""
         return threading.get_ident() == self.thread
 
     @property
     def recording_here(self) -> bool:
+        """Whether to take notes now, on this thread."""
         return not self.full and threading.get_ident() == self.thread
 
     def note(self, text: str) -> None:
@@ -116,6 +128,7 @@ class Tape:
         self.notes[text] = None
 
     def site(self, frame: FrameType | None) -> Site:
+        """The call stack from `frame` outwards."""
         return self.positions.site(frame)
 
     def summary(self, tensor: torch.Tensor | None) -> TensorSummary | None:

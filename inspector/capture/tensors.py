@@ -184,7 +184,7 @@ class TensorTable:
         number: int,
         inputs: tuple[int, ...] | None,
     ) -> tuple[int | None, int | None]:
-        """(storage number, id of the tensor it is an alias of) of a tensor met for the first time."""
+        """(storage number, id of the aliased tensor) of a tensor met for the first time."""
         key = _storage_key(tensor)
         if key is None:
             return None, None

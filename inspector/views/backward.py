@@ -22,7 +22,7 @@ def backward_view(recording: Recording, opened: frozenset[str]) -> GraphView:
 
 
 def short_name(name: str) -> str:
-    """ "AddmmBackward0" -> "Addmm"; other names stay."""
+    """As in "Addmm" for "AddmmBackward0"; other names stay."""
     stem, found, digits = name.rpartition("Backward")
     return stem if found and stem and digits.isdigit() else name
 

@@ -33,6 +33,7 @@ class _DynamicView:
         self._flow = DataFlow(recording)
         self._decisions = {decision.op: decision for decision in recording.decisions}
         self._names = {int(i): str(name) for i, name in recording.meta.get("input_names", ())}
+        self._loss_from = int(recording.meta.get("loss_from", len(recording.ops)))
         self._nodes: dict[str, ViewNode] = {}
         self._boxes: dict[str, ViewBox] = {}
         self._edges: dict[tuple[str, str, str], list[str]] = {}
@@ -94,11 +95,14 @@ class _DynamicView:
         if decision is not None:
             return decision.kind
         call = None if op.module_call is None else self._recording.module_calls[op.module_call]
-        module = title(call) if call is not None and not self._tree.is_box(call.id) else ""
-        if call is not None and call.id == self._tree.root:
-            module = ""
-        shapes = " , ".join(words.shape(self._recording.tensors[i]) for i in op.outputs[:3])
-        return " · ".join(part for part in (module, shapes) if part)
+        alone = call is not None and not self._tree.is_box(call.id) and call.id != self._tree.root
+        parts = [title(call)] if alone and call is not None else []
+        if op.id >= self._loss_from:
+            parts.append("loss")
+        if not any(self._flow.consumers.get(tensor) for tensor in op.outputs):
+            # Edges carry the shapes; a result that nobody takes has no edge.
+            parts += [words.shape(self._recording.tensors[i]) for i in op.outputs[:2]]
+        return " · ".join(parts)
 
     def _flags(self, op: Op) -> Iterable[str]:
         recording = self._recording

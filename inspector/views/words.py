@@ -9,8 +9,15 @@ _COMMON_DTYPE = "float32"
 
 def shape(tensor: TensorInfo) -> str:
     """As in "2×3"; "scalar" for no dimensions. Other dtypes than float32 are named."""
-    size = "×".join(map(str, tensor.shape)) if tensor.shape else "scalar"
+    size = dimensions(tensor.shape)
     return size if tensor.dtype == _COMMON_DTYPE else f"{size} {tensor.dtype}"
+
+
+def dimensions(shape: tuple[int, ...]) -> str:
+    """As in "2×3", "[3]", "scalar": a lone number would not read as a shape."""
+    if len(shape) == 1:
+        return f"[{shape[0]}]"
+    return "×".join(map(str, shape)) or "scalar"
 
 
 def plural(count: int, word: str) -> str:

@@ -1,0 +1,37 @@
+"""Entry of the app: `streamlit run app/main.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+from inspector_app.screens import explore, guide, open_recording
+
+ABOUT = "See what a PyTorch model did for one input: ops, gradients, decisions and TorchScript."
+
+st.set_page_config(
+    page_title="Torch Graph Inspector",
+    # A ":material:" icon would be fetched from a server.
+    page_icon=str(Path(__file__).with_name("icon.svg")),
+    layout="wide",
+    initial_sidebar_state="expanded",
+    menu_items={"About": ABOUT},
+)
+
+# Streamlit leaves six rem above and five beside the page: a graph needs the room.
+st.html(Path(__file__).with_name("page.css"))
+
+st.navigation(
+    [
+        st.Page(
+            explore.page, title="Explore a model", icon=":material/account_tree:", default=True
+        ),
+        st.Page(
+            open_recording.page,
+            title="Open a recording",
+            icon=":material/folder_open:",
+            url_path="open",
+        ),
+        st.Page(
+            guide.page, title="How to read it", icon=":material/menu_book:", url_path="guide"
+        ),
+    ]
+).run()

@@ -1,0 +1,205 @@
+"""`overlay`: finds the runs of the static graph's code in a recording."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inspector.overlay.lines import Lines
+from inspector.overlay.positions import Places, Slot
+from inspector.overlay.replay import Replay, Run, Tally
+from inspector.overlay.structure import Emitters, Structure
+from inspector.overlay.sums import Sums
+from inspector.overlay.traced import divergence, follow
+from inspector.overlay.values import recorded
+from inspector.records import Divergence, ModuleCall, Op, Overlay, Recording, StaticGraph
+
+
+@dataclass(slots=True)
+class _Part:
+    """One run of the code within a recording: its ops, and paths from the scripted module on."""
+
+    ops: list[tuple[Op, str]] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    training: dict[str, bool] = field(default_factory=dict)
+
+
+def overlay(static: StaticGraph, recording: Recording) -> Overlay:
+    """What a recording executed of a static graph.
+
+    The code may have run several times in the recording (a module called in each training
+    step); counts are then of all runs, visits in their order. Ops of a backward pass and ops
+    of modules that the graph does not hold are not looked at.
+
+    Args:
+        static: a graph from `script`, `trace` or `load_torchscript`.
+        recording: a run of the same code, by the same files.
+
+    Returns:
+        Counts, branches and trips; a node of which they cannot be told is left out.
+    """
+    parts = _parts(static, recording)
+    if static.kind == "trace":
+        return _overlay_trace(static, recording, parts)
+    return _overlay_script(static, recording, parts)
+
+
+def _overlay_script(static: StaticGraph, recording: Recording, parts: list[_Part]) -> Overlay:
+    places = Places(static)
+    structure = Structure(static, places)
+    lines = Lines(structure, recording)
+    tally = Tally()
+    seen: set[Slot] = set()
+    unplaced: list[Op] = []
+    ops = [op for part in parts for op, _ in part.ops]
+    for part in parts:
+        found = [(op, path, places.slot(op, path)) for op, path in part.ops]
+        slots = [(op, slot) for op, _, slot in found if slot is not None]
+        unplaced += [op for op, path, slot in found if slot is None and path not in places.paths]
+        seen.update(slot for _, slot in slots)
+        inputs = _inputs(static, recording) if len(parts) == 1 else {}
+        run = Run(slots, inputs, part.training, only=len(parts) == 1)
+        Replay(structure, recording, run, lines, tally).walk()
+    sums = Sums(
+        structure,
+        Emitters(structure, seen),
+        lines,
+        tally,
+        whole=len(parts) == 1,
+        failed=recording.failure is not None,
+    )
+    elsewhere = {op.id for op in unplaced}
+    return Overlay(
+        executions=sums.executions,
+        taken=sums.visits("prim::If", tally.taken),
+        trips=sums.visits("prim::Loop", tally.trips),
+        op_to_node=tally.op_to_node,
+        unmatched_ops=tuple(
+            op.id for op in ops if op.id not in tally.op_to_node and op.id not in elsewhere
+        ),
+        method="source positions, replayed with the values that were read",
+    )
+
+
+def _overlay_trace(static: StaticGraph, recording: Recording, parts: list[_Part]) -> Overlay:
+    paths = {node.module_path for node in static.nodes}
+    executions: Counter[int] = Counter()
+    op_to_node: dict[int, int] = {}
+    unmatched: list[int] = []
+    first: Divergence | None = None
+    for part in parts:
+        match = follow(static, recording, part.ops, part.calls)
+        executions.update(match.executions)
+        op_to_node.update(match.op_to_node)
+        path_of = {op.id: path for op, path in part.ops}
+        unmatched += [op.id for op in match.unmatched if path_of[op.id] in paths]
+        first = first or divergence(static, recording, match)
+    return Overlay(
+        executions={node.id: executions[node.id] for node in static.nodes},
+        taken={},
+        trips={},
+        op_to_node=op_to_node,
+        unmatched_ops=tuple(unmatched),
+        first_divergence=first,
+    )
+
+
+def _parts(static: StaticGraph, recording: Recording) -> list[_Part]:
+    """The runs of the static graph's code, in order."""
+    roots = _root_calls(static, recording)
+    if not roots:
+        return [_whole(static, recording)]
+    parts = {call: _Part() for call in roots}
+    owner: dict[int, int] = {}
+    path_of: dict[int, str] = {}
+    for call in recording.module_calls:
+        root = (
+            call.id if call.id in parts else owner.get(-1 if call.parent is None else call.parent)
+        )
+        if root is None:
+            continue
+        owner[call.id] = root
+        path = _below(call.path, recording.module_calls[root].path)
+        path_of[call.id] = path
+        parts[root].calls[path] += 1
+        parts[root].training.setdefault(path, call.training)
+    for op in recording.ops:
+        if op.phase == "forward" and op.module_call in owner:
+            parts[owner[op.module_call]].ops.append((op, path_of[op.module_call]))
+    return list(parts.values())
+
+
+def _root_calls(static: StaticGraph, recording: Recording) -> list[int]:
+    """The outermost calls of the module that the graph is of."""
+    if len(static.block_inputs.get((None, 0), ())) == len(static.inputs):
+        return []  # a function's graph
+    inside: set[int] = set()
+    roots: list[int] = []
+    for call in recording.module_calls:
+        if call.parent in inside:
+            inside.add(call.id)
+        elif call.type == static.name:
+            inside.add(call.id)
+            roots.append(call.id)
+    return roots
+
+
+def _below(path: str, root: str) -> str:
+    return path if not root else path.removeprefix(root).removeprefix(".")
+
+
+def _whole(static: StaticGraph, recording: Recording) -> _Part:
+    """The recording as one run, for functions and where no call of the module is found."""
+    paths = {node.module_path for node in static.nodes}
+    part = _Part()
+    names = {call.id: _known_path(call, paths) for call in recording.module_calls}
+    for call in recording.module_calls:
+        part.calls[names[call.id]] += 1
+        part.training.setdefault(names[call.id], call.training)
+    forward = [op for op in recording.ops if op.phase == "forward"]
+    within = [op for op in forward if _is_in_function(op, static)] or forward
+    part.ops = [(op, "" if op.module_call is None else names[op.module_call]) for op in within]
+    return part
+
+
+def _known_path(call: ModuleCall, paths: set[str]) -> str:
+    """A call's path as the graph has it: without the class name of an outermost module."""
+    below = call.path.partition(".")[2]
+    return below if call.path not in paths and below in paths else call.path
+
+
+def _is_in_function(op: Op, static: StaticGraph) -> bool:
+    return any(
+        site.file in static.sources and site.function.rpartition(".")[2] == static.name
+        for site in op.stack
+    )
+
+
+def _inputs(static: StaticGraph, recording: Recording) -> Mapping[str, Any]:
+    """What is known of the graph's inputs: shapes, where it is clear which tensor is which.
+
+    `meta["arguments"]`, where a recording has it, tells the numbers, strings and None that
+    were passed, by the name of the parameter.
+    """
+    given = recording.meta.get("arguments", {})
+    passed = {item.name: given[item.label] for item in static.inputs if item.label in given}
+    return {**_shapes(static, recording), **passed}
+
+
+def _shapes(static: StaticGraph, recording: Recording) -> dict[str, Any]:
+    required = [item.name for item in static.inputs if item.type == "Tensor"]
+    optional = [item.name for item in static.inputs if item.type == "Tensor?"]
+    others = {item.name: item.type for item in static.inputs if "Tensor" in item.type}
+    for name in (*required, *optional):
+        del others[name]
+    shapes = [recorded(recording.tensors[number]) for number in recording.inputs]
+    if any(not type_.endswith("?") for type_ in others.values()):
+        return {}
+    if len(shapes) == len(required):  # so nothing was passed for the others
+        return {**dict(zip(required, shapes, strict=True)), **dict.fromkeys([*optional, *others])}
+    if len(shapes) == len(required) + len(optional) and not others:
+        both = [item.name for item in static.inputs if item.name in {*optional, *required}]
+        return dict(zip(both, shapes, strict=True))
+    return {}

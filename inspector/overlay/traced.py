@@ -1,0 +1,205 @@
+"""Overlays a recording on a traced graph, which has no branches: each node ran once or not.
+
+A traced node keeps the lines of all Python frames it came from, without columns. An op belongs
+to the first unused node of its kind with a frame on the op's line. What differs from a script
+is that the recorded run may have gone elsewhere than the traced one: then ops are left over,
+and nodes have no op.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from inspector.overlay.positions import matches, plain, sites
+from inspector.overlay.values import is_tensor
+from inspector.records import Divergence, IRNode, Op, Recording, StaticGraph
+
+Place = tuple[str, str, int]
+"""Module path, file, line."""
+
+_SILENT = frozenset("select slice unsqueeze tensor to detach size Int Bool Float".split())
+"""Kinds that a trace holds without an op of their own in the recording."""
+
+
+@dataclass(slots=True)
+class Match:
+    """Which op is which node, which ops have none, and how often each node ran."""
+
+    op_to_node: dict[int, int] = field(default_factory=dict)
+    unmatched: list[Op] = field(default_factory=list)
+    executions: dict[int, int] = field(default_factory=dict)
+
+
+def follow(
+    static: StaticGraph, recording: Recording, ops: list[tuple[Op, str]], calls: Mapping[str, int]
+) -> Match:
+    """Match the ops of one run with the nodes of a trace, and say which nodes ran.
+
+    Args:
+        static: a traced graph.
+        recording: the recording that the ops are from, for its lines.
+        ops: the run's ops with their module paths, in order.
+        calls: how often the module at each path was called.
+    """
+    walker = _Follower(static, recording, ops)
+    found = Match()
+    for op, path in ops:
+        node = walker.take(op, path)
+        if node is None:
+            found.unmatched.append(op)
+        else:
+            found.op_to_node[op.id] = node.id
+    found.executions = walker.executions(calls)
+    return found
+
+
+def divergence(static: StaticGraph, recording: Recording, match: Match) -> Divergence | None:
+    """The first op that the trace does not have, or else the first node that did not run.
+
+    Ops whose result only steers the program are no divergence: a trace never has those.
+    """
+    needed = _needed(recording)
+    for op in match.unmatched:
+        if op.id in needed:
+            line = f" at line {op.source.line}" if op.source else ""
+            return Divergence(
+                op=op.id,
+                node=None,
+                source=op.source,
+                reason=f"The trace has no node for `{op.name}`{line}: this input took a path "
+                "that the traced input did not take.",
+            )
+    for node in static.nodes:
+        if match.executions[node.id] == 0 and node.source and _is_op(node):
+            name = node.kind.rpartition("::")[2]
+            return Divergence(
+                op=None,
+                node=node.id,
+                source=node.source,
+                reason=f"The trace always runs `{name}` at line {node.source.line}; this input "
+                "did not get there (again).",
+            )
+    return None
+
+
+class _Follower:
+    """Hands out the nodes of a trace to ops, each once."""
+
+    def __init__(
+        self, static: StaticGraph, recording: Recording, ops: list[tuple[Op, str]]
+    ) -> None:
+        self._static = static
+        self._lines = recording.lines
+        self._used: set[int] = set()
+        self._nodes: dict[tuple[object, ...], list[IRNode]] = {}
+        self._names: dict[Place, set[str]] = {}  # what ran at each place
+        for node in static.nodes:
+            self._nodes.setdefault((node.module_path,), []).append(node)
+            for place in _places(node):
+                self._nodes.setdefault(place, []).append(node)
+        for op, path in ops:
+            for place in _op_places(op, path):
+                self._names.setdefault(place, set()).add(op.name)
+
+    def take(self, op: Op, path: str) -> IRNode | None:
+        """The node that an op is; None when the trace has none (any more)."""
+        places: list[tuple[object, ...]] = [*_op_places(op, path)]
+        for place in places or [(path,)]:
+            nodes = self._nodes.get(place, [])
+            fitting = [node for node in nodes if matches(op.name, node.kind)]
+            fitting.sort(key=lambda node: plain(node.kind) != plain(op.name))
+            for node in fitting:
+                if node.id not in self._used:
+                    self._used.add(node.id)
+                    return node
+            parts = [] if fitting else [node for node in nodes if self._is_part(node, op, place)]
+            if parts:
+                # The trace looked into the op: its last part makes the result.
+                for place in _places(parts[-1]):
+                    self._names.setdefault(place, set()).add(op.name)
+                return parts[-1]
+        return None
+
+    def _is_part(self, node: IRNode, op: Op, place: tuple[object, ...]) -> bool:
+        """Whether a node is one of several that the tracer made of one op."""
+        frames = node.attributes.get("stack", ())
+        if any(frame.rsplit(":", 1)[1].strip("_") == op.name for frame in frames):
+            return True
+        if len(place) == 1:
+            return False
+        if not op.inputs:  # a tensor made from Python values became a constant
+            return node.kind == "prim::Constant" and any(map(is_tensor, node.types))
+        others = self._names.get((str(place[0]), str(place[1]), int(str(place[2]))), ())
+        return (
+            place[1] not in self._static.sources  # torch's own line: nothing else can be there
+            and _is_op(node)
+            and not any(matches(name, node.kind) for name in others)
+        )
+
+    def executions(self, calls: Mapping[str, int]) -> dict[int, int]:
+        """How often each node ran: once or not at all."""
+        counts: dict[int, int] = {}
+        called: Counter[str] = Counter()
+        for node in self._static.nodes:
+            if node.parent is not None and counts[node.parent[0]] == 0:
+                counts[node.id] = 0
+            elif node.kind == "prim::CallMethod":
+                path = self._callee(node)
+                called[path] += 1
+                counts[node.id] = int(called[path] <= calls.get(path, 0))
+            else:
+                counts[node.id] = int(node.id in self._used or self._ran(node))
+        return counts
+
+    def _callee(self, call: IRNode) -> str:
+        """The path of the called module; the nodes inside follow the call."""
+        following = self._static.nodes[call.id + 1 : call.id + 2]
+        return following[0].module_path if following and call.blocks else call.module_path
+
+    def _ran(self, node: IRNode) -> bool:
+        """Whether a node without an op of its own ran, judged by its lines."""
+        places = list(_places(node))
+        if not places:
+            return True
+        if _is_op(node) and node.kind.rpartition("::")[2] not in _SILENT:
+            names = self._names.get(places[0])
+            if names is not None:
+                # Its line ran, but the ops there are other nodes: another branch or trip.
+                inner = places[0][1] not in self._static.sources
+                return inner and not any(matches(name, node.kind) for name in names)
+            if not any(place in self._names for place in places):
+                return False
+        return all(
+            self._lines[file].get(line, 0) for _, file, line in places if file in self._lines
+        )
+
+
+def _places(node: IRNode) -> Iterator[Place]:
+    frames = node.attributes.get("stack", ())
+    for frame in dict.fromkeys(frame.rsplit(":", 1)[0] for frame in frames):
+        file, _, line = frame.rpartition(":")
+        yield node.module_path, file, int(line)
+
+
+def _op_places(op: Op, path: str) -> list[Place]:
+    return [(path, site.file, site.line) for site in sites(op)]
+
+
+def _is_op(node: IRNode) -> bool:
+    return node.kind.startswith("aten::") and any(map(is_tensor, node.types))
+
+
+def _needed(recording: Recording) -> set[int]:
+    """Ops that the run's result was made from; all of them where no result was recorded."""
+    if not recording.output:
+        read = {decision.op for decision in recording.decisions}
+        return {op.id for op in recording.ops if op.id not in read}
+    wanted = set(recording.output)
+    needed: set[int] = set()
+    for op in reversed(recording.ops):
+        if wanted.intersection(op.outputs):
+            needed.add(op.id)
+            wanted.update(op.inputs)
+    return needed

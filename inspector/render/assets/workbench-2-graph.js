@@ -1,0 +1,413 @@
+/* -- GraphPane: one SVG with pan, zoom and marks ------------------------------------------------ */
+
+const PADDING = 10;
+const MAX_FIT = 1.25; // a graph of two nodes is not blown up to fill the pane
+const READABLE = 0.72; // below this scale the small text of a node cannot be read
+const MIN_SCALE = 0.03;
+const MAX_SCALE = 5;
+const DRAG_THRESHOLD = 4; // px; a smaller movement is still a click
+const LINKED_RINGS = 500;
+const DIM_LIMIT = 1500; // nodes; dimming thousands costs more than the click may take
+
+/* `hub` is the Workbench: it owns the selection, the card and the texts. A pane keeps its `view`
+ * {x, y, k, mode} there, so that pan and zoom outlive the DOM. `mode` is "start" (first show),
+ * "fit" (all of it) or "free" (the user moved it); the first two follow the pane's size. */
+class GraphPane {
+  constructor(hub, spec) {
+    this.hub = hub;
+    this.id = spec.id;
+    this.view = hub.memory.views[spec.id] ??= { x: 0, y: 0, k: 1, mode: "start" };
+    this.marks = { selected: null, linked: new Set() };
+    this.svgText = undefined;
+    this.anchor = null;
+    this.size = [0, 0];
+    this.search = new GraphSearch(this);
+    this.build(spec);
+    this.bindPointer();
+    this.bindKeys();
+    this.resizes = new ResizeObserver(() => this.resized());
+    this.resizes.observe(this.viewport);
+  }
+
+  build(spec) {
+    const t = this.hub.t;
+    this.overlay = s("svg", { class: "wb-overlay", "aria-hidden": "true" });
+    this.stage = h("div", { class: "wb-stage" });
+    this.message = h("p", { class: "wb-empty" });
+    this.hint = h("p", { class: "wb-hint", "aria-hidden": "true" });
+    this.legend = h("details", { class: "wb-legend" });
+    const zoom = (factor) => () => this.zoomBy(factor);
+    this.zoomButtons = h("div", { class: "wb-zoom", role: "group" },
+      button("−", t("zoomOut"), zoom(1 / 1.25)), button("+", t("zoomIn"), zoom(1.25)),
+      button(t("fit"), t("fitHint"), () => this.fit("fit", true)),
+      button(t("actual"), t("actualHint"), () => this.actualSize()));
+    this.viewport = h("div", { class: "wb-viewport", tabindex: "0", role: "application",
+      "aria-label": t("graphHint", { title: spec.title }) }, this.stage, this.hint);
+    this.note = h("p", { class: "wb-note" });
+    this.element = h("div", { class: "wb-pane" },
+      h("div", { class: "wb-bar" }, this.note, this.search.element),
+      h("div", { class: "wb-canvas" }, this.viewport, this.message, this.legend, this.zoomButtons));
+  }
+
+  // -- content ---------------------------------------------------------------------------------
+
+  update(spec) {
+    this.title = spec.title;
+    this.note.textContent = spec.note || "";
+    if ((spec.svg ?? null) !== this.svgText) this.setSvg(spec.svg ?? null, spec.empty);
+    else if (!this.svg) this.message.textContent = spec.empty || this.hub.t("empty");
+    this.search.refresh();
+  }
+
+  setSvg(text, empty) {
+    const focused = this.cursor();
+    const held = this.anchor && this.screenSpot(this.anchor);
+    this.svgText = text;
+    this.svg = parseSvg(text);
+    this.stage.replaceChildren(...(this.svg ? [this.svg, this.overlay] : []));
+    this.message.hidden = Boolean(this.svg);
+    this.message.textContent = empty || this.hub.t(text ? "badSvg" : "empty");
+    for (const part of [this.search.element, this.zoomButtons, this.legend]) part.hidden = !this.svg;
+    this.index();
+    fillLegend(this);
+    this.place(held);
+    if (focused && this.nodes.has(focused)) this.focusNode(focused, { show: false });
+  }
+
+  /** Nodes, boxes and edges by id; a node's own name for those who cannot see it. */
+  index() {
+    this.nodes = new Map();
+    this.boxes = new Map();
+    this.edges = new Map();
+    this.touched = [];
+    this.rects = null;
+    if (!this.svg) return;
+    const [width, height] = (this.size = drawingSize(this.svg));
+    for (const svg of [this.svg, this.overlay]) svg.setAttribute("style", `width:${width}px;height:${height}px`);
+    this.overlay.setAttribute("viewBox", this.svg.getAttribute("viewBox") || `0 0 ${width} ${height}`);
+    for (const el of this.svg.querySelectorAll(".node[data-id]")) {
+      const title = el.querySelector(":scope > title");
+      if (title && !el.hasAttribute("aria-label")) el.setAttribute("aria-label", title.textContent);
+      title?.remove(); // the browser's own tooltip would cover ours
+      this.nodes.set(el.dataset.id, el);
+    }
+    for (const el of this.svg.querySelectorAll(".box[data-id]:not(.node)")) this.boxes.set(el.dataset.id, el);
+    for (const el of this.svg.querySelectorAll(".edge")) this.indexEdge(el);
+  }
+
+  indexEdge(el) {
+    for (const id of new Set([el.dataset.source, el.dataset.target])) {
+      if (!this.edges.has(id)) this.edges.set(id, []);
+      this.edges.get(id).push(el);
+    }
+  }
+
+  elementOf(id) {
+    return this.nodes.get(id) || this.boxes.get(id);
+  }
+
+  /** What a node is called: its accessible name, else its texts. */
+  nameOf(id) {
+    const el = this.elementOf(id);
+    if (!el) return id;
+    return el.getAttribute("aria-label") || el.querySelector("text")?.textContent || id;
+  }
+
+  // -- geometry --------------------------------------------------------------------------------
+
+  visible() {
+    return this.viewport.clientWidth > 0 && this.viewport.clientHeight > 0;
+  }
+
+  /** Rectangle of an element in the stage's unscaled px; right in the middle of a smooth pan, too. */
+  rectOf(el) {
+    const stage = this.svg.getBoundingClientRect();
+    const scale = stage.width / this.size[0] || 1;
+    const { left, top, width, height } = el.getBoundingClientRect();
+    return { x: (left - stage.left) / scale, y: (top - stage.top) / scale, w: width / scale, h: height / scale };
+  }
+
+  nodeRects() {
+    this.rects ??= new Map([...this.nodes].map(([id, el]) => [id, this.rectOf(el)]));
+    return this.rects;
+  }
+
+  /** Where the top left corner of a box or node stands in the viewport now, in px; else null. */
+  screenSpot(id) {
+    const el = this.visible() && this.elementOf(id);
+    if (!el) return null;
+    const { x, y } = this.rectOf(el);
+    return { id, x: this.view.x + x * this.view.k, y: this.view.y + y * this.view.k };
+  }
+
+  // -- pan and zoom ----------------------------------------------------------------------------
+
+  /** Put new content in the view: a toggled box stays where it was, a fitted graph stays fitted. */
+  place(held) {
+    if (!this.svg || !this.visible()) return;
+    this.apply();
+    if (held) {
+      const now = this.screenSpot(held.id);
+      if (now) {
+        this.anchor = null;
+        this.moveTo({ x: this.view.x + held.x - now.x, y: this.view.y + held.y - now.y });
+      }
+    } else if (this.view.mode !== "free" || this.offScreen()) this.fit(this.view.mode === "fit" ? "fit" : "start");
+    this.paint();
+  }
+
+  offScreen() {
+    const { x, y, k } = this.view;
+    const [w, h] = this.size;
+    return x + w * k < PADDING || y + h * k < PADDING ||
+      x > this.viewport.clientWidth - PADDING || y > this.viewport.clientHeight - PADDING;
+  }
+
+  resized() {
+    if (!this.svg || !this.visible()) return;
+    if (this.view.mode !== "free") this.fit(this.view.mode);
+    this.shown();
+  }
+
+  /** Catch up on what a hidden pane could not draw. */
+  shown() {
+    this.apply();
+    this.paint();
+    if (this.pendingReveal) this.reveal(this.pendingReveal, false);
+  }
+
+  /** Show all ("fit"), or begin at the top at a size that can be read ("start"). */
+  fit(mode, smooth = false) {
+    const [W, H] = [this.viewport.clientWidth, this.viewport.clientHeight];
+    const [w, h] = this.size;
+    const whole = Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - 2 * PADDING) / h);
+    const k = mode === "fit" || whole >= READABLE ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
+    const y = h * k <= H ? (H - h * k) / 2 : PADDING;
+    this.moveTo({ k, x: (W - w * k) / 2, y, mode }, smooth);
+    if (w * k > W) this.view.x = W / 2 - this.topNodeCentre() * k;
+    this.apply();
+  }
+
+  /** Horizontal centre of the topmost node: a wide graph begins there. */
+  topNodeCentre() {
+    let top = null;
+    for (const rect of this.nodeRects().values()) if (!top || rect.y < top.y) top = rect;
+    return top ? top.x + top.w / 2 : this.size[0] / 2;
+  }
+
+  actualSize() {
+    this.zoomBy(1 / this.view.k);
+  }
+
+  /** Scale by `factor`, keeping the point (px in the viewport; its centre if left out) in place. */
+  zoomBy(factor, at = { x: this.viewport.clientWidth / 2, y: this.viewport.clientHeight / 2 }, smooth = true) {
+    const { x, y, k } = this.view;
+    const next = clamp(k * factor, MIN_SCALE, MAX_SCALE);
+    this.moveTo({ k: next, x: at.x - ((at.x - x) * next) / k, y: at.y - ((at.y - y) * next) / k }, smooth);
+  }
+
+  moveTo(view, smooth = false) {
+    Object.assign(this.view, { mode: "free" }, view);
+    this.stage.classList.toggle("wb-smooth", smooth && !reducedMotion());
+    this.apply();
+  }
+
+  /* The promotion to a layer keeps panning at 60 fps, but a promoted layer is not redrawn at a
+   * new scale: it is dropped when the view rests, and the text is sharp again. */
+  apply() {
+    const { x, y, k } = this.view;
+    this.stage.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) scale(${k})`;
+    this.stage.classList.add("wb-moving");
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.stage.classList.remove("wb-moving", "wb-smooth"), 320);
+    this.hub.hideTip();
+  }
+
+  /** Pan, without zooming, until one of `ids` is in view; nothing moves when one is already. */
+  reveal(ids, smooth = true) {
+    this.pendingReveal = null;
+    const elements = ids.map((id) => this.elementOf(id)).filter(Boolean);
+    if (!elements.length) return;
+    if (!this.visible()) {
+      this.pendingReveal = ids;
+      return;
+    }
+    const rects = elements.slice(0, 200).map((el) => this.rectOf(el));
+    if (rects.some((rect) => this.inView(rect))) return;
+    const [W, H] = [this.viewport.clientWidth, this.viewport.clientHeight];
+    const { x, y, w, h } = rects[0];
+    const k = this.view.k;
+    this.moveTo({ x: W / 2 - (x + w / 2) * k, y: Math.max(H / 2 - (y + h / 2) * k, PADDING - y * k) }, smooth);
+  }
+
+  /** Whether a rectangle can be seen: all of it, or as much as the pane can hold. */
+  inView({ x, y, w, h }) {
+    const { x: left, y: top, k } = this.view;
+    const span = (from, size, room) => Math.min(from + size, room) - Math.max(from, 0) >= Math.min(size, room * 0.6) - 1;
+    return span(left + x * k, w * k, this.viewport.clientWidth) && span(top + y * k, h * k, this.viewport.clientHeight);
+  }
+
+  // -- marks -----------------------------------------------------------------------------------
+
+  setMarks(marks) {
+    this.marks = marks;
+    this.paint();
+  }
+
+  /** Rings, and the neighbourhood of the selected node. A hidden pane draws them when shown. */
+  paint() {
+    for (const el of this.touched) el.classList.remove("wb-near", "wb-hot", "wb-lit", "wb-chosen");
+    this.touched = [];
+    this.overlay.replaceChildren();
+    if (!this.svg || !this.visible()) return;
+    const { selected, linked } = this.marks;
+    const chosen = this.elementOf(selected);
+    this.svg.classList.toggle("wb-dim", Boolean(chosen) && this.nodes.size <= DIM_LIMIT);
+    if (chosen) this.touch(chosen, "wb-chosen");
+    for (const id of linked) if (this.elementOf(id)) this.touch(this.elementOf(id), "wb-lit");
+    for (const edge of this.edges.get(selected) || []) this.paintEdge(edge);
+    this.search.paint();
+    for (const id of [...linked].slice(0, LINKED_RINGS)) this.ring(id, "linked");
+    this.ring(selected, "selected");
+    this.paintCursor();
+  }
+
+  paintEdge(edge) {
+    this.touch(edge, "wb-hot");
+    for (const end of [edge.dataset.source, edge.dataset.target]) {
+      if (this.elementOf(end)) this.touch(this.elementOf(end), "wb-near");
+    }
+  }
+
+  touch(el, name) {
+    el.classList.add(name);
+    this.touched.push(el);
+  }
+
+  ring(id, kind) {
+    const el = this.elementOf(id);
+    if (!el) return;
+    const { x, y, w, h } = this.rectOf(el);
+    const [left, top] = this.overlay.viewBox.baseVal ? [this.overlay.viewBox.baseVal.x, this.overlay.viewBox.baseVal.y] : [0, 0];
+    const gap = kind === "cursor" ? 8 : 5;
+    this.overlay.append(s("rect", { class: `wb-ring wb-ring-${kind}`, "data-for": id, rx: 8,
+      x: left + x - gap, y: top + y - gap, width: w + 2 * gap, height: h + 2 * gap }));
+  }
+
+  paintCursor() {
+    this.overlay.querySelector(".wb-ring-cursor")?.remove();
+    const id = this.cursor();
+    if (id && this.nodes.get(id)?.matches(":focus-visible")) this.ring(id, "cursor");
+  }
+
+  // -- pointer ---------------------------------------------------------------------------------
+
+  bindPointer() {
+    const on = (name, handler, options) => this.viewport.addEventListener(name, handler, options);
+    this.pointers = new Map();
+    on("pointerdown", (event) => this.pointerDown(event));
+    on("pointermove", (event) => this.pointerMove(event));
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) on(name, (event) => this.pointerUp(event));
+    on("pointerleave", () => this.hub.hideTip());
+    on("wheel", (event) => this.wheel(event), { passive: false });
+    on("click", (event) => this.click(event));
+    on("dblclick", (event) => this.doubleClick(event));
+  }
+
+  spot(event) {
+    const { left, top } = this.viewport.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  }
+
+  pointerDown(event) {
+    if (event.pointerType === "mouse" && event.button > 1) return;
+    if (!this.pointers.size) this.dragged = false;
+    this.pointers.set(event.pointerId, { ...this.spot(event), start: this.spot(event) });
+  }
+
+  pointerMove(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return this.hover(event);
+    if (!event.buttons) return this.pointerUp(event); // let go outside of the pane
+    const now = this.spot(event);
+    if (!this.dragged && Math.hypot(now.x - before.start.x, now.y - before.start.y) < DRAG_THRESHOLD) return undefined;
+    if (!this.dragged) this.viewport.setPointerCapture(event.pointerId);
+    this.dragged = true;
+    this.viewport.classList.add("wb-dragging");
+    const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+    this.pointers.set(event.pointerId, { ...now, start: before.start });
+    if (others.length) return this.pinch(before, now, others[0]);
+    return this.moveTo({ x: this.view.x + now.x - before.x, y: this.view.y + now.y - before.y });
+  }
+
+  pinch(before, now, other) {
+    const distance = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
+    const middle = { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 };
+    this.zoomBy(distance(now) / distance(before), middle, false);
+  }
+
+  pointerUp(event) {
+    this.pointers.delete(event.pointerId);
+    if (this.pointers.size) return;
+    this.viewport.classList.remove("wb-dragging");
+    setTimeout(() => (this.dragged = false)); // after the click that ends a drag
+  }
+
+  /* A wheel over the graph scrolls the page, unless it is asked to zoom: the graph fills most of
+   * the screen, and a page that cannot be scrolled past it is a trap. */
+  wheel(event) {
+    const asked = event.ctrlKey || event.metaKey || this.viewport.matches(":focus-within");
+    if (!asked) return this.showHint();
+    event.preventDefault();
+    const unit = event.deltaMode === 1 ? 20 : event.deltaMode === 2 ? 400 : 1;
+    const delta = event.deltaY * unit * (event.ctrlKey ? 0.01 : 0.002);
+    return this.zoomBy(clamp(Math.exp(-delta), 0.8, 1.25), this.spot(event), false);
+  }
+
+  showHint() {
+    this.hint.textContent = this.hub.t(/Mac|iPhone|iPad/.test(navigator.platform) ? "wheelMac" : "wheel");
+    this.hint.classList.add("wb-on");
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => this.hint.classList.remove("wb-on"), 1200);
+  }
+
+  /** Id of the node, or of the box whose title was hit, below a pointer event; else null. */
+  hit(event) {
+    const target = event.target instanceof Element ? event.target : null;
+    const node = target?.closest(".node[data-id]");
+    if (node) return node.dataset.id;
+    const id = target?.closest(".box-title") && target.closest(".box[data-id]")?.dataset.id;
+    return id && this.hub.item(this.id, id) ? id : null;
+  }
+
+  hover(event) {
+    const id = event.pointerType === "touch" ? null : this.hit(event);
+    if (id) this.hub.showTip(this, id, event);
+    else this.hub.hideTip();
+  }
+
+  click(event) {
+    if (this.dragged) return;
+    const toggle = event.target.closest?.(".box-toggle")?.closest("[data-id]");
+    if (toggle) this.toggle(toggle.dataset.id);
+    else if (this.hit(event)) this.hub.select(this.id, this.hit(event), { origin: this.id });
+  }
+
+  doubleClick(event) {
+    const box = event.target.closest?.(".node.box[data-id]");
+    if (box && !event.target.closest(".box-toggle")) this.toggle(box.dataset.id);
+    else if (!event.target.closest?.(".node, .box-title, .box-toggle")) this.fit("fit", true);
+  }
+
+  /** Ask for a box to be opened or closed; when the new drawing comes, the box keeps its place. */
+  toggle(id) {
+    this.anchor = id;
+    this.hub.toggle(this.id, id);
+  }
+
+  destroy() {
+    this.resizes.disconnect();
+    clearTimeout(this.rest);
+    clearTimeout(this.hintTimer);
+  }
+}

@@ -1,0 +1,355 @@
+"""What the card of a selected item says: records as short labelled texts.
+
+A card is JSON-like: title, kind, subtitle, rows of (label, text), tensors with statistics, a
+source line and a note. All texts are plain; the page sets them as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from inspector.records import (
+    GradNode,
+    IRNode,
+    ModuleCall,
+    Op,
+    Overlay,
+    Recording,
+    Source,
+    StaticGraph,
+    TensorInfo,
+    TensorSummary,
+)
+from inspector.views import words
+from inspector.views.boxes import BoxTree
+
+Card = dict[str, Any]
+Translate = Callable[[str], str]
+
+TENSORS = 6
+"""A card shows at most this many tensors; an op with 2,000 inputs says how many more."""
+
+
+def number_text(value: float | None) -> str:
+    """A number in at most five significant digits; "-" for none."""
+    if value is None:
+        return "-"
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.4g}"
+
+
+def duration_text(microseconds: float) -> str:
+    """As in "12 µs", "3.4 ms"."""
+    if microseconds < 1000:
+        return f"{microseconds:.0f} µs"
+    if microseconds < 1e6:
+        return f"{microseconds / 1000:.3g} ms"
+    return f"{microseconds / 1e6:.3g} s"
+
+
+class Cards:
+    """Makes the cards of one recording and its static graph.
+
+    Args:
+        recording: what ran.
+        static, overlay: the IR beside it, if there is one.
+        translate: gives a label in the page's language.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        static: StaticGraph | None = None,
+        overlay: Overlay | None = None,
+        translate: Translate = str,
+    ) -> None:
+        self._recording = recording
+        self._static = static
+        self._overlay = overlay
+        self._t = translate
+        self._tree = BoxTree(recording)
+        self._texts = {file: text.splitlines() for file, text in recording.sources.items()}
+        self._decisions = {decision.op: decision for decision in recording.decisions}
+
+    def card(self, pane: str, item: str) -> Card:
+        """The card of a view node, by the pane it is in and its id ("op:12")."""
+        kind, _, rest = item.partition(":")
+        number = int(rest.partition("@")[0].partition("/")[0]) if rest[:1].isdigit() else None
+        if pane == "static":
+            return self._static_card(kind, rest, number)
+        if number is None:
+            return {"title": item}
+        if kind == "op":
+            return self._op(self._recording.ops[number])
+        if kind == "parameters":
+            return self._parameters(self._recording.ops[number])
+        if kind == "grad":
+            return self._grad(self._recording.grad_nodes[number])
+        if kind == "call":
+            return self._call(self._recording.module_calls[number])
+        if kind == "step":
+            return self._step(number)
+        return self._tensor_card(self._recording.tensors[number], kind)
+
+    # -- the dynamic graph -----------------------------------------------------------------
+
+    def _op(self, op: Op) -> Card:
+        t = self._t
+        failure = self._recording.failure
+        failed = failure is not None and failure.op == op.id
+        return {
+            "title": op.name,
+            "kind": t("decision") if op.id in self._decisions else t("op"),
+            "subtitle": op.function,
+            "rows": list(self._op_rows(op)),
+            "tensors": self._op_tensors(op),
+            "source": self._place(op.source),
+            "note": f"{failure.type}: {failure.message}" if failed and failure else "",
+        }
+
+    def _op_rows(self, op: Op) -> Iterable[tuple[str, str]]:
+        t = self._t
+        decision = self._decisions.get(op.id)
+        if decision is not None:
+            yield t("value"), str(decision.value)
+        module = words.op_module(self._recording, op)
+        if op.module_call is not None:
+            call = self._recording.module_calls[op.module_call]
+            yield t("module"), f"{module or t('(the model itself)')} · {call.type}"
+        yield t("call"), f"{op.name}({op.arguments})"
+        yield t("order"), f"{op.id + 1} / {len(self._recording.ops)}"
+        yield t("duration"), duration_text(op.duration_us)
+        if op.phase != "forward":
+            yield t("ran in"), t(op.phase)
+        if op.overwrites:
+            yield t("overwrites"), ", ".join(f"%{i}" for i in op.overwrites)
+        if op.kernels:
+            names = ", ".join(kernel.name for kernel in op.kernels[:8])
+            yield t("kernels"), f"{len(op.kernels)}: {names}"
+
+    def _op_tensors(self, op: Op) -> list[Card]:
+        tensors = self._recording.tensors
+        named = [(self._t("output"), tensors[i]) for i in op.outputs]
+        named += [(self._t("input"), tensors[i]) for i in dict.fromkeys(op.inputs)]
+        found: list[Card] = []
+        for role, tensor in named[:TENSORS]:
+            found.append(self.tensor(tensor, role))
+            if role == self._t("output") and tensor.grad is not None:
+                found.append(self._gradient(tensor))
+        if len(named) > TENSORS:
+            found.append({"role": self._t("more"), "name": f"+{len(named) - TENSORS}"})
+        return found
+
+    def _parameters(self, op: Op) -> Card:
+        tensors = [self._recording.tensors[i] for i in dict.fromkeys(op.inputs)]
+        used = [t for t in tensors if t.name is not None and t.producer is None]
+        shown: list[Card] = []
+        for tensor in used[:TENSORS]:
+            shown.append(self.tensor(tensor, self._t("parameter")))
+            if tensor.grad is not None:
+                shown.append(self._gradient(tensor))
+        return {
+            "title": ", ".join((t.name or "").rpartition(".")[2] for t in used),
+            "kind": self._t("parameter"),
+            "subtitle": words.op_module(self._recording, op),
+            "rows": [(self._t("used by"), f"{op.name} [{op.id}]")],
+            "tensors": shown,
+            "source": self._place(op.source),
+        }
+
+    def _tensor_card(self, tensor: TensorInfo, kind: str) -> Card:
+        t = self._t
+        rows = [(t("made by"), t("the caller"))]
+        source = None
+        if tensor.producer is not None:
+            maker = self._recording.ops[tensor.producer]
+            rows, source = [(t("made by"), f"{maker.name} [{maker.id}]")], maker.source
+        rows.append((t("requires grad"), t("yes") if tensor.requires_grad else t("no")))
+        rows.append((t("leaf"), t("yes") if tensor.is_leaf else t("no")))
+        tensors = [self.tensor(tensor, t("value"))]
+        if tensor.grad is not None:
+            tensors.append(self._gradient(tensor))
+        return {
+            "title": tensor.name or f"%{tensor.id}",
+            "kind": t("output") if kind == "output" else t("tensor"),
+            "subtitle": f"{words.shape(tensor)} · {tensor.nbytes:,} B",
+            "rows": rows,
+            "tensors": tensors,
+            "source": self._place(source),
+        }
+
+    def _call(self, call: ModuleCall) -> Card:
+        t, recording = self._t, self._recording
+        inside = [op for op in recording.ops if self._inside(op, call.id)]
+        rows = [
+            (t("path"), call.path or t("(the model itself)")),
+            (t("mode"), t("train") if call.training else t("eval")),
+            (t("ops"), str(len(inside))),
+            (t("duration"), duration_text(sum(op.duration_us for op in inside))),
+        ]
+        outputs = [recording.tensors[i] for i in (inside[-1].outputs if inside else ())]
+        return {
+            "title": call.path.rpartition(".")[2] or call.type,
+            "kind": t("module call"),
+            "subtitle": call.type,
+            "rows": rows,
+            "tensors": [self.tensor(tensor, t("last output")) for tensor in outputs[:2]],
+            "source": self._place(call.source),
+            "note": t("Double click opens the box."),
+        }
+
+    def _inside(self, op: Op, call: int) -> bool:
+        current = op.module_call
+        while current is not None and current != call:
+            current = self._recording.module_calls[current].parent
+        return current == call
+
+    def _step(self, number: int) -> Card:
+        t, step = self._t, self._recording.steps[number]
+        rows = [(t("ops"), str(step.last_op - step.first_op))]
+        if step.learning_rates:
+            rates = ", ".join(number_text(rate) for rate in step.learning_rates)
+            rows.append((t("learning rate"), rates))
+        return {
+            "title": f"{step.detail}.step",
+            "kind": t("optimizer step"),
+            "rows": rows,
+            "tensors": [],
+            "source": self._place(step.source),
+            "note": t("Double click opens the box."),
+        }
+
+    # -- the backward graph ----------------------------------------------------------------
+
+    def _grad(self, node: GradNode) -> Card:
+        t, recording = self._t, self._recording
+        rows = [(t("order"), f"{node.id + 1} / {len(recording.grad_nodes)}")]
+        if node.op is not None:
+            rows.append((t("forward op"), f"{recording.ops[node.op].name} [{node.op}]"))
+        if node.parameter is not None:
+            rows.append((t("parameter"), node.parameter))
+        if node.name == "AccumulateGrad":
+            word = t("onto an old gradient") if node.accumulated else t("first gradient")
+            rows.append((t("accumulated"), word))
+        rows.append((t("duration"), duration_text(node.duration_us)))
+        tensors = [self._summary(s, t("gradient in"), i) for i, s in enumerate(node.grad_outputs)]
+        tensors += [self._summary(s, t("gradient out"), i) for i, s in enumerate(node.grad_inputs)]
+        op = None if node.op is None else recording.ops[node.op]
+        return {
+            "title": node.name,
+            "kind": t("autograd node"),
+            "subtitle": t("backward pass {number}").format(number=node.pass_index),
+            "rows": rows,
+            "tensors": tensors[:TENSORS],
+            "source": self._place(None if op is None else op.source),
+        }
+
+    # -- the static graph ------------------------------------------------------------------
+
+    def _static_card(self, kind: str, rest: str, number: int | None) -> Card:
+        if kind == "ir" and number is not None and self._static is not None:
+            return self._ir(self._static.nodes[number])
+        word = self._t("input") if kind == "value" else self._t("output")
+        return {"title": rest if kind == "value" else self._t("return"), "kind": word}
+
+    def _ir(self, node: IRNode) -> Card:
+        ops = []
+        if self._overlay is not None:
+            ops = [op for op, found in self._overlay.op_to_node.items() if found == node.id]
+        tensors = self._op_tensors(self._recording.ops[ops[-1]]) if ops else []
+        return {
+            "title": node.kind,
+            "kind": self._t("IR node"),
+            "subtitle": node.text.partition(" # ")[0],
+            "rows": list(self._ir_rows(node, ops)),
+            "tensors": tensors,
+            "source": self._place(node.source),
+        }
+
+    def _ir_rows(self, node: IRNode, ops: list[int]) -> Iterable[tuple[str, str]]:
+        t = self._t
+        overlay = self._overlay
+        if node.module_path:
+            yield t("module"), node.module_path
+        if overlay is not None:
+            count = overlay.executions.get(node.id)
+            yield t("ran"), t("not known") if count is None else f"×{count}"
+            if node.id in overlay.taken:
+                names = [(t("then"), t("else"))[min(b, 1)] for b in overlay.taken[node.id][:12]]
+                yield t("branches taken"), ", ".join(names)
+            if node.id in overlay.trips:
+                yield t("trips"), ", ".join(map(str, overlay.trips[node.id][:12]))
+        if node.types:
+            yield t("type"), ", ".join(node.types)
+        if ops:
+            yield t("recorded ops"), ", ".join(f"[{op}]" for op in ops[:12])
+        if "value" in node.attributes:
+            yield t("value"), str(node.attributes["value"])
+
+    # -- parts -----------------------------------------------------------------------------
+
+    def tensor(self, tensor: TensorInfo, role: str) -> Card:
+        """One tensor with its statistics."""
+        card = _stats(tensor.summary)
+        name = f"%{tensor.id}" + (f" {tensor.name}" if tensor.name else "")
+        card.update(
+            role=role,
+            name=name,
+            shape=words.dimensions(tensor.shape),
+            dtype=tensor.dtype,
+            device=tensor.device,
+        )
+        return card
+
+    def _gradient(self, tensor: TensorInfo) -> Card:
+        card = _stats(tensor.grad)
+        shape = words.dimensions(tensor.shape)
+        card.update(role=self._t("gradient"), name=f"%{tensor.id}", shape=shape)
+        return card
+
+    def _summary(self, summary: TensorSummary | None, role: str, index: int) -> Card:
+        card = _stats(summary)
+        size = self._t("none") if summary is None else words.plural(summary.numel, "value")
+        card.update(role=role, name=str(index), shape=size)
+        return card
+
+    def _place(self, source: Source | None) -> Card | None:
+        if source is None:
+            return None
+        lines = self._texts.get(source.file, [])
+        text = lines[source.line - 1].strip() if 0 < source.line <= len(lines) else ""
+        file = os.path.basename(source.file)
+        return {"file": file, "path": source.file, "line": source.line, "text": text}
+
+
+def _stats(summary: TensorSummary | None) -> Card:
+    if summary is None:
+        return {"stats": []}
+    return {
+        "stats": [
+            ("min", number_text(summary.min)),
+            ("max", number_text(summary.max)),
+            ("mean", number_text(summary.mean)),
+            ("std", number_text(summary.std)),
+            ("NaN", str(summary.nan_count)),
+            ("Inf", str(summary.inf_count)),
+            ("zeros", f"{summary.zero_fraction:.0%}"),
+        ],
+        "histogram": list(summary.histogram),
+        "range": (number_text(summary.min), number_text(summary.max)),
+        "sample": ", ".join(number_text_any(value) for value in summary.sample)
+        + (", …" if summary.numel > len(summary.sample) else ""),
+        "warn": words.is_nonfinite(summary),
+    }
+
+
+def number_text_any(value: float) -> str:
+    """A number, NaN and infinities included."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "Inf" if value > 0 else "-Inf"
+    return number_text(value)

@@ -1,0 +1,48 @@
+"""Charts as Plotly figures: numbers that people would rather see than read."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from inspector.records import Recording
+from inspector.render.theme import palette
+
+
+def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | None:
+    """The largest gradient of each parameter, in the order of the model, on a log scale.
+
+    Args:
+        recording: with at least one backward pass.
+        theme: "light" or "dark".
+
+    Returns:
+        A bar chart; parameters without a gradient have no bar. None when none has one.
+    """
+    found = [info for info in recording.parameters if info.kind == "parameter"]
+    heights = [_largest(info.grad.min, info.grad.max) if info.grad else None for info in found]
+    if not any(heights):
+        return None
+    colours = palette(theme)
+    figure = go.Figure(
+        go.Bar(
+            x=[info.name for info in found],
+            y=heights,
+            marker_color=colours["grad-stroke"],
+            hovertemplate="%{x}<br>largest |gradient| %{y:.3g}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=320,
+        margin={"l": 60, "r": 10, "t": 30, "b": 10},
+        title={"text": "Largest |gradient| per parameter", "font": {"size": 14}},
+        yaxis={"type": "log", "exponentformat": "power"},
+        xaxis={"type": "category", "automargin": True},
+        showlegend=False,
+    )
+    return figure
+
+
+def _largest(low: float | None, high: float | None) -> float | None:
+    ends = [abs(value) for value in (low, high) if value is not None]
+    largest = max(ends, default=0.0)
+    return largest or None  # a log axis has no zero: the bar is left out

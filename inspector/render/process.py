@@ -1,0 +1,127 @@
+"""Running Graphviz: an installed `dot`, or the one in the pygraphviz wheel, with a time limit."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from inspector.errors import GraphvizMissing, GraphvizTimeout, RenderError
+
+PROGRAM_VARIABLE = "INSPECTOR_DOT"
+"""Environment variable that names another `dot` program."""
+
+_HOW_TO_INSTALL = "Install Graphviz (so that `dot` is on PATH), or `pip install pygraphviz`"
+
+
+def find_graphviz() -> tuple[str, ...]:
+    """Return the command that runs Graphviz here, without its format argument.
+
+    Looks for the program named by `INSPECTOR_DOT`, then for `dot` on PATH, then for pygraphviz.
+
+    Raises:
+        GraphvizMissing: there is none of them.
+    """
+    named = os.environ.get(PROGRAM_VARIABLE)
+    program = shutil.which(named or "dot")
+    if program:
+        return (program,)
+    if named:
+        raise GraphvizMissing(
+            f"{PROGRAM_VARIABLE} names {named!r}, which is not a program that can be run. "
+            f"Unset it or correct it."
+        )
+    if importlib.util.find_spec("pygraphviz") is None:
+        raise GraphvizMissing(f"Drawing a graph needs Graphviz. {_HOW_TO_INSTALL}.")
+    # The file, not `-m`: that would import all of `inspector`, and with it torch, in seconds.
+    # `-P`: without it this folder would be where the worker's imports are looked for first.
+    return (sys.executable, "-P", str(Path(__file__).with_name("graphviz_worker.py")))
+
+
+def run_graphviz(
+    dot_text: str,
+    format: str,
+    timeout: float,
+    *,
+    command: tuple[str, ...] | None = None,
+    size: str | None = None,
+) -> bytes:
+    """Draw DOT text.
+
+    Args:
+        dot_text: the graph.
+        format: one of Graphviz's formats: "svg", "png", "pdf", "json0", …
+        timeout: seconds after which Graphviz, with every process it started, is killed.
+        command: what `find_graphviz` returned, where the caller has it already.
+        size: the graph's size in words, for messages ("12 nodes, 20 edges").
+
+    Raises:
+        GraphvizMissing: there is no Graphviz here.
+        GraphvizTimeout: it took longer than `timeout`.
+        RenderError: it failed, or knows no such format; with its own last line.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_:+.-]+", format):
+        raise RenderError(f"{format!r} is not the name of a Graphviz format.")
+    command = command or find_graphviz()
+    size = size or f"{dot_text.count(chr(10)) + 1:,} lines of DOT"
+    try:
+        process = subprocess.Popen(
+            [*command, f"-T{format}"] if len(command) == 1 else [*command, format],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise GraphvizMissing(f"{command[0]} could not be started: {error}.") from error
+    try:
+        out, err = process.communicate(dot_text.encode("utf-8", "replace"), timeout)
+    except subprocess.TimeoutExpired as error:
+        raise GraphvizTimeout(
+            f"Graphviz did not finish laying out {size} within {timeout:g} s. "
+            f"Close some boxes to draw less at once, or allow more time."
+        ) from error
+    finally:
+        _end(process)
+    return _checked(out, err, process.returncode, size)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and all that it started, and close the pipes; also after an interrupt."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _checked(out: bytes, err: bytes, status: int, size: str) -> bytes:
+    if status < 0:
+        name = signal.Signals(-status).name
+        raise RenderError(
+            f"Graphviz crashed ({name}) on {size}. Close some boxes to draw less at once."
+        )
+    if status == 0 and out:
+        return out
+    reason = _reason(err.decode("utf-8", "replace"))
+    raise RenderError(f"Graphviz could not draw {size}: {reason}")
+
+
+def _reason(message: str) -> str:
+    """Graphviz's last line; one that says "Error" or names the formats counts for more."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    telling = [line for line in lines if "Error" in line or "not recognized" in line]
+    rest = [line for line in lines if "warning" not in line.lower()]
+    return (telling or rest or lines or ["it gave no reason."])[-1]

@@ -1,0 +1,235 @@
+"""The workbench's content as one JSON-like value: linked drawings, texts and cards.
+
+The same value feeds the Streamlit page and an exported page; `assets/workbench*.js` shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from inspector.errors import RenderError
+from inspector.records import IRNode, Overlay, Recording, StaticGraph
+from inspector.render.cards import Cards, Translate
+from inspector.render.layout import layout
+from inspector.render.svg import to_svg
+from inspector.render.theme import THEMES, css_variables, graph_css
+from inspector.views import GraphView, backward_view, dynamic_view
+from inspector.views.static import static_view
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a workbench shows.
+
+    Args:
+        recording: what ran.
+        static: the IR beside it; None shows `static_reason` in its place.
+        overlay: what the recording ran of `static`.
+        static_reason: in plain words, why there is no script (or no IR at all).
+        opened: open boxes of the dynamic and backward graphs.
+        static_opened: open boxes of the IR; None opens what fits.
+    """
+
+    recording: Recording
+    static: StaticGraph | None = None
+    overlay: Overlay | None = None
+    static_reason: str = ""
+    opened: frozenset[str] = field(default_factory=frozenset)
+    static_opened: frozenset[str] | None = None
+
+    def views(self) -> dict[str, GraphView]:
+        """The drawings' contents, by pane."""
+        found = {"dynamic": dynamic_view(self.recording, self.opened)}
+        if self.recording.grad_nodes:
+            found["backward"] = backward_view(self.recording, self.opened)
+        if self.static is not None:
+            found["static"] = static_view(self.static, self.overlay, self.static_opened)
+        return found
+
+
+def script_text() -> str:
+    """The component's JavaScript, one ES module."""
+    return _assets(".js")
+
+
+def style_text() -> str:
+    """The component's CSS."""
+    return _assets(".css")
+
+
+def _assets(suffix: str) -> str:
+    folder = resources.files("inspector.render") / "assets"
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(suffix))
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def theme_css() -> str:
+    """Colours of both themes and the rules of the drawings."""
+    blocks = (f'[data-theme="{theme}"] {{\n{css_variables(theme)}\n}}' for theme in THEMES)
+    return "\n".join([*blocks, graph_css()])
+
+
+def workbench_payload(
+    shown: Shown,
+    *,
+    translate: Translate = str,
+    labels: Mapping[str, Any] | None = None,
+    selected: str | None = None,
+    selected_seq: int = 0,
+    height: int = 760,
+) -> Json:
+    """Everything the workbench needs, as values that JSON knows.
+
+    Args:
+        shown: the records.
+        translate: gives a text in the page's language.
+        labels: the component's own texts in that language.
+        selected: "pane/id" to select at first.
+        selected_seq: a number that grows with each selection made from outside.
+        height: of the whole component, in px.
+
+    A drawing that fails is replaced by the reason in words; the other panes are unharmed.
+    """
+    views = shown.views()
+    cards = Cards(shown.recording, shown.static, shown.overlay, translate)
+    items, used = _items(views, shown, cards)
+    panes = list(_panes(shown, views, translate))
+    digest = hashlib.sha1(repr([pane.get("svg") for pane in panes]).encode(), usedforsecurity=False)
+    return {
+        "key": digest.hexdigest(),
+        "css": theme_css(),
+        "labels": dict(labels or {}),
+        "panes": panes,
+        "items": items,
+        "cards": used,
+        "selected": selected,
+        "selected_seq": selected_seq,
+        "height": height,
+    }
+
+
+def _items(
+    views: Mapping[str, GraphView], shown: Shown, cards: Cards
+) -> tuple[Json, dict[str, Json]]:
+    """Items by pane and id, and the cards they name.
+
+    IR nodes that are not drawn count too: they have their lines in the IR text.
+    """
+    items: Json = {}
+    used: dict[str, Json] = {}
+    for pane, view in views.items():
+        own = items[pane] = {}
+        for node in view.nodes:
+            name = f"{pane}/{node.id}"
+            used[name] = cards.card(pane, node.id)
+            own[node.id] = {"ops": list(node.ops), "source": node.source, "card": name}
+    for ir in _text_nodes(shown.static):
+        if f"ir:{ir.id}" not in items["static"]:
+            name = f"static/ir:{ir.id}"
+            used[name] = cards.card("static", f"ir:{ir.id}")
+            source = None if ir.source is None else (ir.source.file, ir.source.line)
+            items["static"][f"ir:{ir.id}"] = {"ops": [], "source": source, "card": name}
+    return items, used
+
+
+def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterable[Json]:
+    recording = shown.recording
+    yield _drawing("dynamic", "left", t("Dynamic graph"), views["dynamic"], t)
+    empty = t("No backward pass ran: there was no loss, or the run failed before it.")
+    yield _drawing("backward", "left", t("Backward graph"), views.get("backward"), t, empty)
+    title = t("TorchScript IR")
+    if shown.static is not None and shown.static.kind == "trace":
+        title = t("TorchScript IR (trace)")
+    static = _drawing("static", "right", title, views.get("static"), t, shown.static_reason)
+    if shown.static is not None and shown.static_reason:
+        static["note"] = shown.static_reason
+    yield static
+    if shown.static is not None:
+        lines = list(_ir_lines(shown.static, shown.overlay))
+        yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
+    yield {
+        "id": "source",
+        "side": "right",
+        "title": t("Python source"),
+        "files": list(_files(recording)),
+        "empty": t("The source of this run is not known."),
+    }
+
+
+def _drawing(
+    pane: str, side: str, title: str, view: GraphView | None, t: Translate, empty: str = ""
+) -> Json:
+    found: Json = {"id": pane, "side": side, "title": title, "svg": None, "empty": empty}
+    if view is None:
+        return found
+    try:
+        found["svg"] = to_svg(view, layout(view))
+    except RenderError as error:
+        found["empty"] = str(error)
+    notes = (f"{count:,} {t(word)}" for word, count in view.hidden.items())
+    found["note"] = "; ".join(notes)
+    return found
+
+
+def _files(recording: Recording) -> Iterable[Json]:
+    """The user's files, the ones that ran most ops first."""
+    ops: dict[str, int] = {}
+    for op in recording.ops:
+        if op.source is not None:
+            ops[op.source.file] = ops.get(op.source.file, 0) + 1
+    for file in sorted(recording.sources, key=lambda name: (-ops.get(name, 0), name)):
+        hits = recording.lines.get(file, {})
+        yield {
+            "name": os.path.basename(file),
+            "path": file,
+            "lines": recording.sources[file].splitlines(),
+            "first": 1,
+            "hits": {str(line): count for line, count in hits.items()},
+        }
+
+
+def _text_nodes(static: StaticGraph | None) -> Iterable[IRNode]:
+    """The nodes that the graph's own text holds: not those of called graphs."""
+    if static is None:
+        return
+    called: set[int] = set()
+    for node in static.nodes:
+        owner = node.parent[0] if node.parent is not None else None
+        if owner is not None and (
+            owner in called or static.nodes[owner].kind.startswith("prim::Call")
+        ):
+            called.add(node.id)
+        else:
+            yield node
+
+
+_COMMENT = re.compile(r" # (\S*/)?([^/\s]+:\d+:\d+)$")
+
+
+def _ir_lines(static: StaticGraph, overlay: Overlay | None) -> Iterable[Json]:
+    """The IR's text, each line with the node that it is, in the order of the nodes."""
+    nodes = iter(_text_nodes(static))
+    node = next(nodes, None)
+    for line in static.text.rstrip("\n").split("\n"):
+        found: Json = {"text": _COMMENT.sub(r"  # \2", line), "node": None, "state": ""}
+        if node is not None and _is_line_of(line, node):
+            found["node"] = f"ir:{node.id}"
+            count = overlay.executions.get(node.id) if overlay is not None else None
+            if count is not None:
+                found["state"] = "executed" if count else "skipped"
+                found["count"] = count
+            node = next(nodes, None)
+        yield found
+
+
+def _is_line_of(line: str, node: IRNode) -> bool:
+    plain = line.strip().partition(" # ")[0]
+    return plain == node.text.strip().partition(" # ")[0]

@@ -1,0 +1,150 @@
+"""Turns a failure of TorchScript's compiler, tracer or loader into a `ScriptError`."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+
+import torch
+
+from inspector.errors import ScriptError
+
+_FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_TORCH = str(Path(torch.__file__).parent)
+
+_TRACE = "Use the trace instead, which records one run and needs no compiling."
+
+_COMPILER: tuple[tuple[str, str], ...] = (
+    (
+        r"variable number of arguments|keyword-only arguments",
+        "TorchScript cannot compile a function that takes *args, **kwargs or keyword-only "
+        "arguments with defaults. Give the arguments names, or use the trace instead.",
+    ),
+    (
+        r"is called recursively",
+        "TorchScript cannot compile a function that calls itself. Write it as a loop, "
+        "or use the trace instead.",
+    ),
+    (
+        r"is not defined in the (true|false) branch",
+        "TorchScript needs a variable to be set in both branches of an `if` before it is used "
+        "below it. Set it before the `if`, or use the trace instead.",
+    ),
+    (
+        r"Can't get source|could not get source|source code not available",
+        "TorchScript compiles from the source text, and there is none for this code. Put it "
+        "into a .py file on disk, or use the trace instead.",
+    ),
+    (
+        r"has no attribute|nonexistent attribute",
+        "TorchScript does not know an attribute that this code reads: it is not set in "
+        "`__init__`, or has a type that TorchScript cannot hold. Annotate its type in the "
+        "class body, or use the trace instead.",
+    ),
+    (
+        r"Python type cannot be used as a value|python value of type|Python builtin .* is "
+        r"currently not supported|is not a supported",
+        "TorchScript cannot use this Python object or builtin. Replace it with torch functions "
+        "and annotated attributes, or use the trace instead.",
+    ),
+    (
+        r"Expected a value of type|Arguments for call are not valid|not annotated|"
+        r"cannot be cast|does not match|has type .* but|Type mismatch|previously had type",
+        "TorchScript found values whose types do not fit. A parameter without an annotation "
+        "is taken for a Tensor: annotate the types, or use the trace instead.",
+    ),
+)
+
+_TRACER: tuple[tuple[str, str], ...] = (
+    (
+        r"Tracer cannot (infer|get)|Only tensors|cannot be traced|outputs? .*tracer",
+        "The tracer takes and returns only tensors and tuples, lists or dicts of tensors. "
+        "Return such a value from the model.",
+    ),
+)
+
+_LOADER: tuple[tuple[str, str], ...] = (
+    (
+        r"failed finding central directory",
+        "the file is damaged or cut short. Save or copy it again.",
+    ),
+    (
+        r"not a ZIP archive",
+        "it is no TorchScript file. Make one with torch.jit.save(torch.jit.script(model), path).",
+    ),
+    (
+        r"constants\.pkl|hasRecord|version",
+        "it holds no TorchScript code (perhaps a state_dict or a pickled model). Make one with "
+        "torch.jit.save(torch.jit.script(model), path).",
+    ),
+    (
+        r"Unknown builtin op|Unknown type name|custom class|Class .* is not registered",
+        "it uses ops or classes of an extension that is not loaded here. Import that "
+        "extension first.",
+    ),
+)
+
+
+def compile_error(name: str, error: Exception) -> ScriptError:
+    """What `torch.jit.script` raised for the model called `name`, in plain words."""
+    detail = str(error).strip()
+    words = _lookup(_COMPILER, detail)
+    if words is None:
+        words = f"TorchScript cannot compile this: {_first_line(detail)} {_TRACE}"
+    return _error(f"{name} cannot be scripted{{where}}. {words}", detail, _place(detail))
+
+
+def trace_error(name: str, error: Exception) -> ScriptError:
+    """What `torch.jit.trace` raised for the model called `name`, in plain words."""
+    detail = str(error).strip()
+    words = _lookup(_TRACER, detail)
+    if words is None:
+        words = (
+            f"It raised {type(error).__name__} when the tracer ran it: {_first_line(detail)} "
+            "Check that the model runs on these inputs."
+        )
+    return _error(
+        f"{name} cannot be traced{{where}}. {words}", detail, _place(detail) or _raised_at(error)
+    )
+
+
+def load_error(path: str, error: Exception) -> ScriptError:
+    """What the loader raised for the file at `path`, in plain words."""
+    detail = str(error).strip()
+    words = _lookup(_LOADER, detail) or f"torch says: {_first_line(detail)}"
+    return ScriptError(f"{path} cannot be read as TorchScript: {words}", detail=detail)
+
+
+def _lookup(table: tuple[tuple[str, str], ...], detail: str) -> str | None:
+    return next((words for pattern, words in table if re.search(pattern, detail)), None)
+
+
+def _error(message: str, detail: str, place: tuple[str, int] | None) -> ScriptError:
+    where = f" ({place[0]}, line {place[1]})" if place else ""
+    # Not str.format: the compiler's text may hold braces of its own.
+    return ScriptError(
+        message.replace("{where}", where, 1),
+        detail=detail,
+        file=place[0] if place else None,
+        line=place[1] if place else None,
+    )
+
+
+def _first_line(detail: str) -> str:
+    line = next((row.strip() for row in detail.splitlines() if row.strip()), "no reason given")
+    return line.rstrip(" :.") + "."
+
+
+def _place(detail: str) -> tuple[str, int] | None:
+    match = _FILE.search(detail)
+    return (match["file"], int(match["line"])) if match else None
+
+
+def _raised_at(error: Exception) -> tuple[str, int] | None:
+    """The innermost of the user's lines on the way to an exception."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if not frame.filename.startswith((_TORCH, str(Path(__file__).parent))) and frame.lineno:
+            return frame.filename, frame.lineno
+    return None
