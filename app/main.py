@@ -16,7 +16,6 @@ st.set_page_config(
     menu_items={"About": ABOUT},
 )
 
-# Streamlit leaves six rem above and five beside the page: a graph needs the room.
 st.html(Path(__file__).with_name("page.css"))
 
 st.navigation(

@@ -31,7 +31,8 @@ def headline(title: str, teaches: str, run: Run, previous: Run | None) -> None:
         change = value - before[label][0] if label in before else 0
         delta = f" ({change:+d})" if change else ""
         colour = "violet" if change else "gray"
-        badges.append(f":{colour}-badge[{value}{unit} {label}{delta}]")
+        counted = f"{value}{unit} {label}" if unit else words.plural(value, label)
+        badges.append(f":{colour}-badge[{counted}{delta}]")
     st.markdown("&ensp;".join([teaches, *badges] if teaches else badges))
 
 
@@ -39,10 +40,10 @@ def _numbers(run: Run) -> dict[str, tuple[int, str]]:
     recording = run.recording
     decisions = [d for d in recording.decisions if not _in_step(recording, d.op)]
     found = {
-        "ops": (len(recording.ops), ""),
-        "module calls": (len(recording.module_calls), ""),
-        "decisions": (len(decisions), ""),
-        "autograd nodes": (len(recording.grad_nodes), ""),
+        "op": (len(recording.ops), ""),
+        "module call": (len(recording.module_calls), ""),
+        "decision": (len(decisions), ""),
+        "autograd node": (len(recording.grad_nodes), ""),
     }
     if run.static is not None and run.overlay is not None and run.overlay.executions:
         counts = run.overlay.executions
@@ -159,7 +160,7 @@ def _step_rows(recording: Recording) -> Iterable[Row]:
             "kind": step.kind.replace("_", " "),
             "by": step.detail,
             "before op": step.first_op,
-            "ops": step.last_op - step.first_op,
+            "op": step.last_op - step.first_op,
             "learning rate": ", ".join(map(str, step.learning_rates)),
             "line": _place(step.source),
         }

@@ -114,6 +114,9 @@ class Session:
         tape = self._tape
         if tape.tensors.budget_spent:
             tape.note("Not all values were kept: value_budget_mb was spent.")
+        if isinstance(error, SystemExit):
+            # Asked for by the program, not a failure of it.
+            self.meta["exit_code"], error = str(error.code), None
         meta = {
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -13,7 +13,7 @@ from inspector.overlay.replay import Replay, Run, Tally
 from inspector.overlay.structure import Emitters, Structure
 from inspector.overlay.sums import Sums
 from inspector.overlay.traced import divergence, follow
-from inspector.overlay.values import recorded
+from inspector.overlay.values import ListValue, recorded
 from inspector.records import Divergence, ModuleCall, Op, Overlay, Recording, StaticGraph
 
 
@@ -189,17 +189,30 @@ def _inputs(static: StaticGraph, recording: Recording) -> Mapping[str, Any]:
 
 
 def _shapes(static: StaticGraph, recording: Recording) -> dict[str, Any]:
-    required = [item.name for item in static.inputs if item.type == "Tensor"]
-    optional = [item.name for item in static.inputs if item.type == "Tensor?"]
-    others = {item.name: item.type for item in static.inputs if "Tensor" in item.type}
-    for name in (*required, *optional):
-        del others[name]
-    shapes = [recorded(recording.tensors[number]) for number in recording.inputs]
-    if any(not type_.endswith("?") for type_ in others.values()):
+    """The recorded input tensors by the graph's inputs: they come in the same order."""
+    tensors = [recorded(recording.tensors[number]) for number in recording.inputs]
+    holders = [item for item in static.inputs if "Tensor" in item.type]
+    required = [item for item in holders if item.type == "Tensor"]
+    lists = [item for item in holders if item.type == "Tensor[]"]
+    optional = [item for item in holders if item.type.endswith("?")]
+    if len(required) + len(lists) + len(optional) < len(holders):
         return {}
-    if len(shapes) == len(required):  # so nothing was passed for the others
-        return {**dict(zip(required, shapes, strict=True)), **dict.fromkeys([*optional, *others])}
-    if len(shapes) == len(required) + len(optional) and not others:
-        both = [item.name for item in static.inputs if item.name in {*optional, *required}]
-        return dict(zip(both, shapes, strict=True))
-    return {}
+    spare = len(tensors) - len(required)
+    sizes = {item.name: 1 for item in required}
+    if len(lists) == 1 and not optional and spare >= 0:
+        sizes[lists[0].name] = spare
+    elif lists or spare not in (0, len(optional)):
+        return {}
+    elif spare:
+        if any(item.type != "Tensor?" for item in optional):
+            return {}
+        sizes.update((item.name, 1) for item in optional)
+    values: dict[str, Any] = {}
+    for item in holders:
+        count = sizes.get(item.name, 0)
+        given, tensors = tensors[:count], tensors[count:]
+        if item in lists:
+            values[item.name] = ListValue(list(given))
+        else:
+            values[item.name] = given[0] if given else None
+    return values

@@ -56,8 +56,8 @@ _SAME = {
 """Names that TorchScript normalises away, and Python's own for an operator."""
 
 _ALSO = {
-    "getitem": "getitem select slice index unsqueeze squeeze",
-    "setitem": "setitem copy index_put fill masked_fill",
+    "getitem": "index select slice squeeze unsqueeze",
+    "setitem": "index_put masked_fill copy fill",
     "bool": "bool is_nonzero item",
     "int": "int intimplicit item",
     "index": "int intimplicit item",
@@ -96,6 +96,12 @@ def matches(op: str, kind: str) -> bool:
     """Whether an op called `op` can be a node of this kind."""
     left, right = plain(op), plain(kind)
     return left == right or right in _ALSO.get(left, "").split()
+
+
+def _rank(op: str, kind: str) -> int:
+    """How well a kind fits, of those that do: `x[:, 0]` is a slice and a select, rather the select."""
+    left, right = plain(op), plain(kind)
+    return -1 if left == right else _ALSO[left].split().index(right)
 
 
 def label(node: IRNode) -> str:
@@ -143,10 +149,8 @@ class Places:
         for place, exact in _op_places(op, path):
             labels = self._labels.get(place, [])
             fitting = [name for name in labels if matches(op.name, name)]
-            same = [name for name in fitting if plain(name) == plain(op.name)]
             if fitting:
-                # `x[:, 0]` is a slice, then a select: the last one makes the op's result.
-                return place, (same or fitting)[-1]
+                return place, min(fitting, key=lambda name: _rank(op.name, name))
             if exact and len(labels) == 1:
                 return place, labels[0]
         return None
@@ -190,9 +194,10 @@ def _op_places(op: Op, path: str) -> Iterator[tuple[tuple[object, ...], bool]]:
     """The places of an op, best first; true where it is the exact position."""
     found = tuple(sites(op))
     for site in found:
-        yield (path, site.file, site.line, site.column), True
+        # Only the call's own place is exact: `source` may be where the module was called.
+        yield (path, site.file, site.line, site.column), site == op.call_site
     for site in found:
-        yield (None, site.file, site.line, site.column), True
+        yield (None, site.file, site.line, site.column), site == op.call_site
     for site in found:
         yield (path, site.file, site.line), False
     if op.call_site is None or _WRAPPERS.search(op.call_site.file):

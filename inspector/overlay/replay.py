@@ -140,10 +140,15 @@ class Replay:
             self._set(node, [])
 
     def _ended(self, node: IRNode) -> bool:
-        """Whether the run broke off before this node: it is an op, and no op is left."""
-        return (
-            self._failure is not None and self._upcoming() is None and self._emitters.emits(node.id)
-        )
+        """Whether the run broke off here: the node raises, or is an op and no op is left."""
+        if self._failure is None:
+            return False
+        if node.kind == "prim::RaiseException":
+            return True
+        if self._upcoming() is not None or not self._emitters.emits(node.id):
+            return False
+        self._tally.executions[node.id] -= 1  # the run did not get here
+        return True
 
     def _call(self, node: IRNode) -> None:
         op = self._match(node)

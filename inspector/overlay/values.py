@@ -30,6 +30,7 @@ class TensorValue:
 
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
+    number: int | None = None
     storage: int | None = None
     requires_grad: bool | None = None
 
@@ -38,7 +39,7 @@ def recorded(info: TensorInfo | None) -> TensorValue:
     """What a recording tells of a tensor."""
     if info is None:
         return TensorValue()
-    return TensorValue(info.shape, info.dtype, info.storage, info.requires_grad)
+    return TensorValue(info.shape, info.dtype, info.id, info.storage, info.requires_grad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ _SHAPED = re.compile(r"[A-Z]\w*\(.*device=[^()]*\)$")
 def read_attribute(value: Any) -> Any:
     """A module's attribute as the static graph notes it ("Tensor(2x3 float32)", 5, [1, 2])."""
     if isinstance(value, str) and value.startswith("Tensor("):
-        shape = value.removeprefix("Tensor(").split(" ")[0]
-        return TensorValue(() if shape == "scalar" else tuple(map(int, shape.split("x"))))
+        shape, dtype = value.removeprefix("Tensor(").removesuffix(")").split(" ")
+        sizes = () if shape == "scalar" else tuple(map(int, shape.split("x")))
+        return TensorValue(sizes, dtype)
     if isinstance(value, list):
         return ListValue([read_attribute(item) for item in value])
     return value if isinstance(value, bool | int | float | str | tuple | None) else UNKNOWN
@@ -113,12 +115,21 @@ def _identity(kind: str, operands: Sequence[Any]) -> Any:
     left, right = operands
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
-    if left is not right and isinstance(left, TensorValue) and isinstance(right, TensorValue):
-        if None in (left.storage, right.storage) or left.storage == right.storage:
-            return UNKNOWN  # perhaps the same tensor, perhaps a view of the same memory
-    elif left is not right and left is not None and right is not None:
-        return UNKNOWN
-    return (left is right) == (kind == "aten::__is__")
+    same: bool | None = left is right
+    if isinstance(left, TensorValue) and isinstance(right, TensorValue):
+        same = same or _same_tensor(left, right)
+    elif left is not None and right is not None and not same:
+        same = None
+    return UNKNOWN if same is None else same == (kind == "aten::__is__")
+
+
+def _same_tensor(left: TensorValue, right: TensorValue) -> bool | None:
+    if None in (left.number, right.number, left.storage, right.storage):
+        return None
+    if left.number == right.number:
+        return True
+    # In one memory they may be two views, or one tensor before and after a write.
+    return None if left.storage == right.storage else False
 
 
 def _number(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,9 +1,11 @@
 """The workbench component in a page of its own, driven as a user would: pointer and keyboard.
 
 No Streamlit and no recording here: the payload is written by hand, so what must light up is known
-by hand too. The model is `y = tanh(fc(x)) if x.mean() > 0 else relu(x)`, and the first branch ran:
+by hand too. The model is `y = tanh(fc(x)) if x.mean() > 0 else relu(x)`; the first branch ran:
 
-    line 3  mean (op 0), gt (op 1)          line 4  linear (op 2), tanh (op 3)     line 5  did not run
+    line 3   mean (op 0), gt (op 1)
+    line 4   linear (op 2), tanh (op 3)
+    line 5   did not run
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ SOURCE = [
 FILE = "/models/net.py"
 STAND_IN_CSS = """
 .graph text { font: 12px sans-serif; text-anchor: middle; }
-.wb[data-theme=light] { --fill: #eef3fb; --ink: #223; } .wb[data-theme=dark] { --fill: #223; --ink: #eee; }
-.graph .node rect, .graph .box rect { fill: var(--fill); stroke: #579; } .graph text { fill: var(--ink); }
+.wb[data-theme=light] { --fill: #eef3fb; --ink: #223; }
+.wb[data-theme=dark] { --fill: #223; --ink: #eee; }
+.graph .node rect, .graph .box rect { fill: var(--fill); stroke: #579; }
+.graph text { fill: var(--ink); }
 .graph .edge path { fill: none; stroke: #999; }
 """
 
@@ -192,7 +196,8 @@ async ([js, data, shadow]) => {
         setStateValue: (name, value) => told.push([name, value]),
         setTriggerValue: (name, value) => told.push([name, value])})
     : module.mountWorkbench(parent, data, {
-        onSelect: (ref) => told.push(["selected", ref]), onToggle: (toggle) => told.push(["toggle", toggle])});
+        onSelect: (ref) => told.push(["selected", ref]),
+        onToggle: (toggle) => told.push(["toggle", toggle])});
   window.cleanup = show(data);
 }
 """
@@ -358,7 +363,8 @@ def test_a_click_on_a_source_line_lists_and_links_what_ran_there(opened: Bench) 
     opened.panel("source").locator(f'[data-key="{FILE}:4"]').click()
     assert opened.told("selected") == [f"source/{FILE}:4"]
     assert opened.rings("dynamic", "linked") == {"op:2", "op:3"}
-    assert "net.py:4" in opened.card() and "2×" in opened.card()
+    assert "net.py:4" in opened.card()
+    assert "2×" in opened.card()
     opened.page.locator(".wb-related button", has_text="tanh").click()
     assert opened.rings("dynamic", "selected") == {"op:3"}
 
@@ -584,7 +590,8 @@ def test_the_splitter_moves_by_pointer_and_by_keyboard(opened: Bench) -> None:
 def test_tabs_follow_the_arrow_keys(opened: Bench) -> None:
     opened.tab("static").focus()
     opened.press("ArrowRight")
-    assert opened.panel("irtext").is_visible() and opened.panel("static").is_hidden()
+    assert opened.panel("irtext").is_visible()
+    assert opened.panel("static").is_hidden()
     assert opened.tab("irtext").get_attribute("aria-selected") == "true"
     opened.press("End", "ArrowRight")
     assert opened.panel("static").is_visible()
@@ -623,10 +630,12 @@ def test_the_legend_lists_the_kinds_that_are_drawn(opened: Bench) -> None:
 def boxed(opened: bool) -> dict[str, Any]:
     """A payload with one box, far from the corner; open, the drawing is twice as wide."""
     data = payload()
-    toggle = '<g class="box-toggle" data-id="module:fc"><rect x="{x}" y="{y}" width="14" height="14"/></g>'
+    toggle = '<g class="box-toggle" data-id="module:fc">'
+    toggle += '<rect x="{x}" y="{y}" width="14" height="14"/></g>'
     if opened:
-        frame = '<g class="box module" data-id="module:fc"><rect x="330" y="90" width="200" height="140"/>'
-        box = frame + '<text class="box-title" x="400" y="105">fc</text>'
+        box = '<g class="box module" data-id="module:fc">'
+        box += '<rect x="330" y="90" width="200" height="140"/>'
+        box += '<text class="box-title" x="400" y="105">fc</text>'
         box += toggle.format(x=335, y=94) + "</g>"
         nodes = [("in:x", "input", 300, 30), ("op:2", "op", 430, 160)]
         svg = svg_of(nodes, [("in:x", "op:2")], box, size="600 420")  # type: ignore[arg-type]
@@ -805,7 +814,8 @@ def hostile() -> dict[str, Any]:
     data["panes"][0]["svg"] = DYNAMIC.replace(
         '<rect class="outline"',
         '<script>window.pwned=1</script><foreignObject><img xmlns="http://www.w3.org/1999/xhtml" '
-        'src="x" onerror="window.pwned=1"/></foreignObject><image href="x" onerror="window.pwned=1"/>'
+        'src="x" onerror="window.pwned=1"/></foreignObject>'
+        '<image href="x" onerror="window.pwned=1"/>'
         '<animate attributeName="x" onbegin="window.pwned=1"/>'
         '<a href="javascript:window.pwned=1"/>'
         '<rect onclick="window.pwned=1" onmouseover="window.pwned=1" '

@@ -1,0 +1,194 @@
+"""The command line: record a script as it is, look at recordings.
+
+Exit codes: 0 done; 2 wrong use, an unreadable file, a drawing that failed; `record` ends with
+the script's own exit code. torch, streamlit and pyarrow are imported only by the commands
+that need them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from inspector import __version__
+from inspector.errors import InspectorError
+
+EPILOG = """
+\b
+Examples:
+  python -m inspector record -o run.inspect train.py --epochs 1
+  python -m inspector info run.inspect
+  python -m inspector view run.inspect
+  python -m inspector export run.inspect --format svg -o run.svg
+"""
+WRONG_USE = 2
+PICTURES = ("svg", "dot", "png", "pdf")
+
+
+class _Group(click.Group):
+    """Shows an `InspectorError` as one message on stderr, exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except InspectorError as error:
+            _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    click.echo(f"inspector: {message}", err=True)
+    sys.exit(WRONG_USE)
+
+
+@click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="inspector")
+def main() -> None:
+    """See what a PyTorch program did: ops, shapes, gradients, decisions."""
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-o", "--output", default="run.inspect", show_default=True, help="Where to write.")
+@click.option(
+    "--values",
+    type=click.Choice(["stats", "none", "full"]),
+    default="stats",
+    show_default=True,
+    help="What to keep of the tensors' values.",
+)
+@click.option("--kernels", is_flag=True, help="Record ATen calls below each op (slower).")
+@click.option("--max-ops", default=200_000, show_default=True, help="Stop recording after.")
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as for python -m.")
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def record(
+    output: str,
+    values: str,
+    kernels: bool,
+    max_ops: int,
+    module: bool,
+    script: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run SCRIPT with its own ARGUMENTS and record it, without a change to its code.
+
+    Ends with the script's own exit code. An exception, sys.exit or Ctrl-C still writes the
+    recording.
+    """
+    from inspector.capture import CaptureOptions
+    from inspector.capture.script import record_script
+
+    options = CaptureOptions(
+        values=values,  # type: ignore[arg-type]  # click.Choice has checked it
+        kernels=kernels,
+        max_ops=max_ops,
+    )
+    recording, status = record_script(script, arguments, options, as_module=module)
+    try:
+        recording.save(output)
+    except OSError as error:
+        _stop(f"cannot write {output}: {error.strerror}. Choose another place with -o.")
+    click.echo(f"inspector: {len(recording.ops)} ops recorded in {output}", err=True)
+    sys.exit(status)
+
+
+@main.command()
+@click.argument("file")
+@click.option("--text", is_flag=True, help="Every op, one a line.")
+def info(file: str, text: bool) -> None:
+    """Say what is in the recording FILE."""
+    from inspector.store import load
+
+    recording = load(file)
+    if text:
+        click.echo(recording.to_text(), nl=False)
+        return
+    counts = {
+        "ops": recording.ops,
+        "tensors": recording.tensors,
+        "module calls": recording.module_calls,
+        "decisions": recording.decisions,
+        "autograd nodes": recording.grad_nodes,
+        "parameters": recording.parameters,
+        "steps": recording.steps,
+    }
+    click.echo(f"{file}: {recording.meta.get('model', 'a block of code')}")
+    for name, rows in counts.items():
+        click.echo(f"  {len(rows):>8,} {name}")
+    for note in recording.notes:
+        click.echo(f"  note: {note}")
+    if recording.failure is not None:
+        click.echo(f"  failed: {recording.failure.type}: {recording.failure.message}")
+
+
+@main.command()
+@click.argument("file")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([*PICTURES, "text"]),
+    default="svg",
+    show_default=True,
+)
+@click.option(
+    "--graph",
+    type=click.Choice(["dynamic", "backward"]),
+    default="dynamic",
+    show_default=True,
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("-o", "--output", help="Where to write; FILE with another ending by default.")
+def export(file: str, kind: str, graph: str, theme: str, output: str | None) -> None:
+    """Draw the recording FILE, or write it as text."""
+    from inspector.render.export import to_bytes
+    from inspector.render.workbench import Shown
+    from inspector.store import load
+    from inspector.views import default_open
+
+    recording = load(file)
+    if kind == "text":
+        data = recording.to_text().encode()
+    else:
+        views = Shown(recording, opened=default_open(recording)).views()
+        if graph not in views:
+            _stop(f"{file} holds no backward pass: record with a loss, or choose --graph dynamic.")
+        data = to_bytes(views[graph], kind, theme)
+    target = Path(output or Path(file).with_suffix(f".{'txt' if kind == 'text' else kind}"))
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        _stop(f"cannot write {target}: {error.strerror}. Choose another place with -o.")
+    click.echo(f"inspector: wrote {target}", err=True)
+
+
+@main.command()
+@click.argument("files", nargs=-1)
+@click.option("--port", default=8501, show_default=True, help="Where the page is served.")
+def view(files: tuple[str, ...], port: int) -> None:
+    """Open the recordings FILES in the browser (without FILES: the sample models)."""
+    for name in files:
+        from inspector.store import load
+
+        load(name)  # a file that can't be read is said here, before a server starts
+    app = importlib.util.find_spec("inspector_app")
+    if app is None or app.origin is None:
+        _stop("the app is not installed: run `pip install .` in the project's folder.")
+    main_file = Path(app.origin).with_name("main.py")
+    environment = dict(os.environ)
+    environment["INSPECTOR_FILES"] = os.pathsep.join(os.path.abspath(name) for name in files)
+    command = [sys.executable, "-m", "streamlit", "run", str(main_file)]
+    command += ["--server.port", str(port), "--server.headless", str(not _has_desktop()).lower()]
+    page = "open" if files else ""
+    click.echo(f"inspector: open http://localhost:{port}/{page} (Ctrl+C stops it)", err=True)
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def _has_desktop() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
