@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import streamlit as st
+
 from inspector_app.screens import explore, guide, open_recording
 
 ABOUT = "See what a PyTorch model did for one input: ops, gradients, decisions and TorchScript."
@@ -29,8 +30,6 @@ st.navigation(
             icon=":material/folder_open:",
             url_path="open",
         ),
-        st.Page(
-            guide.page, title="How to read it", icon=":material/menu_book:", url_path="guide"
-        ),
+        st.Page(guide.page, title="How to read it", icon=":material/menu_book:", url_path="guide"),
     ]
 ).run()

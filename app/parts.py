@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from inspector_app.runs import Run
 
 from inspector.errors import RenderError
 from inspector.records import Overlay, Recording, StaticGraph
@@ -18,6 +17,7 @@ from inspector.render.figures import gradient_figure
 from inspector.render.workbench import Shown
 from inspector.views import words
 from inspector.views.boxes import default_open
+from inspector_app.runs import Run
 
 Row = dict[str, Any]
 

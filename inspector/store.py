@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
@@ -222,7 +224,8 @@ def _read(file: Any, name: str) -> Recording:
             recording = _read_records(archive, header)
     except (
         zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError,
-        EOFError, NotImplementedError, RuntimeError, RecursionError, pa.ArrowException,
+        EOFError, OSError, NotImplementedError, RuntimeError, OverflowError, zlib.error,
+        lzma.LZMAError, pa.ArrowException,
     ) as error:  # fmt: skip
         # Each stands for damage at some depth: container, table, column, or reference.
         raise FileFormatError(

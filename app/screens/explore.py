@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
-from inspector_app.component import workbench
-from inspector_app.parts import failure_banner, headline, tables
-from inspector_app.runs import Run, run_sample
 
 import sample_models
 from inspector.render.workbench import Shown
+from inspector_app.component import workbench
+from inspector_app.parts import failure_banner, headline, tables
+from inspector_app.runs import Run, run_sample
 
 STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
 

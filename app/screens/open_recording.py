@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 import streamlit as st
-from inspector_app.component import workbench
-from inspector_app.parts import failure_banner, headline, tables
-from inspector_app.runs import Run
 
 import inspector
 from inspector.errors import FileFormatError
 from inspector.records import Recording
 from inspector.render.workbench import Shown
 from inspector.store import load_bytes
+from inspector_app.component import workbench
+from inspector_app.parts import failure_banner, headline, tables
+from inspector_app.runs import Run
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""

@@ -81,7 +81,7 @@ def _status(request: SystemExit) -> int:
         return 0
     if isinstance(request.code, int):
         return request.code
-    print(request.code, file=sys.stderr)
+    sys.stderr.write(f"{request.code}\n")
     return 1
 
 
@@ -96,4 +96,4 @@ def _print_own(error: BaseException) -> None:
     told.stack = traceback.StackSummary.from_list(
         frame for frame in told.stack if not frame.filename.startswith(ours)
     )
-    print("".join(told.format()), end="", file=sys.stderr)
+    sys.stderr.write("".join(told.format()))

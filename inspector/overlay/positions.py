@@ -99,7 +99,7 @@ def matches(op: str, kind: str) -> bool:
 
 
 def _rank(op: str, kind: str) -> int:
-    """How well a kind fits, of those that do: `x[:, 0]` is a slice and a select, rather the select."""
+    """How well a kind fits, of those that do: `x[:, 0]` is rather the select than the slice."""
     left, right = plain(op), plain(kind)
     return -1 if left == right else _ALSO[left].split().index(right)
 

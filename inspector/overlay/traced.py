@@ -113,14 +113,18 @@ class _Follower:
             for node in fitting:
                 if node.id not in self._used:
                     self._used.add(node.id)
-                    return node
+                    return self._placed(node, op, places)
             parts = [] if fitting else [node for node in nodes if self._is_part(node, op, place)]
             if parts:
                 # The trace looked into the op: its last part makes the result.
-                for place in _places(parts[-1]):
-                    self._names.setdefault(place, set()).add(op.name)
-                return parts[-1]
+                return self._placed(parts[-1], op, [])
         return None
+
+    def _placed(self, node: IRNode, op: Op, places: list[tuple[object, ...]]) -> IRNode:
+        """Note the lines of an op that could not tell them itself."""
+        for place in () if places else _places(node):
+            self._names.setdefault(place, set()).add(op.name)
+        return node
 
     def _is_part(self, node: IRNode, op: Op, place: tuple[object, ...]) -> bool:
         """Whether a node is one of several that the tracer made of one op."""

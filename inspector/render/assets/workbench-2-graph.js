@@ -21,6 +21,7 @@ class GraphPane {
     this.svgText = undefined;
     this.anchor = null;
     this.size = [0, 0];
+    this.room = [0, 0];
     this.search = new GraphSearch(this);
     this.build(spec);
     this.bindPointer();
@@ -80,7 +81,7 @@ class GraphPane {
     this.boxes = new Map();
     this.edges = new Map();
     this.touched = [];
-    this.rects = null;
+    this.rects = new Map();
     if (!this.svg) return;
     const [width, height] = (this.size = drawingSize(this.svg));
     for (const svg of [this.svg, this.overlay]) svg.setAttribute("style", `width:${width}px;height:${height}px`);
@@ -115,8 +116,14 @@ class GraphPane {
 
   // -- geometry --------------------------------------------------------------------------------
 
+  /* The size is read when it changes, not when it is needed: between two changes of the page a
+   * read makes the browser lay out thousands of texts again. */
+  measure() {
+    this.room = [this.viewport.clientWidth, this.viewport.clientHeight];
+  }
+
   visible() {
-    return this.viewport.clientWidth > 0 && this.viewport.clientHeight > 0;
+    return this.room[0] > 0 && this.room[1] > 0;
   }
 
   /** Rectangle of an element in the stage's unscaled px; right in the middle of a smooth pan, too. */
@@ -127,16 +134,20 @@ class GraphPane {
     return { x: (left - stage.left) / scale, y: (top - stage.top) / scale, w: width / scale, h: height / scale };
   }
 
+  /** Rectangle of a node or box, remembered as long as the drawing stays. */
+  rect(id) {
+    if (!this.rects.has(id)) this.rects.set(id, this.rectOf(this.elementOf(id)));
+    return this.rects.get(id);
+  }
+
   nodeRects() {
-    this.rects ??= new Map([...this.nodes].map(([id, el]) => [id, this.rectOf(el)]));
-    return this.rects;
+    return new Map([...this.nodes.keys()].map((id) => [id, this.rect(id)]));
   }
 
   /** Where the top left corner of a box or node stands in the viewport now, in px; else null. */
   screenSpot(id) {
-    const el = this.visible() && this.elementOf(id);
-    if (!el) return null;
-    const { x, y } = this.rectOf(el);
+    if (!this.visible() || !this.elementOf(id)) return null;
+    const { x, y } = this.rect(id);
     return { id, x: this.view.x + x * this.view.k, y: this.view.y + y * this.view.k };
   }
 
@@ -159,18 +170,15 @@ class GraphPane {
   offScreen() {
     const { x, y, k } = this.view;
     const [w, h] = this.size;
-    return x + w * k < PADDING || y + h * k < PADDING ||
-      x > this.viewport.clientWidth - PADDING || y > this.viewport.clientHeight - PADDING;
+    return x + w * k < PADDING || y + h * k < PADDING || x > this.room[0] - PADDING || y > this.room[1] - PADDING;
   }
 
+  /** The pane changed its size, or was shown or hidden: a hidden one catches up on what it missed. */
   resized() {
-    if (!this.svg || !this.visible()) return;
-    if (this.view.mode !== "free") this.fit(this.view.mode);
-    this.shown();
-  }
-
-  /** Catch up on what a hidden pane could not draw. */
-  shown() {
+    const [width, height] = this.room;
+    this.measure();
+    if (!this.svg || !this.visible() || (width === this.room[0] && height === this.room[1])) return;
+    if (this.view.mode !== "free" || this.offScreen()) this.fit(this.view.mode === "fit" ? "fit" : "start");
     this.apply();
     this.paint();
     if (this.pendingReveal) this.reveal(this.pendingReveal, false);
@@ -178,7 +186,7 @@ class GraphPane {
 
   /** Show all ("fit"), or begin at the top at a size that can be read ("start"). */
   fit(mode, smooth = false) {
-    const [W, H] = [this.viewport.clientWidth, this.viewport.clientHeight];
+    const [W, H] = this.room;
     const [w, h] = this.size;
     const whole = Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - 2 * PADDING) / h);
     const k = mode === "fit" || whole >= READABLE ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
@@ -200,7 +208,7 @@ class GraphPane {
   }
 
   /** Scale by `factor`, keeping the point (px in the viewport; its centre if left out) in place. */
-  zoomBy(factor, at = { x: this.viewport.clientWidth / 2, y: this.viewport.clientHeight / 2 }, smooth = true) {
+  zoomBy(factor, at = { x: this.room[0] / 2, y: this.room[1] / 2 }, smooth = true) {
     const { x, y, k } = this.view;
     const next = clamp(k * factor, MIN_SCALE, MAX_SCALE);
     this.moveTo({ k: next, x: at.x - ((at.x - x) * next) / k, y: at.y - ((at.y - y) * next) / k }, smooth);
@@ -226,15 +234,15 @@ class GraphPane {
   /** Pan, without zooming, until one of `ids` is in view; nothing moves when one is already. */
   reveal(ids, smooth = true) {
     this.pendingReveal = null;
-    const elements = ids.map((id) => this.elementOf(id)).filter(Boolean);
-    if (!elements.length) return;
+    const drawn = ids.filter((id) => this.elementOf(id));
+    if (!drawn.length) return;
     if (!this.visible()) {
       this.pendingReveal = ids;
       return;
     }
-    const rects = elements.slice(0, 200).map((el) => this.rectOf(el));
+    const rects = drawn.slice(0, LINKED_RINGS).map((id) => this.rect(id));
     if (rects.some((rect) => this.inView(rect))) return;
-    const [W, H] = [this.viewport.clientWidth, this.viewport.clientHeight];
+    const [W, H] = this.room;
     const { x, y, w, h } = rects[0];
     const k = this.view.k;
     this.moveTo({ x: W / 2 - (x + w / 2) * k, y: Math.max(H / 2 - (y + h / 2) * k, PADDING - y * k) }, smooth);
@@ -244,7 +252,7 @@ class GraphPane {
   inView({ x, y, w, h }) {
     const { x: left, y: top, k } = this.view;
     const span = (from, size, room) => Math.min(from + size, room) - Math.max(from, 0) >= Math.min(size, room * 0.6) - 1;
-    return span(left + x * k, w * k, this.viewport.clientWidth) && span(top + y * k, h * k, this.viewport.clientHeight);
+    return span(left + x * k, w * k, this.room[0]) && span(top + y * k, h * k, this.room[1]);
   }
 
   // -- marks -----------------------------------------------------------------------------------
@@ -256,20 +264,24 @@ class GraphPane {
 
   /** Rings, and the neighbourhood of the selected node. A hidden pane draws them when shown. */
   paint() {
+    const rings = this.svg && this.visible() ? this.rings() : []; // measured before anything changes
     for (const el of this.touched) el.classList.remove("wb-near", "wb-hot", "wb-lit", "wb-chosen");
     this.touched = [];
-    this.overlay.replaceChildren();
-    if (!this.svg || !this.visible()) return;
+    this.overlay.replaceChildren(...rings);
+    if (!this.svg) return;
     const { selected, linked } = this.marks;
     const chosen = this.elementOf(selected);
     this.svg.classList.toggle("wb-dim", Boolean(chosen) && this.nodes.size <= DIM_LIMIT);
     if (chosen) this.touch(chosen, "wb-chosen");
     for (const id of linked) if (this.elementOf(id)) this.touch(this.elementOf(id), "wb-lit");
     for (const edge of this.edges.get(selected) || []) this.paintEdge(edge);
-    this.search.paint();
-    for (const id of [...linked].slice(0, LINKED_RINGS)) this.ring(id, "linked");
-    this.ring(selected, "selected");
     this.paintCursor();
+  }
+
+  rings() {
+    const { selected, linked } = this.marks;
+    return [...this.search.matches.slice(0, MATCH_RINGS).map((id) => this.ring(id, "match")),
+      ...[...linked].slice(0, LINKED_RINGS).map((id) => this.ring(id, "linked")), this.ring(selected, "selected")].filter(Boolean);
   }
 
   paintEdge(edge) {
@@ -284,20 +296,20 @@ class GraphPane {
     this.touched.push(el);
   }
 
+  /** A ring around a node or box, or null when it is not drawn. */
   ring(id, kind) {
-    const el = this.elementOf(id);
-    if (!el) return;
-    const { x, y, w, h } = this.rectOf(el);
-    const [left, top] = this.overlay.viewBox.baseVal ? [this.overlay.viewBox.baseVal.x, this.overlay.viewBox.baseVal.y] : [0, 0];
+    if (!this.elementOf(id)) return null;
+    const { x, y, w, h } = this.rect(id);
+    const { x: left, y: top } = this.overlay.viewBox.baseVal;
     const gap = kind === "cursor" ? 8 : 5;
-    this.overlay.append(s("rect", { class: `wb-ring wb-ring-${kind}`, "data-for": id, rx: 8,
-      x: left + x - gap, y: top + y - gap, width: w + 2 * gap, height: h + 2 * gap }));
+    return s("rect", { class: `wb-ring wb-ring-${kind}`, "data-for": id, rx: 8,
+      x: left + x - gap, y: top + y - gap, width: w + 2 * gap, height: h + 2 * gap });
   }
 
   paintCursor() {
     this.overlay.querySelector(".wb-ring-cursor")?.remove();
     const id = this.cursor();
-    if (id && this.nodes.get(id)?.matches(":focus-visible")) this.ring(id, "cursor");
+    if (id && this.nodes.get(id)?.matches(":focus-visible")) this.overlay.append(this.ring(id, "cursor"));
   }
 
   // -- pointer ---------------------------------------------------------------------------------

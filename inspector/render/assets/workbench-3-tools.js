@@ -34,7 +34,7 @@ function stepFrom(pane, from, key) {
 /** The node nearest to the middle of what is seen. */
 function middleNode(pane) {
   const { x, y, k } = pane.view;
-  const [mx, my] = [(pane.viewport.clientWidth / 2 - x) / k, (pane.viewport.clientHeight / 2 - y) / k];
+  const [mx, my] = [(pane.room[0] / 2 - x) / k, (pane.room[1] / 2 - y) / k];
   let best = null;
   let bestDistance = Infinity;
   for (const [id, rect] of pane.nodeRects()) {
@@ -48,8 +48,8 @@ function middleNode(pane) {
 /** The closed box `id` itself, else the smallest open box around the node; null outside boxes. */
 function boxAround(pane, id) {
   if (pane.nodes.get(id)?.classList.contains("box")) return id;
-  const [x, y] = centre(pane.nodeRects().get(id));
-  const around = [...pane.boxes].map(([box, el]) => [box, pane.rectOf(el)])
+  const [x, y] = centre(pane.rect(id));
+  const around = [...pane.boxes.keys()].map((box) => [box, pane.rect(box)])
     .filter(([, rect]) => x > rect.x && x < rect.x + rect.w && y > rect.y && y < rect.y + rect.h);
   around.sort(([, a], [, b]) => a.w * a.h - b.w * b.h);
   return around.length ? around[0][0] : null;
@@ -195,10 +195,6 @@ class GraphSearch {
     this.type();
     if (id) this.pane.focusNode(id, { show: false });
     else this.pane.viewport.focus({ preventScroll: true });
-  }
-
-  paint() {
-    for (const id of this.matches.slice(0, MATCH_RINGS)) this.pane.ring(id, "match");
   }
 }
 

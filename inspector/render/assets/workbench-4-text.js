@@ -180,7 +180,8 @@ class TextPane {
     this.scroller.scrollTo({ top, behavior: smooth && !reducedMotion() ? "smooth" : "instant" });
   }
 
-  shown() {
+  /** Shown or hidden: scroll to what a hidden pane could not. */
+  resized() {
     if (this.pendingReveal) this.reveal(this.pendingReveal, false);
   }
 

@@ -143,14 +143,13 @@ class Workbench {
     }
     this.splitter.hidden = Boolean(alone);
     this.applyRatio();
+    for (const { pane } of this.panes.values()) pane.resized();
   }
 
-  showTab({ pane, tab, panel }, on) {
-    const wasHidden = panel.hidden;
+  showTab({ tab, panel }, on) {
     panel.hidden = !on;
     tab.setAttribute("aria-selected", String(on));
     tab.tabIndex = on ? 0 : -1;
-    if (on && wasHidden) pane.shown();
   }
 
   /** Bring a pane's tab to the front. */
