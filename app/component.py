@@ -11,9 +11,12 @@ from inspector.render.workbench import Shown, script_text, style_text, workbench
 from inspector.views import default_open
 from inspector.views.static import default_open_static
 
-_mount = st.components.v2.component("inspector_workbench", css=style_text(), js=script_text())
+_HEIGHT = ".wb { height: clamp(560px, calc(100vh - 136px), 1200px); }"
+"""The graphs and the card are seen without scrolling; 136 px are the headline's."""
 
-HEIGHT = 780
+_mount = st.components.v2.component(
+    "inspector_workbench", css=style_text() + _HEIGHT, js=script_text()
+)
 
 
 @dataclass
@@ -39,7 +42,6 @@ def workbench(shown: Shown, *, key: str, selected: str | None = None) -> str | N
         key="workbench",
         data=payload,
         default={"selected": None},
-        height=HEIGHT,
         on_selected_change=_nothing,
         on_toggle_change=_toggled,
     )
@@ -66,7 +68,7 @@ def _payload(shown: Shown, key: str, opened: Opened, selected: str | None) -> di
         opened.dynamic,
         opened.static,
     )
-    payload = workbench_payload(drawn, selected=selected, selected_seq=sequence, height=HEIGHT)
+    payload = workbench_payload(drawn, selected=selected, selected_seq=sequence)
     st.session_state["_workbench_payload"] = (wanted, payload)
     return payload
 

@@ -97,9 +97,10 @@ def _reason(run: Run) -> None:
     if not run.reason:
         return
     instead = "The trace of this input is shown instead." if run.static is not None else ""
-    st.info(f"{run.reason} {instead}", icon=":material/info:")
+    words, button = st.columns([5, 1], vertical_alignment="center")
+    words.caption(f":material/info: {run.reason} {instead}")
     if run.reason_detail:
-        with st.expander("What the compiler said"):
+        with button.popover("Compiler's text", width="stretch"):
             st.code(run.reason_detail, language="text")
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Places, Slot
-from inspector.overlay.replay import Replay, Run, Tally
+from inspector.overlay.replay import Replay, Run
+from inspector.overlay.stream import Tally
 from inspector.overlay.structure import Emitters, Structure
 from inspector.overlay.sums import Sums
 from inspector.overlay.traced import divergence, follow
-from inspector.overlay.values import ListValue, recorded
+from inspector.overlay.values import ListValue, TensorValue, recorded
 from inspector.records import Divergence, ModuleCall, Op, Overlay, Recording, StaticGraph
 
 
@@ -158,7 +158,8 @@ def _whole(static: StaticGraph, recording: Recording) -> _Part:
     for call in recording.module_calls:
         part.calls[names[call.id]] += 1
         part.training.setdefault(names[call.id], call.training)
-    forward = [op for op in recording.ops if op.phase == "forward"]
+    end = recording.meta.get("loss_from", len(recording.ops))  # what follows is not the code's
+    forward = [op for op in recording.ops[:end] if op.phase == "forward"]
     within = [op for op in forward if _is_in_function(op, static)] or forward
     part.ops = [(op, "" if op.module_call is None else names[op.module_call]) for op in within]
     return part
@@ -177,42 +178,28 @@ def _is_in_function(op: Op, static: StaticGraph) -> bool:
     )
 
 
-def _inputs(static: StaticGraph, recording: Recording) -> Mapping[str, Any]:
-    """What is known of the graph's inputs: shapes, where it is clear which tensor is which.
+def _inputs(static: StaticGraph, recording: Recording) -> dict[str, Any]:
+    """What is known of the graph's inputs, if the graph is of what `record` was given.
 
-    `meta["arguments"]`, where a recording has it, tells the numbers, strings and None that
-    were passed, by the name of the parameter.
+    `meta["input_names"]` says which tensor came in by which parameter, `meta["arguments"]`,
+    where there is one, the numbers, strings and None that came in by the others.
     """
+    if recording.meta.get("model") != static.name:
+        return {}
     given = recording.meta.get("arguments", {})
-    passed = {item.name: given[item.label] for item in static.inputs if item.label in given}
-    return {**_shapes(static, recording), **passed}
-
-
-def _shapes(static: StaticGraph, recording: Recording) -> dict[str, Any]:
-    """The recorded input tensors by the graph's inputs: they come in the same order."""
-    tensors = [recorded(recording.tensors[number]) for number in recording.inputs]
-    holders = [item for item in static.inputs if "Tensor" in item.type]
-    required = [item for item in holders if item.type == "Tensor"]
-    lists = [item for item in holders if item.type == "Tensor[]"]
-    optional = [item for item in holders if item.type.endswith("?")]
-    if len(required) + len(lists) + len(optional) < len(holders):
-        return {}
-    spare = len(tensors) - len(required)
-    sizes = {item.name: 1 for item in required}
-    if len(lists) == 1 and not optional and spare >= 0:
-        sizes[lists[0].name] = spare
-    elif lists or spare not in (0, len(optional)):
-        return {}
-    elif spare:
-        if any(item.type != "Tensor?" for item in optional):
-            return {}
-        sizes.update((item.name, 1) for item in optional)
-    values: dict[str, Any] = {}
-    for item in holders:
-        count = sizes.get(item.name, 0)
-        given, tensors = tensors[:count], tensors[count:]
-        if item in lists:
-            values[item.name] = ListValue(list(given))
-        else:
-            values[item.name] = given[0] if given else None
+    values = {item.name: given[item.label] for item in static.inputs if item.label in given}
+    named: dict[str, list[TensorValue]] = {}
+    for number, name in recording.meta.get("input_names", ()):
+        tensor = recorded(recording.tensors[number])
+        named.setdefault(name.partition("[")[0], []).append(tensor)
+    if not named:
+        return values
+    for item in static.inputs:
+        found = named.get(item.label, [])
+        if item.type == "Tensor[]":
+            values[item.name] = ListValue([*found])
+        elif found and item.type in ("Tensor", "Tensor?"):
+            values[item.name] = found[0]
+        elif not found and "Tensor" in item.type and item.type.endswith("?"):
+            values[item.name] = None
     return values

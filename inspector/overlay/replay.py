@@ -10,13 +10,13 @@ and the node is `lost`: its inside is counted later from what ops and lines say 
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Slot
+from inspector.overlay.stream import OpStream, Tally
 from inspector.overlay.structure import Emitters, Structure
 from inspector.overlay.values import (
     LIST_WRITES,
@@ -32,18 +32,6 @@ from inspector.overlay.values import (
     recorded,
 )
 from inspector.records import IRNode, Op, Recording
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the replays of all runs have counted."""
-
-    executions: Counter[int] = field(default_factory=Counter)
-    observed: Counter[int] = field(default_factory=Counter)
-    taken: dict[int, list[int]] = field(default_factory=dict)
-    trips: dict[int, list[int]] = field(default_factory=dict)
-    op_to_node: dict[int, int] = field(default_factory=dict)
-    lost: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -80,12 +68,8 @@ class Replay:
         self._read = {item.op: item.value for item in recording.decisions}
         self._values: dict[str, Any] = dict(run.inputs)
         self._attributes: dict[tuple[str, str], Any] = {}
-        self._queues: dict[Slot, deque[int]] = {}
-        for position, (_, slot) in enumerate(run.ops):
-            self._queues.setdefault(slot, deque()).append(position)
-        self._emitters = Emitters(structure, self._queues.keys())
-        self._used = bytearray(len(run.ops))
-        self._next = 0
+        self._stream = OpStream(run.ops, structure, tally)
+        self._emitters = Emitters(structure, self._stream.slots)
         self._visit: dict[str, Callable[[IRNode], None]] = {
             "prim::If": self._if,
             "prim::Loop": self._loop,
@@ -121,7 +105,7 @@ class Replay:
             visit.get(node.kind, self._plain)(node)
 
     def _plain(self, node: IRNode) -> None:
-        op = self._match(node)
+        op = self._stream.match(node.id)
         if node.kind == "prim::Constant":
             result = read_attribute(node.attributes.get("value"))
             self._set(node, [result if result is not None else of_type(node.types[0])])
@@ -145,13 +129,13 @@ class Replay:
             return False
         if node.kind == "prim::RaiseException":
             return True
-        if self._upcoming() is not None or not self._emitters.emits(node.id):
+        if self._stream.upcoming() is not None or not self._emitters.emits(node.id):
             return False
         self._tally.executions[node.id] -= 1  # the run did not get here
         return True
 
     def _call(self, node: IRNode) -> None:
-        op = self._match(node)
+        op = self._stream.match(node.id)
         failed = op is not None and self._failure is not None and self._failure.op == op.id
         if op is None and self._ended(node):
             raise _Stopped
@@ -224,9 +208,8 @@ class Replay:
                 if self._structure.is_raise(node.id, index):
                     return 1 - index
         spans = [self._structure.block_span(node.id, index) for index in (0, 1)]
-        following = self._upcoming()
-        if following is not None:
-            slot = self._run.ops[following][1]
+        slot = self._stream.upcoming()
+        if slot is not None:
             inside = [self._structure.has(slot, span) for span in spans]
             if any(inside):
                 if all(inside) or self._emitters.mistakable(node.id, slot):
@@ -278,11 +261,8 @@ class Replay:
             return trip < counted
         if not self._emitters.certain_block(node.id, 0):
             return None
-        following = self._upcoming()
-        if following is None:
-            return False
-        slot = self._run.ops[following][1]
-        if not self._structure.has(slot, self._structure.block_span(node.id, 0)):
+        slot = self._stream.upcoming()
+        if slot is None or not self._structure.has(slot, self._structure.block_span(node.id, 0)):
             return False
         return None if self._emitters.mistakable(node.id, slot) else True
 
@@ -304,50 +284,11 @@ class Replay:
             elif inner.kind == "prim::SetAttr":
                 self._forget_attribute(inner)
         self._set(node, [])
-        self._drain(self._structure.span(node.id))
+        self._stream.drain(self._structure.span(node.id))
 
     def _forget_attribute(self, node: IRNode) -> None:
         for path in {inner.module_path for inner in self._structure.nodes}:
             self._attributes[path, node.attributes["name"]] = UNKNOWN
-
-    def _drain(self, span: range) -> None:
-        """Give the ops next in line to the nodes of the span, as long as they have a place."""
-        while (position := self._upcoming()) is not None:
-            op, slot = self._run.ops[position]
-            if not self._structure.has(slot, span):
-                return
-            nodes = self._structure.places.nodes_of[slot]
-            inside = [number for number in nodes if number in span]
-            self._note(position, inside[self._tally.observed[inside[0]] % len(inside)], op)
-
-    # -- ops --------------------------------------------------------------------------------
-
-    def _match(self, node: IRNode) -> Op | None:
-        """The next op that can be this node, now used up."""
-        for slot in self._structure.places.slots_of.get(node.id, ()):
-            queue = self._queues.get(slot)
-            while queue:
-                position = queue.popleft()
-                if not self._used[position]:
-                    op = self._run.ops[position][0]
-                    self._note(position, node.id, op)
-                    return op
-        return None
-
-    def _note(self, position: int, node: int, op: Op) -> None:
-        self._used[position] = 1
-        self._tally.op_to_node[op.id] = node
-        self._tally.observed[node] += 1
-        self._next = max(self._next, position + 1)
-
-    def _upcoming(self) -> int | None:
-        """The position of the next op that no node has used.
-
-        Ops that were passed over stay behind: TorchScript dropped their nodes as dead code.
-        """
-        while self._next < len(self._used) and self._used[self._next]:
-            self._next += 1
-        return self._next if self._next < len(self._used) else None
 
     # -- values -----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from inspector.overlay.lines import Lines
-from inspector.overlay.replay import Tally
+from inspector.overlay.stream import Tally
 from inspector.overlay.structure import Emitters, Structure
 
 
@@ -86,9 +86,10 @@ class Sums:
         if not self._failed and self._structure.is_raise(node, index):
             return 0
         children = self._structure.children.get((node, index), ())
-        ops = [self._tally.observed[child] for child in children if self._emitters.emits(child)]
-        if ops:
-            return max(ops)
+        ops = [self._ops(child) for child in children if self._emitters.emits(child)]
+        counted = [count for count in ops if count is not None]
+        if counted:
+            return max(counted)
         for child in children:
             parts = [self._seen(child, part) for part in range(self._parts(child))]
             if parts and None not in parts:
@@ -96,6 +97,13 @@ class Sums:
         if self._lines.never_ran(node, index):
             return 0
         return self._lines.count(node, index) if self._whole else None
+
+    def _ops(self, node: int) -> int | None:
+        """How many ops the node was, where they cannot have been another node's."""
+        slot = self._structure.places.slots_of[node][0]
+        alike = self._structure.places.nodes_of[slot]
+        total = sum(self._tally.observed[number] for number in alike)
+        return total if len(alike) == 1 or total == 0 else None
 
     def _parts(self, node: int) -> int:
         """The blocks of which exactly one runs per execution of the node; 0 for a loop."""

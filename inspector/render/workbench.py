@@ -84,7 +84,7 @@ def workbench_payload(
     labels: Mapping[str, Any] | None = None,
     selected: str | None = None,
     selected_seq: int = 0,
-    height: int = 760,
+    height: int | None = None,
 ) -> Json:
     """Everything the workbench needs, as values that JSON knows.
 
@@ -94,7 +94,7 @@ def workbench_payload(
         labels: the component's own texts in that language.
         selected: "pane/id" to select at first.
         selected_seq: a number that grows with each selection made from outside.
-        height: of the whole component, in px.
+        height: of the whole component, in px; None leaves it to the page's CSS.
 
     A drawing that fails is replaced by the reason in words; the other panes are unharmed.
     """
@@ -149,8 +149,6 @@ def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterab
     if shown.static is not None and shown.static.kind == "trace":
         title = t("TorchScript IR (trace)")
     static = _drawing("static", "right", title, views.get("static"), t, shown.static_reason)
-    if shown.static is not None and shown.static_reason:
-        static["note"] = shown.static_reason
     yield static
     if shown.static is not None:
         lines = list(_ir_lines(shown.static, shown.overlay))

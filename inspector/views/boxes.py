@@ -50,6 +50,11 @@ class BoxTree:
         outer = self.calls.get(None, [])
         return outer[0] if len(outer) == 1 else None
 
+    def step_of(self, op: int) -> int | None:
+        """The optimizer step that ran an op."""
+        step = self._step_of.get(op)
+        return None if step is None else step.id
+
     def is_box(self, call: int) -> bool:
         """Whether a call is drawn as a box at all."""
         record = self.recording.module_calls[call]
@@ -118,11 +123,15 @@ def default_open(recording: Recording, visible: int = DEFAULT_VISIBLE) -> frozen
 
 def _direct(tree: BoxTree, call: int | None) -> list[tuple[int | None, int]]:
     """What shows when a call is open: (box or None, number of nodes)."""
-    own = tree.recording.module_calls[call].ops if call is not None else ()
-    items: list[tuple[int | None, int]] = [(None, len(own))]
+    recording = tree.recording
     if call is None:
-        loose = sum(op.module_call is None for op in tree.recording.ops)
-        items = [(None, loose)]
+        own = [op.id for op in recording.ops if op.module_call is None]
+    else:
+        own = list(recording.module_calls[call].ops)
+    steps = {tree.step_of(op) for op in own}
+    loose = sum(tree.step_of(op) is None for op in own)
+    # An optimizer's step stays one closed box: what it does is the same each time.
+    items: list[tuple[int | None, int]] = [(None, loose + len(steps - {None}))]
     for child in tree.calls.get(call, []):
         items.append((child, 1) if tree.is_box(child) else (None, tree.sizes[child]))
     return items

@@ -7,6 +7,7 @@ A call opens like a module box; a call that computes with a single node is drawn
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
@@ -25,7 +26,13 @@ FOLDED = frozenset(
 """Kinds that only carry values from one computing node to the next."""
 
 _CALLS = frozenset(("prim::CallMethod", "prim::CallFunction"))
+_GROW = frozenset(("aten::append", "aten::extend", "aten::insert", "aten::_set_item"))
+"""Kinds that put values into a list or dict; folded like list building."""
+
 _BLOCKS = {"prim::If": ("then", "else"), "prim::Loop": ("body",)}
+_TRACED = re.compile(
+    r"^([A-Z][A-Za-z]+)\(([\d, ]*?)(?:, (?:strides|requires_grad)=.*|, device=.*)?\)$"
+)
 Block = tuple[int | None, int]
 
 
@@ -60,6 +67,7 @@ class _Shape:
 
     def __init__(self, static: StaticGraph) -> None:
         self.nodes = static.nodes
+        self._sources = static.sources
         self.children: dict[Block, list[int]] = {}
         for node in static.nodes:
             self.children.setdefault(node.parent or (None, 0), []).append(node.id)
@@ -71,7 +79,7 @@ class _Shape:
                 for index in range(node.blocks)
                 for child in self.children.get((node.id, index), ())
             )
-            own = 0 if node.kind in FOLDED or (node.kind in _CALLS and node.blocks) else 1
+            own = 0 if _is_folded(node) or (node.kind in _CALLS and node.blocks) else 1
             if node.kind in _BLOCKS and inner == 0 and not _steers_loop(node):
                 own = 0  # decides about bookkeeping only
             self.weight[node.id] = own + inner
@@ -87,6 +95,15 @@ class _Shape:
         if node.kind in _CALLS and node.blocks and self.weight[node.id] > 1:
             return [0]
         return []
+
+    def is_library(self, block: Block) -> bool:
+        """Whether a block is the body of a call into code that is not the user's."""
+        owner = self.nodes[block[0]] if block[0] is not None else None
+        if owner is None or owner.kind not in _CALLS:
+            return False
+        placed = [self.nodes[i].source for i in self.children.get(block, ())]
+        files = {source.file for source in placed if source is not None}
+        return bool(files) and not files & set(self._sources)
 
     def block_weight(self, node: int, index: int) -> int:
         """How many nodes show in a block when all is open."""
@@ -104,6 +121,11 @@ class _Shape:
         return path[::-1]
 
 
+def _is_folded(node: IRNode) -> bool:
+    """Whether a node only carries values, or reads a number out of a list of numbers."""
+    return node.kind in FOLDED | _GROW or (node.kind == "aten::__getitem__" and node.types == ("int",))
+
+
 def _steers_loop(node: IRNode) -> bool:
     return node.kind == "prim::Loop"
 
@@ -114,6 +136,8 @@ def _default_open(shape: _Shape, visible: int) -> frozenset[str]:
     queue: deque[Block] = deque(_boxes_in(shape, (None, 0)))
     while queue:
         block = queue.popleft()
+        if shape.is_library(block):
+            continue  # torch's own checks and branches are not what the reader wrote
         owner = shape.nodes[block[0] or 0]
         cost = _cost(shape, block) - 1
         # The blocks of a branch or loop are the subject: they open before modules do.
@@ -179,7 +203,7 @@ class _StaticView:
         for node in self._static.nodes:
             self._connect(node)
         self._add_outputs()
-        hidden = sum(1 for n in self._static.nodes if n.kind in FOLDED)
+        hidden = sum(map(_is_folded, self._static.nodes))
         return GraphView(
             name="TorchScript IR",
             nodes=tuple(self._nodes.values()),
@@ -335,10 +359,30 @@ class _StaticView:
             inputs = inputs[:2]  # the trip count and the condition; the rest is carried
         for value in inputs:
             for source in self._flow.sources(value):
-                if source != target:
-                    self._edges.setdefault((source, target, "data"), "")
+                self._add_data(source, target, node)
         if node.kind in _BLOCKS and drawn == f"ir:{node.id}":
             self._add_control(node, drawn)
+
+    def _add_data(self, source: str, target: str, node: IRNode) -> None:
+        """An edge; one that runs backwards carries a value to a loop's next trip."""
+        label = ""
+        maker = _owner_of(source)
+        if maker is not None and maker >= node.id:
+            if not self._loops_around(maker) & self._loops_around(node.id):
+                return  # the list was written to only later
+            label = "next trip"
+        if source != target:
+            self._edges.setdefault((source, target, "data"), label)
+
+    def _loops_around(self, node: int) -> set[int]:
+        found: set[int] = set()
+        parent = self._static.nodes[node].parent
+        while parent is not None:
+            owner = self._static.nodes[parent[0]]
+            if owner.kind == "prim::Loop":
+                found.add(owner.id)
+            parent = owner.parent
+        return found
 
     def _add_control(self, node: IRNode, drawn: str) -> None:
         """From a branch or loop to what starts each of its blocks."""
@@ -386,6 +430,9 @@ class _ValueFlow:
                 self._makers[output] = drawn
             else:
                 self._origins[output] = list(self._parts(node, position))
+        if node.kind in _GROW:
+            # The list that is written to is made of what was put into it, too.
+            self._origins.setdefault(node.inputs[0], []).extend(node.inputs[1:])
         self._link_block_inputs(node)
 
     def _parts(self, node: IRNode, position: int) -> Iterable[str]:
@@ -442,6 +489,12 @@ def _ops_by_node(overlay: Overlay | None) -> Mapping[int, list[int]]:
     return found
 
 
+def _owner_of(drawn: str) -> int | None:
+    """The IR node that a drawn id belongs to; None for inputs."""
+    kind, _, rest = drawn.partition(":")
+    return int(rest.partition("/")[0]) if kind == "ir" else None
+
+
 def _is_block(node: IRNode) -> bool:
     return node.kind in _BLOCKS
 
@@ -472,5 +525,10 @@ def _trip_words(trips: tuple[int, ...]) -> str:
 
 
 def _short_type(text: str) -> str:
-    """A type without its namespaces."""
+    """A type without its namespaces; a traced tensor's type as its shape."""
+    traced = _TRACED.match(text)
+    if traced is not None:
+        kind, sizes = traced.groups()
+        shape = words.dimensions(tuple(int(size) for size in sizes.split(",") if size.strip()))
+        return shape if kind == "Float" else f"{shape} {kind.lower()}"
     return text if len(text) <= 24 else text.rpartition(".")[2][:24]

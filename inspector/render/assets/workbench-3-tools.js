@@ -246,7 +246,8 @@ function fillLegend(pane) {
     if (!pane.legend.open || !pane.svg || !pane.visible()) return;
     const rows = legendExamples(pane).map(([name, el, classes]) =>
       h("li", {}, nodeSwatch(el, name, classes), h("span", {}, t(`kind.${name}`))));
-    const edges = new Set([...pane.svg.querySelectorAll(".edge")].map((el) => [...el.classList].find((name) => name !== "edge" && !name.startsWith("wb-"))));
+    const kindOf = (el) => [...el.classList].find((name) => name !== "edge" && !name.startsWith("wb-"));
+    const edges = new Set([...pane.svg.querySelectorAll(".edge")].map(kindOf));
     const lines = [...edges].filter(Boolean).map((name) =>
       h("li", {}, edgeSwatch(`edge ${name}`), h("span", {}, t(`edge.${name}`))));
     pane.legend.querySelector("ul").replaceChildren(...rows, ...lines);
