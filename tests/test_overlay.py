@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import random
+import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import pytest
@@ -547,3 +551,84 @@ def test_a_sample_that_does_not_script_says_so() -> None:
         if not sample.scriptable:
             with pytest.raises(ScriptError):
                 script(sample.static(sample.build()))
+
+
+STATEMENTS = ("x = x + 1", "x = x * 0.9", "x = x - 1", "x = torch.tanh(x) + x")
+
+
+def random_block(choose: random.Random, depth: int, loop: str, indent: str) -> list[str]:
+    """Lines of a random program: branches, loops, break, continue and return on x and n."""
+    lines: list[str] = []
+    for _ in range(choose.randint(1, 3)):
+        kind = choose.choice(["plain", "if", "for", "while"]) if depth else "plain"
+        if kind == "plain":
+            lines.append(indent + choose.choice(STATEMENTS))
+            continue
+        if kind == "if":
+            tests = ["x.sum() > 1", "not (x.sum() > 0)", "n > 2", "x.sum() > 0 and n > 1"]
+            lines.append(
+                f"{indent}if {choose.choice([*tests, f'{loop} == 1'] if loop else tests)}:"
+            )
+            if loop and choose.random() < 0.4:
+                lines.append(f"{indent}    {choose.choice(['break', 'continue', 'return x'])}")
+                continue
+        elif kind == "for":
+            loop = f"i{depth}"
+            lines.append(f"{indent}for {loop} in range({choose.choice(['n', '3', 'x.size(0)'])}):")
+        else:
+            loop = ""  # `continue` would skip the step that ends a while loop
+            lines += [f"{indent}while x.sum() > 2:", f"{indent}    x = x - 1.5"]
+        lines += random_block(choose, depth - 1, loop, indent + "    ")
+    return lines
+
+
+def count_lines(function, file: str, *args) -> Counter[int]:
+    """The oracle: how often Python runs each line."""
+    counts: Counter[int] = Counter()
+
+    def tracer(frame, event, arg):
+        if frame.f_code.co_filename != file:
+            return None
+        if event == "line":
+            counts[frame.f_lineno] += 1
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(before)
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_programs_run_as_often_as_python_counts(seed: int, tmp_path) -> None:
+    choose = random.Random(seed)
+    body = random_block(choose, 3, "", "    ")
+    lines = ["import torch", "def program(x: torch.Tensor, n: int):", *body, "    return x * 2"]
+    path = tmp_path / f"program_{seed}.py"
+    path.write_text("\n".join(lines) + "\n")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    static = script(module.program)
+    for n in (0, 2, 4):
+        x = torch.randn(3) * 2
+        counted = count_lines(module.program, str(path), x, n)
+        recorded = record(module.program, x, n, options=CaptureOptions(values="none"))
+        for variant in (recorded, replace(recorded, lines={})):
+            found = overlay(static, variant)
+            assert_counts_agree(Lit(static, found, variant))
+            for line, text in enumerate(lines, 1):
+                if text.strip() in STATEMENTS:
+                    ran = [
+                        found.executions.get(node.id)
+                        for node in static.nodes
+                        if node.kind in ("aten::add", "aten::mul", "aten::sub")
+                        and node.source
+                        and node.source.line == line
+                    ]
+                    # An unreachable statement has no node; what follows a return may have two.
+                    assert None not in ran
+                    assert sum(ran) == counted[line] or not ran
