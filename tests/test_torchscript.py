@@ -147,7 +147,7 @@ def test_sources_hold_the_users_files_only() -> None:
 
 def test_attributes_read_as_values() -> None:
     static = script(Outer())
-    constants = [node.attributes["value"] for node in of_kind(static, "prim::Constant")]
+    constants = [node.attributes.get("value", "") for node in of_kind(static, "prim::Constant")]
     assert None in constants
     attributes = {
         node.attributes["name"]: node.attributes for node in of_kind(static, "prim::GetAttr")
@@ -261,7 +261,9 @@ def scaled(x: Tensor, by: float, *, plus: Tensor | None = None) -> Tensor:
 def test_arguments_that_are_no_tensors_are_built_into_the_trace() -> None:
     static = trace(scaled, torch.ones(2), 3.0, plus=torch.ones(2))
     assert len(static.inputs) == 2
-    assert 3.0 in [node.attributes["value"] for node in of_kind(static, "prim::Constant")]
+    assert "Tensor(scalar float64)" in [
+        node.attributes["value"] for node in of_kind(static, "prim::Constant")
+    ]
     static = trace(Outer(), torch.ones(1, 2), times=2)
     assert len(static.inputs) == 1
     assert "blocks.1.linear" in {node.module_path for node in static.nodes}
@@ -285,8 +287,8 @@ class NoSuchAttribute(nn.Module):
 
 
 class WrongType(nn.Module):
-    def forward(self, x, n):
-        return x.reshape(n, 1)
+    def forward(self, tensors):
+        return torch.cat(tensors)
 
 
 def endless(x: Tensor) -> Tensor:
@@ -299,7 +301,7 @@ def endless(x: Tensor) -> Tensor:
         (StarArguments(), "*args", "def forward(self, *x: Tensor) -> Tensor:"),
         (OneBranchOnly(), "both branches", "if x.sum() > 0:"),
         (NoSuchAttribute(), "attribute", "return self.nowhere(x)"),
-        (WrongType(), "annotate the types", "return x.reshape(n, 1)"),
+        (WrongType(), "annotate the types", "return torch.cat(tensors)"),
         (endless, "calls itself", "return endless(x)"),
     ],
 )
@@ -317,10 +319,10 @@ def test_code_without_a_source_text_is_refused_with_a_remedy() -> None:
     with pytest.raises(ScriptError, match="lambda") as caught:
         script(lambda x: x + 1)
     assert caught.value.line == line_of("script(lambda x: x + 1)")
-    namespace: dict = {}
-    exec("def nowhere(x):\n    return x + 1\n", namespace)
-    with pytest.raises(ScriptError, match="on disk"):
-        script(namespace["nowhere"])
+    for namespace in ({}, {"__name__": "made_up"}):
+        exec("def nowhere(x):\n    return x + 1\n", namespace)
+        with pytest.raises(ScriptError, match="on disk"):
+            script(namespace["nowhere"])
 
 
 @pytest.mark.parametrize("thing", [3, "model", nn.Linear, None])
@@ -407,7 +409,7 @@ def test_every_scriptable_sample_is_read(name: str) -> None:
     sample = catalog()[name]
     model = sample.static(sample.build())
     static = script(model)
-    assert sample.file in static.sources
+    assert set(static.sources) <= {sample.file}
     assert all(node.blocks for node in static.nodes if node.kind.startswith("prim::Call"))
     given = next(iter(sample.inputs.values())).make()
     assert trace(model, *sample.static_inputs(given)).nodes

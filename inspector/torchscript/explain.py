@@ -32,7 +32,8 @@ _COMPILER: tuple[tuple[str, str], ...] = (
         "below it. Set it before the `if`, or use the trace instead.",
     ),
     (
-        r"Can't get source|could not get source|source code not available",
+        r"Can't get source|could not get source|source code not available|"
+        r"Could not get qualified name",
         "TorchScript compiles from the source text, and there is none for this code. Put it "
         "into a .py file on disk, or use the trace instead.",
     ),

@@ -45,7 +45,7 @@ def script(model: Any) -> StaticGraph:
     name = _name(model)
     if not isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
         _check_scriptable(model, name)
-    with _collected_warnings() as caught:
+    with _collected_warnings() as caught, _attributes_kept(model):
         try:
             compiled = torch.jit.script(model)
         except Exception as error:  # the compiler raises every kind, IndentationError included
@@ -247,6 +247,19 @@ def _is_deprecation(item: warnings.WarningMessage) -> bool:
     return issubclass(item.category, DeprecationWarning | FutureWarning) and "torch.jit" in str(
         item.message
     )
+
+
+@contextmanager
+def _attributes_kept(model: Any) -> Iterator[None]:
+    """Take away what the compiler leaves on the modules (`__overloads__`)."""
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    before = [set(vars(module)) for module in modules]
+    try:
+        yield
+    finally:
+        for module, names in zip(modules, before, strict=True):
+            for name in set(vars(module)) - names:
+                del module.__dict__[name]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from inspector.views.irshape import (
     default_open_static,
     is_folded,
 )
+from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 __all__ = ["default_open_static", "static_view"]
 
