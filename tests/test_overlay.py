@@ -560,6 +560,7 @@ def random_block(choose: random.Random, depth: int, loop: str, indent: str) -> l
     """Lines of a random program: branches, loops, break, continue and return on x and n."""
     lines: list[str] = []
     for _ in range(choose.randint(1, 3)):
+        inner = loop
         kind = choose.choice(["plain", "if", "for", "while"]) if depth else "plain"
         if kind == "plain":
             lines.append(indent + choose.choice(STATEMENTS))
@@ -573,12 +574,12 @@ def random_block(choose: random.Random, depth: int, loop: str, indent: str) -> l
                 lines.append(f"{indent}    {choose.choice(['break', 'continue', 'return x'])}")
                 continue
         elif kind == "for":
-            loop = f"i{depth}"
-            lines.append(f"{indent}for {loop} in range({choose.choice(['n', '3', 'x.size(0)'])}):")
+            inner = f"i{depth}"
+            lines.append(f"{indent}for {inner} in range({choose.choice(['n', '3', 'x.size(0)'])}):")
         else:
-            loop = ""  # `continue` would skip the step that ends a while loop
+            inner = ""  # `continue` would skip the step that ends a while loop
             lines += [f"{indent}while x.sum() > 2:", f"{indent}    x = x - 1.5"]
-        lines += random_block(choose, depth - 1, loop, indent + "    ")
+        lines += random_block(choose, depth - 1, inner, indent + "    ")
     return lines
 
 

@@ -69,7 +69,7 @@ class Shape:
                 for child in self.children.get((node.id, index), ())
             )
             own = 0 if is_folded(node) or (node.kind in CALLS and node.blocks) else 1
-            if node.kind in BLOCKS and inner == 0 and not node.kind == "prim::Loop":
+            if node.kind in BLOCKS and inner == 0 and node.kind != "prim::Loop":
                 own = 0  # decides about bookkeeping only
             self.weight[node.id] = own + inner
 

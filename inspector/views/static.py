@@ -92,9 +92,8 @@ class _StaticView:
     def _add(self, node: IRNode) -> None:
         drawn, box = self._where[node.id]
         if drawn != f"ir:{node.id}":
-            if self._shape.shown(node):
-                self._folded.setdefault(drawn, []).append(node)
-                self._nodes.setdefault(drawn, ViewNode(drawn, "box", drawn, box=box))
+            self._folded.setdefault(drawn, []).append(node)
+            self._nodes.setdefault(drawn, ViewNode(drawn, "box", drawn, box=box))
             return
         for index in self._shape.boxes_of(node):
             self._add_box(node, index, box)
@@ -131,7 +130,7 @@ class _StaticView:
                 id=box,
                 kind="box",
                 title=self._labels.block_title(owner, index),
-                subtitle=words.plural(len(nodes), "node"),
+                subtitle=words.plural(sum(map(self._shape.shown, nodes)), "node"),
                 box=self._nodes[box].box,
                 flags=self._labels.block_flags(owner, index),
                 ops=ops,
