@@ -149,8 +149,8 @@ def resolved_css(theme: str) -> str:
 def graph_css() -> str:
     """Return the CSS rules of a drawing's classes; colours are `var(--graph-ROLE)`.
 
-    The same text styles a drawing inside a page and, resolved, one in a file. States that a page
-    sets on a node or box (`selected`, `linked`, `dimmed`) are included.
+    The same text styles a drawing inside a page and, resolved, one in a file. What a page marks
+    (selected, linked, dimmed) is the page's own affair.
     """
     kinds = "\n".join(
         f".graph .node.{kind} .outline {{ fill: var(--graph-{colour_role(kind)}-fill); "
@@ -216,10 +216,8 @@ _STATE_CSS = """
 .graph .node.nonfinite .outline { stroke: var(--graph-nonfinite); stroke-width: 2.2; }
 .graph .node.failed .outline { fill: var(--graph-failed-fill); stroke: var(--graph-failed);
   stroke-width: 3; }
-.graph .dimmed { opacity: 0.3; }
 .graph .node:hover .outline { stroke-width: 2.2; }
-.graph .node.linked .outline { stroke: var(--graph-selected); stroke-width: 2.2; }
-.graph .node.selected .outline, .graph .node:focus-visible .outline {
+.graph .node:focus-visible .outline {
   stroke: var(--graph-selected); stroke-width: 3; }
 .graph .box-toggle:hover rect, .graph .box-toggle:focus-visible rect {
   stroke: var(--graph-selected); }

@@ -122,7 +122,7 @@ def _lookup(table: tuple[tuple[str, str], ...], detail: str) -> str | None:
 
 
 def _error(message: str, detail: str, place: tuple[str, int] | None) -> ScriptError:
-    where = f" ({place[0]}, line {place[1]})" if place else ""
+    where = f" ({Path(place[0]).name}, line {place[1]})" if place else ""
     # Not str.format: the compiler's text may hold braces of its own.
     return ScriptError(
         message.replace("{where}", where, 1),

@@ -168,7 +168,9 @@ def settle_fixture() -> Callable[..., None]:
 
 def _listen(page: Page, server: str, complaints: list[str]) -> None:
     def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Below a page's own path Streamlit looks for its server there first, and gets a 404.
+        streamlit_asks = "/_stcore/" in message.location.get("url", "")
+        if message.type == "error" and not streamlit_asks:
             complaints.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     def on_request(request: Request) -> None:

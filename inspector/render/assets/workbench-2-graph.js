@@ -192,7 +192,8 @@ class GraphPane {
     const k = mode === "fit" || whole >= READABLE ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
     const y = h * k <= H ? (H - h * k) / 2 : PADDING;
     this.moveTo({ k, x: (W - w * k) / 2, y, mode }, smooth);
-    if (w * k > W) this.view.x = W / 2 - this.topNodeCentre() * k;
+    // Wider than the pane: begin at the topmost node, but never with room left empty at a side.
+    if (w * k > W) this.view.x = clamp(W / 2 - this.topNodeCentre() * k, W - PADDING - w * k, PADDING);
     this.apply();
   }
 
