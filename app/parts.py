@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,6 +52,11 @@ def _numbers(run: Run) -> dict[str, tuple[int, str]]:
     return found
 
 
+def escaped(text: str) -> str:
+    """Text as Markdown that shows it letter by letter: messages and names are not markup."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
+
+
 def _in_step(recording: Recording, op: int) -> bool:
     """Whether an op belongs to an optimizer step: its reads steer nothing of the model."""
     return any(
@@ -68,14 +74,14 @@ def failure_banner(recording: Recording) -> None:
             where += f" at op [{failure.op}] **{recording.ops[failure.op].name}**"
         if failure.source is not None:
             name = os.path.basename(failure.source.file)
-            where += f", {name} line {failure.source.line}"
+            where += f", {escaped(name)} line {failure.source.line}"
         st.error(
-            f"The run ended{where}: {failure.type}: {failure.message} "
-            "Everything before it is shown.",
+            f"The run ended{where}: {failure.type}: {escaped(failure.message)}"
+            "\n\nEverything before it is shown.",
             icon=":material/error:",
         )
     for note in recording.notes:
-        st.caption(note)
+        st.caption(escaped(note))
 
 
 def tables(

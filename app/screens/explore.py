@@ -7,7 +7,7 @@ import streamlit as st
 import sample_models
 from inspector.render.workbench import Shown
 from inspector_app.component import workbench
-from inspector_app.parts import failure_banner, headline, tables
+from inspector_app.parts import escaped, failure_banner, headline, tables
 from inspector_app.runs import Run, run_sample
 
 STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
@@ -35,7 +35,7 @@ def _choose_sample() -> sample_models.Sample:
         try:
             sample_models.get(asked)
         except sample_models.UnknownSample as error:
-            st.error(f"{error} Showing “{catalog[names[0]].title}” instead.")
+            st.error(f"{escaped(str(error))} Showing “{catalog[names[0]].title}” instead.")
     start = names.index(asked) if asked in catalog else 0
     name = st.sidebar.selectbox(
         "Sample model",
@@ -98,7 +98,7 @@ def _reason(run: Run) -> None:
         return
     instead = "The trace of this input is shown instead." if run.static is not None else ""
     words, button = st.columns([5, 1], vertical_alignment="center")
-    words.caption(f":material/info: {run.reason} {instead}")
+    words.caption(f":material/info: {escaped(run.reason)} {instead}")
     if run.reason_detail:
         with button.popover("Compiler's text", width="stretch"):
             st.code(run.reason_detail, language="text")

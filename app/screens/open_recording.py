@@ -12,7 +12,7 @@ from inspector.records import Recording
 from inspector.render.workbench import Shown
 from inspector.store import load_bytes
 from inspector_app.component import workbench
-from inspector_app.parts import failure_banner, headline, tables
+from inspector_app.parts import escaped, failure_banner, headline, tables
 from inspector_app.runs import Run
 
 FILES_VARIABLE = "INSPECTOR_FILES"
@@ -32,7 +32,8 @@ def page() -> None:
         return
     name, recording = opened
     run = Run(recording, None, None, _NO_IR)
-    headline(name, f"Model: `{recording.meta.get('model', '?')}`", run, previous=None)
+    model = escaped(str(recording.meta.get("model", "a block of code")))
+    headline(escaped(name), f"Model: {model}", run, previous=None)
     failure_banner(recording)
     _show(run, name)
 
@@ -46,7 +47,7 @@ def _opened(upload: object, chosen: str | None) -> tuple[str, Recording] | None:
         elif chosen is not None:
             st.session_state["_file"] = (os.path.basename(chosen), inspector.load(chosen))
     except FileFormatError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(escaped(str(error)), icon=":material/error:")
     found: tuple[str, Recording] | None = st.session_state.get("_file")
     return found
 
