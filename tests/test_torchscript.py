@@ -412,3 +412,14 @@ def test_every_scriptable_sample_is_read(name: str) -> None:
     assert all(node.blocks for node in static.nodes if node.kind.startswith("prim::Call"))
     given = next(iter(sample.inputs.values())).make()
     assert trace(model, *sample.static_inputs(given)).nodes
+
+
+def test_a_second_attempt_at_what_cannot_be_scripted_gives_the_same_reason() -> None:
+    sample = catalog()["detach_no_grad"]
+    reasons = []
+    for _ in range(3):
+        with pytest.raises(ScriptError) as caught:
+            script(sample.build())
+        reasons.append((str(caught.value), caught.value.line))
+    assert "With item expression must return an object" in reasons[0][0]
+    assert reasons[0] == reasons[1] == reasons[2]
