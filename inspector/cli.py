@@ -52,7 +52,23 @@ def main() -> None:
     """See what a PyTorch program did: ops, shapes, gradients, decisions."""
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def _target(path: str | Path) -> Path:
+    """Where to write, made absolute; stops at once if nothing can be written there."""
+    target = Path(path).absolute()
+    if target.is_dir():
+        _cannot_write(path, "it is a folder")
+    if not target.parent.is_dir():
+        _cannot_write(path, f"there is no folder {target.parent}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        _cannot_write(path, "it is not allowed here")
+    return target
+
+
+def _cannot_write(path: str | Path, reason: str) -> NoReturn:
+    _stop(f"cannot write {path}: {reason}. Choose another place with -o.")
+
+
+@main.command(context_settings={"allow_interspersed_args": False})
 @click.option("-o", "--output", default="run.inspect", show_default=True, help="Where to write.")
 @click.option(
     "--values",
@@ -80,6 +96,7 @@ def record(
     Ends with the script's own exit code. An exception, sys.exit or Ctrl-C still writes the
     recording.
     """
+    target = _target(output)  # before a run of hours, and before the script changes folder
     from inspector.capture import CaptureOptions
     from inspector.capture.script import record_script
 
@@ -90,9 +107,9 @@ def record(
     )
     recording, status = record_script(script, arguments, options, as_module=module)
     try:
-        recording.save(output)
+        recording.save(target)
     except OSError as error:
-        _stop(f"cannot write {output}: {error.strerror}. Choose another place with -o.")
+        _cannot_write(output, error.strerror or str(error))
     click.echo(f"inspector: {len(recording.ops)} ops recorded in {output}", err=True)
     sys.exit(status)
 
@@ -158,23 +175,35 @@ def export(file: str, kind: str, graph: str, theme: str, output: str | None) -> 
         if graph not in views:
             _stop(f"{file} holds no backward pass: record with a loss, or choose --graph dynamic.")
         data = to_bytes(views[graph], kind, theme)
-    target = Path(output or Path(file).with_suffix(f".{'txt' if kind == 'text' else kind}"))
+    name = output or str(Path(file).with_suffix(f".{'txt' if kind == 'text' else kind}"))
+    target = _target(name)
+    if target == Path(file).absolute():
+        _cannot_write(name, "it is the recording itself")
     try:
         target.write_bytes(data)
     except OSError as error:
-        _stop(f"cannot write {target}: {error.strerror}. Choose another place with -o.")
-    click.echo(f"inspector: wrote {target}", err=True)
+        _cannot_write(name, error.strerror or str(error))
+    click.echo(f"inspector: wrote {name}", err=True)
 
 
 @main.command()
 @click.argument("files", nargs=-1)
-@click.option("--port", default=8501, show_default=True, help="Where the page is served.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8501,
+    show_default=True,
+    help="Where the page is served.",
+)
 def view(files: tuple[str, ...], port: int) -> None:
     """Open the recordings FILES in the browser (without FILES: the sample models)."""
-    for name in files:
+    if files:
         from inspector.store import load
 
-        load(name)  # a file that can't be read is said here, before a server starts
+        for name in files:
+            load(name)  # a file that can't be read is said here, before a server starts
+            if os.pathsep in os.path.abspath(name):
+                _stop(f"cannot hand {name} to the page: rename it without {os.pathsep!r}.")
     app = importlib.util.find_spec("inspector_app")
     if app is None or app.origin is None:
         _stop("the app is not installed: run `pip install .` in the project's folder.")
@@ -185,6 +214,14 @@ def view(files: tuple[str, ...], port: int) -> None:
     command += ["--server.port", str(port), "--server.headless", str(not _has_desktop()).lower()]
     page = "open" if files else ""
     click.echo(f"inspector: open http://localhost:{port}/{page} (Ctrl+C stops it)", err=True)
+    _become(command, environment)
+
+
+def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
+    """Go on as another program: whoever ends this process ends the server."""
+    sys.stderr.flush()
+    if os.name == "posix":
+        os.execve(command[0], command, environment)
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 

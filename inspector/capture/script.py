@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import importlib.machinery
 import os
 import runpy
 import sys
-import traceback
 from collections.abc import Iterator
+from types import ModuleType, TracebackType
+
+import torch
 
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
-from inspector.errors import SourceError
+from inspector.errors import CaptureError, SourceError
 from inspector.records import Recording
 
 INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl+C ended."""
+
+_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_RUNPY = ("<frozen runpy>", runpy.__file__)
+_TORCH = os.path.join(os.path.dirname(torch.__file__), "")
 
 
 def record_script(
@@ -25,6 +34,9 @@ def record_script(
     as_module: bool = False,
 ) -> tuple[Recording, int]:
     """Run a script to its end and record it.
+
+    The script finds `__name__`, `__file__`, `sys.argv`, `sys.path` and `sys.modules["__main__"]`
+    as under `python`, so that pickle and the children of multiprocessing find its classes.
 
     Args:
         script: path of a Python file, or a module's name with `as_module`.
@@ -40,8 +52,8 @@ def record_script(
         SourceError: there is no such script.
         CaptureError: another recording is running.
     """
-    if not as_module and not os.path.isfile(script):
-        raise SourceError(f"There is no script {script}. Give the path of a Python file.")
+    if not as_module:
+        _check_file(script)
     session = Session(options, None)
     session.meta = {"model": os.path.basename(script), "arguments": list(arguments)}
     status = 0
@@ -51,28 +63,70 @@ def record_script(
                 if as_module:
                     runpy.run_module(script, run_name="__main__", alter_sys=True)
                 else:
-                    runpy.run_path(script, run_name="__main__")
+                    _run_file(os.path.abspath(script))
         except SystemExit as request:
             status = _status(request)
         except KeyboardInterrupt:
             status = INTERRUPTED
-        except Exception as error:
-            if as_module and _is_missing(error, script):
-                raise SourceError(f"There is no module {script} to run.") from error
+        except BaseException as error:
+            if _not_started(error):
+                raise
+            if as_module and _is_runpys(error):
+                raise SourceError(f"Cannot run the module {script}: {error}.") from error
             _print_own(error)
             status = 1
     return session.recording, status
 
 
+def _check_file(script: str) -> None:
+    if not os.path.isfile(script):
+        what = "is a folder" if os.path.isdir(script) else "does not exist"
+        raise SourceError(f"There is no script {script}: it {what}. Give a Python file's path.")
+    try:
+        with open(script, "rb"):
+            pass
+    except OSError as error:
+        raise SourceError(f"Cannot read the script {script}: {error.strerror}.") from error
+
+
+def _run_file(path: str) -> None:
+    """Execute a file as the module `__main__`.
+
+    `runpy.run_path` would change `sys.argv[0]`, and adds its frames to every traceback.
+    """
+    with open(path, "rb") as file:
+        text = file.read()
+    code = compile(text, path, "exec", dont_inherit=True)
+    exec(code, vars(sys.modules["__main__"]))
+
+
 @contextlib.contextmanager
 def _as_main(script: str, arguments: tuple[str, ...], as_module: bool) -> Iterator[None]:
-    argv, path = sys.argv, list(sys.path)
+    """What a script finds in `sys`, for as long as it runs."""
+    argv, path, main = sys.argv, list(sys.path), sys.modules["__main__"]
     sys.argv = [script, *arguments]
-    sys.path.insert(0, os.getcwd() if as_module else os.path.dirname(os.path.abspath(script)))
+    if not sys.flags.safe_path:
+        # In place of the folder of `inspector`'s own start, as if the script had been started.
+        folder = os.getcwd() if as_module else os.path.dirname(os.path.realpath(script))
+        sys.path[:1] = [folder]
+    if not as_module:  # runpy makes the module's own
+        sys.modules["__main__"] = _main_module(os.path.abspath(script))
     try:
         yield
     finally:
-        sys.argv, sys.path[:] = argv, path
+        sys.argv, sys.path[:], sys.modules["__main__"] = argv, path, main
+
+
+def _main_module(path: str) -> ModuleType:
+    module = ModuleType("__main__")
+    vars(module).update(
+        __file__=path,
+        __builtins__=builtins,
+        __cached__=None,
+        __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+        __annotations__={},
+    )
+    return module
 
 
 def _status(request: SystemExit) -> int:
@@ -85,15 +139,78 @@ def _status(request: SystemExit) -> int:
     return 1
 
 
-def _is_missing(error: Exception, module: str) -> bool:
-    return isinstance(error, ImportError) and (error.name in (None, module))
+# -- the script's exception, as Python shows it --------------------------------------------------
+
+
+def _frames(error: BaseException) -> list[TracebackType]:
+    found, step = [], error.__traceback__
+    while step is not None:
+        found.append(step)
+        step = step.tb_next
+    return found
+
+
+def _file(step: TracebackType) -> str:
+    return step.tb_frame.f_code.co_filename
+
+
+def _not_started(error: BaseException) -> bool:
+    """Whether the recording itself could not start: the script is not even begun."""
+    script = sys.modules["__main__"].__dict__
+    return isinstance(error, CaptureError) and not any(
+        step.tb_frame.f_globals is script or _file(step) in _RUNPY for step in _frames(error)
+    )
+
+
+def _is_runpys(error: BaseException) -> bool:
+    """Whether runpy found no such module, rather than the module failing at an import."""
+    frames = _frames(error)
+    return isinstance(error, ImportError) and bool(frames) and _file(frames[-1]) in _RUNPY
 
 
 def _print_own(error: BaseException) -> None:
-    """The traceback as Python prints it when the script runs by itself: without our frames."""
-    told = traceback.TracebackException.from_exception(error)
-    ours = (os.path.dirname(__file__), "<frozen runpy>", contextlib.__file__)
-    told.stack = traceback.StackSummary.from_list(
-        frame for frame in told.stack if not frame.filename.startswith(ours)
+    """Print a traceback as if the script ran by itself, through its own `sys.excepthook`."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        current = todo.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = _joined(_kept(_frames(current)))
+        todo += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            todo += current.exceptions
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _kept(frames: list[TracebackType]) -> list[TracebackType]:
+    """The frames that are there without us: not ours, runpy's or those that led to ours."""
+    kept: list[TracebackType] = []
+    for step in frames:
+        file, name = _file(step), step.tb_frame.f_code.co_name
+        if file.startswith(_OURS):
+            # torch's Python functions reach a function mode by calling themselves again.
+            while kept and _is_dispatch(kept[-1]):
+                kept.pop()
+            continue
+        if file in _RUNPY or (file == contextlib.__file__ and name == "inner" and not kept):
+            continue
+        kept.append(step)
+    return kept
+
+
+def _is_dispatch(step: TracebackType) -> bool:
+    """Whether a frame of torch waits for `handle_torch_function`."""
+    code = step.tb_frame.f_code
+    return code.co_filename.startswith(_TORCH) and (
+        code.co_name == "handle_torch_function" or "handle_torch_function" in code.co_names
     )
-    sys.stderr.write("".join(told.format()))
+
+
+def _joined(frames: list[TracebackType]) -> TracebackType | None:
+    following: TracebackType | None = None
+    for step in reversed(frames):
+        step.tb_next = following
+        following = step
+    return following

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from inspector.records import (
     GradNode,
@@ -22,32 +21,14 @@ from inspector.records import (
     TensorInfo,
     TensorSummary,
 )
+from inspector.render.cardparts import Card, call_totals, duration_text, number_text, stats
 from inspector.views import words
 from inspector.views.boxes import BoxTree
 
-Card = dict[str, Any]
 Translate = Callable[[str], str]
 
 TENSORS = 6
 """A card shows at most this many tensors; an op with 2,000 inputs says how many more."""
-
-
-def number_text(value: float | None) -> str:
-    """A number in at most five significant digits; "-" for none."""
-    if value is None:
-        return "-"
-    if value == int(value) and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.4g}"
-
-
-def duration_text(microseconds: float) -> str:
-    """As in "12 µs", "3.4 ms"."""
-    if microseconds < 1000:
-        return f"{microseconds:.0f} µs"
-    if microseconds < 1e6:
-        return f"{microseconds / 1000:.3g} ms"
-    return f"{microseconds / 1e6:.3g} s"
 
 
 class Cards:
@@ -73,6 +54,10 @@ class Cards:
         self._tree = BoxTree(recording)
         self._texts = {file: text.splitlines() for file, text in recording.sources.items()}
         self._decisions = {decision.op: decision for decision in recording.decisions}
+        self._totals = call_totals(recording)
+        self._node_ops: dict[int, list[int]] = {}
+        for op, node in overlay.op_to_node.items() if overlay is not None else ():
+            self._node_ops.setdefault(node, []).append(op)
 
     def card(self, pane: str, item: str) -> Card:
         """The card of a view node, by the pane it is in and its id ("op:12")."""
@@ -183,14 +168,15 @@ class Cards:
 
     def _call(self, call: ModuleCall) -> Card:
         t, recording = self._t, self._recording
-        inside = [op for op in recording.ops if self._inside(op, call.id)]
+        totals = self._totals[call.id]
         rows = [
             (t("path"), call.path or t("(the model itself)")),
             (t("mode"), t("train") if call.training else t("eval")),
-            (t("ops"), str(len(inside))),
-            (t("duration"), duration_text(sum(op.duration_us for op in inside))),
+            (t("ops"), str(self._tree.sizes[call.id])),
+            (t("duration"), duration_text(totals.duration_us)),
         ]
-        outputs = [recording.tensors[i] for i in (inside[-1].outputs if inside else ())]
+        last = () if totals.last_op is None else recording.ops[totals.last_op].outputs
+        outputs = [recording.tensors[i] for i in last]
         return {
             "title": call.path.rpartition(".")[2] or call.type,
             "kind": t("module call"),
@@ -200,12 +186,6 @@ class Cards:
             "source": self._place(call.source),
             "note": t("Double click opens the box."),
         }
-
-    def _inside(self, op: Op, call: int) -> bool:
-        current = op.module_call
-        while current is not None and current != call:
-            current = self._recording.module_calls[current].parent
-        return current == call
 
     def _step(self, number: int) -> Card:
         t, step = self._t, self._recording.steps[number]
@@ -252,13 +232,16 @@ class Cards:
     def _static_card(self, kind: str, rest: str, number: int | None) -> Card:
         if kind == "ir" and number is not None and self._static is not None:
             return self._ir(self._static.nodes[number])
+        rest = rest.partition("@")[0]
         word = self._t("input") if kind == "value" else self._t("output")
         return {"title": rest if kind == "value" else self._t("return"), "kind": word}
 
+    def ops_of(self, node: IRNode) -> list[int]:
+        """The recorded ops that an IR node is known to have run."""
+        return self._node_ops.get(node.id, [])
+
     def _ir(self, node: IRNode) -> Card:
-        ops = []
-        if self._overlay is not None:
-            ops = [op for op, found in self._overlay.op_to_node.items() if found == node.id]
+        ops = self.ops_of(node)
         tensors = self._op_tensors(self._recording.ops[ops[-1]]) if ops else []
         return {
             "title": node.kind,
@@ -293,7 +276,7 @@ class Cards:
 
     def tensor(self, tensor: TensorInfo, role: str) -> Card:
         """One tensor with its statistics."""
-        card = _stats(tensor.summary)
+        card = stats(tensor.summary)
         name = f"%{tensor.id}" + (f" {tensor.name}" if tensor.name else "")
         card.update(
             role=role,
@@ -305,13 +288,13 @@ class Cards:
         return card
 
     def _gradient(self, tensor: TensorInfo) -> Card:
-        card = _stats(tensor.grad)
+        card = stats(tensor.grad)
         shape = words.dimensions(tensor.shape)
         card.update(role=self._t("gradient"), name=f"%{tensor.id}", shape=shape)
         return card
 
     def _summary(self, summary: TensorSummary | None, role: str, index: int) -> Card:
-        card = _stats(summary)
+        card = stats(summary)
         size = self._t("none") if summary is None else words.plural(summary.numel, "value")
         card.update(role=role, name=str(index), shape=size)
         return card
@@ -323,33 +306,3 @@ class Cards:
         text = lines[source.line - 1].strip() if 0 < source.line <= len(lines) else ""
         file = os.path.basename(source.file)
         return {"file": file, "path": source.file, "line": source.line, "text": text}
-
-
-def _stats(summary: TensorSummary | None) -> Card:
-    if summary is None:
-        return {"stats": []}
-    return {
-        "stats": [
-            ("min", number_text(summary.min)),
-            ("max", number_text(summary.max)),
-            ("mean", number_text(summary.mean)),
-            ("std", number_text(summary.std)),
-            ("NaN", str(summary.nan_count)),
-            ("Inf", str(summary.inf_count)),
-            ("zeros", f"{summary.zero_fraction:.0%}"),
-        ],
-        "histogram": list(summary.histogram),
-        "range": (number_text(summary.min), number_text(summary.max)),
-        "sample": ", ".join(number_text_any(value) for value in summary.sample)
-        + (", …" if summary.numel > len(summary.sample) else ""),
-        "warn": words.is_nonfinite(summary),
-    }
-
-
-def number_text_any(value: float) -> str:
-    """A number, NaN and infinities included."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Inf" if value > 0 else "-Inf"
-    return number_text(value)

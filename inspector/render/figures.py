@@ -35,7 +35,7 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
         height=320,
         margin={"l": 60, "r": 10, "t": 30, "b": 10},
         title={"text": "Largest |gradient| per parameter", "font": {"size": 14}},
-        yaxis={"type": "log", "exponentformat": "power"},
+        yaxis={"type": "log", "exponentformat": "power", "dtick": "D2"},
         xaxis={"type": "category", "automargin": True},
         showlegend=False,
     )

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -23,6 +24,9 @@ from inspector.views import GraphView, backward_view, dynamic_view
 from inspector.views.static import static_view
 
 Json = dict[str, Any]
+
+LAYOUT_SECONDS = 20.0
+"""After this long a drawing is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +136,23 @@ def _items(
             used[name] = cards.card(pane, node.id)
             own[node.id] = {"ops": list(node.ops), "source": node.source, "card": name}
     for ir in _text_nodes(shown.static):
-        if f"ir:{ir.id}" not in items["static"]:
+        own = items["static"]
+        if f"ir:{ir.id}" not in own:
             name = f"static/ir:{ir.id}"
             used[name] = cards.card("static", f"ir:{ir.id}")
             source = None if ir.source is None else (ir.source.file, ir.source.line)
-            items["static"][f"ir:{ir.id}"] = {"ops": [], "source": source, "card": name}
+            own[f"ir:{ir.id}"] = {"ops": cards.ops_of(ir), "source": source, "card": name}
     return items, used
 
 
 def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterable[Json]:
-    recording = shown.recording
-    yield _drawing("dynamic", "left", t("Dynamic graph"), views["dynamic"], t)
+    drawn = _drawn(views, t)
     empty = t("No backward pass ran: there was no loss, or the run failed before it.")
-    yield _drawing("backward", "left", t("Backward graph"), views.get("backward"), t, empty)
-    title = t("TorchScript IR")
-    if shown.static is not None and shown.static.kind == "trace":
-        title = t("TorchScript IR (trace)")
-    static = _drawing("static", "right", title, views.get("static"), t, shown.static_reason)
-    yield static
+    yield _pane("dynamic", "left", t("Dynamic graph"), drawn)
+    yield _pane("backward", "left", t("Backward graph"), drawn, empty)
+    traced = shown.static is not None and shown.static.kind == "trace"
+    title = t("TorchScript IR (trace)") if traced else t("TorchScript IR")
+    yield _pane("static", "right", title, drawn, shown.static_reason)
     if shown.static is not None:
         lines = list(_ir_lines(shown.static, shown.overlay))
         yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
@@ -157,24 +160,33 @@ def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterab
         "id": "source",
         "side": "right",
         "title": t("Python source"),
-        "files": list(_files(recording)),
+        "files": list(_files(shown.recording)),
         "empty": t("The source of this run is not known."),
     }
 
 
-def _drawing(
-    pane: str, side: str, title: str, view: GraphView | None, t: Translate, empty: str = ""
-) -> Json:
+def _pane(pane: str, side: str, title: str, drawn: Mapping[str, Json], empty: str = "") -> Json:
     found: Json = {"id": pane, "side": side, "title": title, "svg": None, "empty": empty}
-    if view is None:
-        return found
-    try:
-        found["svg"] = to_svg(view, layout(view))
-    except RenderError as error:
-        found["empty"] = str(error)
-    notes = (f"{count:,} {t(word)}" for word, count in view.hidden.items())
-    found["note"] = "; ".join(notes)
-    return found
+    return {**found, **drawn.get(pane, {})}
+
+
+def _drawn(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
+    """The drawings by pane: with the SVG, or with the reason why there is none.
+
+    All are drawn at once: Graphviz runs outside of this process, and where it hangs the
+    reader waits for one time limit, not for three.
+    """
+
+    def draw(view: GraphView) -> Json:
+        notes = (f"{count:,} {t(word)}" for word, count in view.hidden.items())
+        note = "; ".join(notes)
+        try:
+            return {"svg": to_svg(view, layout(view, LAYOUT_SECONDS)), "note": note}
+        except RenderError as error:
+            return {"empty": str(error), "note": note}
+
+    with ThreadPoolExecutor(max_workers=max(1, len(views))) as pool:
+        return dict(zip(views, pool.map(draw, views.values()), strict=True))
 
 
 def _files(recording: Recording) -> Iterable[Json]:
@@ -229,5 +241,9 @@ def _ir_lines(static: StaticGraph, overlay: Overlay | None) -> Iterable[Json]:
 
 
 def _is_line_of(line: str, node: IRNode) -> bool:
-    plain = line.strip().partition(" # ")[0]
-    return plain == node.text.strip().partition(" # ")[0]
+    return _without_place(line) == _without_place(node.text)
+
+
+def _without_place(line: str) -> str:
+    """A node's line without its position; one without outputs may start with " = "."""
+    return line.strip().partition(" # ")[0].removeprefix("= ")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from inspector.records import GradNode, Recording
 from inspector.views import words
 from inspector.views.boxes import BoxTree, visible_id
+from inspector.views.hubs import SHARED, split_hubs
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 
@@ -32,6 +33,7 @@ class _BackwardView:
         self._recording = recording
         self._opened = opened
         self._tree = BoxTree(recording)
+        self._opened_by_pass: dict[int, frozenset[str]] = {}
         self._several = len({node.pass_index for node in recording.grad_nodes}) > 1
         self._nodes: dict[str, ViewNode] = {}
         self._boxes: dict[str, ViewBox] = {}
@@ -43,21 +45,32 @@ class _BackwardView:
         for node in self._recording.grad_nodes:
             self._add(node)
         self._fold()
-        edges: dict[tuple[str, str], None] = {}
-        for node in self._recording.grad_nodes:
-            for following in node.next:
-                pair = (self._where[node.id][0], self._where[following][0])
-                if pair[0] != pair[1]:
-                    edges[pair] = None
         hidden = sum(len(nodes) for nodes in self._folded.values())
+        nodes, edges = split_hubs(self._nodes, self._edges())
         return GraphView(
             name="Backward graph",
-            nodes=tuple(self._nodes.values()),
-            edges=tuple(ViewEdge(source, target, "", "grad") for source, target in edges),
+            nodes=tuple(nodes),
+            edges=tuple(edges),
             boxes=tuple(self._boxes.values()),
             direction="BT",
             hidden={"nodes in closed boxes": hidden} if hidden else {},
         )
+
+    def _edges(self) -> list[ViewEdge]:
+        """Where gradients went; a closed box hides those to parameters that many share."""
+        users: dict[int, set[str]] = {}
+        for node in self._recording.grad_nodes:
+            for following in node.next:
+                users.setdefault(following, set()).add(self._where[node.id][0])
+        found: dict[tuple[str, str], None] = {}
+        for node in self._recording.grad_nodes:
+            source = self._where[node.id][0]
+            for following in node.next:
+                leaf = self._recording.grad_nodes[following].name == "AccumulateGrad"
+                shared = leaf and len(users[following]) > SHARED
+                if self._where[following][0] != source and not (shared and source in self._folded):
+                    found[source, self._where[following][0]] = None
+        return [ViewEdge(source, target, "", "grad") for source, target in found]
 
     def _place(self, node: GradNode, op: int | None) -> tuple[str, str | None]:
         """(what is drawn for a node, its box), opening the boxes on the way.
@@ -86,7 +99,12 @@ class _BackwardView:
         return drawn, box
 
     def _opened_in(self, node: GradNode) -> frozenset[str]:
-        return frozenset(_in_pass(box, node) for box in self._opened)
+        """The open boxes by their ids in the node's pass."""
+        known = self._opened_by_pass.get(node.pass_index)
+        if known is None:
+            known = frozenset(_in_pass(box, node) for box in self._opened)
+            self._opened_by_pass[node.pass_index] = known
+        return known
 
     def _add(self, node: GradNode) -> None:
         drawn, box = self._where[node.id]

@@ -6,14 +6,14 @@ single op and calls nothing is drawn as that op.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from inspector.records import ModuleCall, Recording, Step
 from inspector.views.model import ViewBox
 
-DEFAULT_VISIBLE = 90
-"""Boxes are opened until about this many nodes show: what fits a screen and stays readable."""
+DEFAULT_VISIBLE = 30
+"""Boxes are opened until about this many ops show, parameters and inputs not counted: what fits
+a pane and stays readable."""
 
 
 def call_id(call: int) -> str:
@@ -45,6 +45,8 @@ class BoxTree:
                 self.sizes[call.parent] += self.sizes[call.id]
         self.root = self._only_root()
         self._step_of = _steps_by_op(recording)
+        self._bounds = self._op_bounds()
+        self._paths: dict[tuple[int | None, int | None], list[str]] = {}
 
     def _only_root(self) -> int | None:
         outer = self.calls.get(None, [])
@@ -61,20 +63,46 @@ class BoxTree:
         single = len(record.ops) == 1 and not self.calls.get(call)
         return call != self.root and not single and self.sizes[call] > 0
 
-    def path_to(self, call: int | None, op: int | None = None) -> list[str]:
-        """Ids of the boxes around a call's ops, outermost first."""
-        path: list[str] = []
+    def step_around(self, call: int) -> int | None:
+        """The optimizer step that made a call (through its closure), if one did."""
+        bounds = self._bounds[call]
+        step = None if bounds is None else self._step_of.get(bounds[0])
+        if step is None or bounds is None or bounds[1] >= step.last_op:
+            return None
+        whole = bounds == (step.first_op, step.last_op - 1)
+        return None if whole else step.id  # a call that only steps is around the step
+
+    def of_op(self, op: int) -> list[str]:
+        """Ids of the boxes around an op, outermost first; not to be changed."""
+        call, step = self.recording.ops[op].module_call, self.step_of(op)
+        known = self._paths.get((call, step))
+        if known is None:
+            known = self._paths[call, step] = self._path(call, step)
+        return known
+
+    def _path(self, call: int | None, step: int | None) -> list[str]:
+        path: list[str] = []  # innermost first
         while call is not None:
+            if step is not None and self.step_around(call) != step:
+                path.append(step_id(step))
+                step = None
             if self.is_box(call):
                 path.append(call_id(call))
             call = self.recording.module_calls[call].parent
-        if op is not None and op in self._step_of:
-            path.append(step_id(self._step_of[op].id))
+        if step is not None:
+            path.append(step_id(step))
         return path[::-1]
 
-    def of_op(self, op: int) -> list[str]:
-        """Ids of the boxes around an op, outermost first."""
-        return self.path_to(self.recording.ops[op].module_call, op)
+    def _op_bounds(self) -> list[tuple[int, int] | None]:
+        """The first and the last op of each call, at any depth."""
+        calls = self.recording.module_calls
+        found = [(min(call.ops), max(call.ops)) if call.ops else None for call in calls]
+        for call in reversed(calls):
+            own = found[call.id]
+            if call.parent is not None and own is not None:
+                outer = found[call.parent] or own
+                found[call.parent] = min(outer[0], own[0]), max(outer[1], own[1])
+        return found
 
     def box(self, box: str, parent: str | None) -> ViewBox:
         """The record of an open box."""
@@ -103,21 +131,23 @@ def _steps_by_op(recording: Recording) -> Mapping[int, Step]:
 
 
 def default_open(recording: Recording, visible: int = DEFAULT_VISIBLE) -> frozenset[str]:
-    """The boxes to open at first: from the outside in, until `visible` nodes would show."""
+    """The boxes to open at first: level by level, while about `visible` nodes would show.
+
+    A level opens as a whole or not at all: of twelve equal blocks, seven open ones would look
+    as if those seven were special.
+    """
     tree = BoxTree(recording)
     top = _direct(tree, tree.root)
     shown = sum(weight for _, weight in top)
     opened: set[str] = set()
-    queue = deque(item for item, _ in top if item is not None)
-    while queue:
-        call = queue.popleft()
-        inner = _direct(tree, call)
-        cost = sum(weight for _, weight in inner) - 1
-        if shown + cost > visible:
-            continue
-        shown += cost
-        opened.add(call_id(call))
-        queue.extend(item for item, _ in inner if item is not None)
+    level = [item for item, _ in top if item is not None]
+    while level:
+        inner = [_direct(tree, call) for call in level]
+        shown += sum(weight for items in inner for _, weight in items) - len(level)
+        if shown > visible:
+            break
+        opened.update(call_id(call) for call in level)
+        level = [item for items in inner for item, _ in items if item is not None]
     return frozenset(opened)
 
 
@@ -133,7 +163,8 @@ def _direct(tree: BoxTree, call: int | None) -> list[tuple[int | None, int]]:
     # An optimizer's step stays one closed box: what it does is the same each time.
     items: list[tuple[int | None, int]] = [(None, loose + len(steps - {None}))]
     for child in tree.calls.get(call, []):
-        items.append((child, 1) if tree.is_box(child) else (None, tree.sizes[child]))
+        if tree.step_around(child) is None:
+            items.append((child, 1) if tree.is_box(child) else (None, tree.sizes[child]))
     return items
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from inspector.graph import DataFlow
 from inspector.records import Op, Recording, TensorInfo
 from inspector.views import words
 from inspector.views.boxes import BoxTree, title, visible_id
+from inspector.views.hubs import SHARED, split_hubs
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
-
-SHARED = 3
-"""An input that is used more often than this is drawn anew at each use: one node with many
-edges takes `dot` from 0.3 s to minutes, and readers cannot follow them either."""
 
 
 def dynamic_view(recording: Recording, opened: frozenset[str]) -> GraphView:
@@ -33,6 +31,7 @@ class _DynamicView:
         self._flow = DataFlow(recording)
         self._decisions = {decision.op: decision for decision in recording.decisions}
         self._names = {int(i): str(name) for i, name in recording.meta.get("input_names", ())}
+        self._given = frozenset(recording.inputs)
         self._loss_from = int(recording.meta.get("loss_from", len(recording.ops)))
         self._nodes: dict[str, ViewNode] = {}
         self._boxes: dict[str, ViewBox] = {}
@@ -51,13 +50,15 @@ class _DynamicView:
         self._add_outputs()
         self._fold()
         hidden = sum(len(ops) for ops in self._folded.values())
+        edges = [
+            ViewEdge(source, target, _labels(labels), kind)
+            for (source, target, kind), labels in self._edges.items()
+        ]
+        nodes, edges = split_hubs(self._nodes, edges)
         return GraphView(
             name="Dynamic graph",
-            nodes=tuple(self._nodes.values()),
-            edges=tuple(
-                ViewEdge(source, target, _labels(labels), kind)
-                for (source, target, kind), labels in self._edges.items()
-            ),
+            nodes=tuple(nodes),
+            edges=tuple(edges),
             boxes=tuple(self._boxes.values()),
             hidden={"ops in closed boxes": hidden} if hidden else {},
         )
@@ -73,7 +74,7 @@ class _DynamicView:
         self._nodes[drawn] = ViewNode(
             id=drawn,
             kind="op" if decision is None else "decision",
-            title=op.name if decision is None else str(decision.value),
+            title=op.name if decision is None else words.value(decision.value),
             subtitle=self._subtitle(op),
             box=box,
             flags=tuple(self._flags(op)),
@@ -111,7 +112,9 @@ class _DynamicView:
         if op.overwrites:
             yield "inplace"
         outputs = [recording.tensors[i] for i in op.outputs]
-        if not op.overwrites and any(out.alias_of in op.inputs for out in outputs):
+        inputs = set(op.inputs)
+        made = [out for out in outputs if out.id not in inputs]  # not an input passed on
+        if not op.overwrites and any(out.alias_of in inputs for out in made):
             yield "view"
         if any(words.is_nonfinite(out.summary) for out in outputs):
             yield "nonfinite"
@@ -127,7 +130,8 @@ class _DynamicView:
             elif tensor.name is not None:
                 parameters.append(tensor)
             else:
-                self._edge(self._outside(tensor, op), self._where[op.id][0], words.shape(tensor))
+                source = self._outside(tensor, self._where[op.id], (op.id,))
+                self._edge(source, self._where[op.id][0], words.shape(tensor))
         drawn, box = self._where[op.id]
         if parameters and drawn == f"op:{op.id}":
             self._add_parameters(op, parameters, box)
@@ -146,23 +150,28 @@ class _DynamicView:
         )
         self._edge(proxy, f"op:{op.id}", "")
 
-    def _outside(self, tensor: TensorInfo, op: Op) -> str:
+    def _outside(
+        self, tensor: TensorInfo, user: tuple[str, str | None], ops: tuple[int, ...]
+    ) -> str:
         """The node of a tensor that was there before; its own one per use if used often."""
-        drawn, box = self._where[op.id]
-        shared = len(self._flow.consumers[tensor.id]) > SHARED
+        drawn, box = user
+        uses = self._flow.consumers.get(tensor.id, ())
+        shared = len(uses) > SHARED
         own = f"tensor:{tensor.id}@{drawn}" if shared else f"tensor:{tensor.id}"
-        if own not in self._nodes:
-            given = tensor.id in self._recording.inputs
-            name = self._names.get(tensor.id, "input") if given else "tensor"
-            uses = self._flow.consumers[tensor.id]
+        known = self._nodes.get(own)
+        if known is None:
+            given = tensor.id in self._given
+            name = self._names.get(tensor.id, "input") if given else tensor.name or "tensor"
             self._nodes[own] = ViewNode(
                 id=own,
                 kind="input",
                 title=name,
                 subtitle=words.shape(tensor),
                 box=box if shared else None,
-                ops=(op.id,) if shared else uses,
+                ops=ops if shared else uses,
             )
+        elif shared:
+            self._nodes[own] = replace(known, ops=known.ops + ops)
         return own
 
     def _edge(self, source: str, target: str, label: str, kind: str = "data") -> None:
@@ -173,7 +182,7 @@ class _DynamicView:
             labels.append(label)
 
     def _add_control(self) -> None:
-        """A decision points at what ran next in the same call: the way that was taken."""
+        """A decision points at what ran next: the way that was taken."""
         ops = self._recording.ops
         for number in self._decisions:
             following = number + 1
@@ -195,8 +204,8 @@ class _DynamicView:
             )
             if producer is not None:
                 self._edge(self._where[producer][0], own, "")
-            elif f"tensor:{number}" in self._nodes:
-                self._edge(f"tensor:{number}", own, "")
+            else:
+                self._edge(self._outside(tensor, (own, None), ()), own, "")
 
     def _fold(self) -> None:
         """Give closed boxes their names, once all their ops are known."""

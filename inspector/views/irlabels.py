@@ -9,7 +9,7 @@ from inspector.views import words
 from inspector.views.irshape import BLOCKS, CALLS, Shape
 
 _TRACED = re.compile(
-    r"^([A-Z][A-Za-z]+)\(([\d, ]*?)(?:, (?:strides|requires_grad)=.*|, device=.*)?\)$"
+    r"^([A-Z][A-Za-z]+)\(((?:\d+(?:, )?)*)(?:(?:strides|requires_grad|device)=.*)?\)$"
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from inspector.records import IRNode, StaticGraph
@@ -21,6 +20,8 @@ CALLS = frozenset(("prim::CallMethod", "prim::CallFunction"))
 GROW = frozenset(("aten::append", "aten::extend", "aten::insert", "aten::_set_item"))
 """Kinds that put values into a list or dict; folded like list building."""
 
+_CARRIERS = FOLDED | GROW
+
 BLOCKS = {"prim::If": ("then", "else"), "prim::Loop": ("body",)}
 Block = tuple[int | None, int]
 
@@ -31,23 +32,26 @@ def block_id(node: int, index: int) -> str:
 
 
 def default_open_static(static: StaticGraph, visible: int = DEFAULT_VISIBLE) -> frozenset[str]:
-    """The boxes to open at first: from the outside in, until `visible` nodes would show."""
+    """The boxes to open at first: level by level, while about `visible` nodes would show.
+
+    Blocks of branches and loops are the subject: they open before modules do, up to twice
+    that number. Calls into code that is not the user's stay closed.
+    """
     shape = Shape(static)
     opened: set[str] = set()
     shown = _cost(shape, (None, 0))
-    queue: deque[Block] = deque(_boxes_in(shape, (None, 0)))
-    while queue:
-        block = queue.popleft()
-        if shape.is_library(block):
-            continue  # torch's own checks and branches are not what the reader wrote
-        owner = shape.nodes[block[0] or 0]
-        cost = _cost(shape, block) - 1
-        # The blocks of a branch or loop are the subject: they open before modules do.
-        if shown + cost > visible * (2 if owner.kind in BLOCKS else 1):
-            continue
-        shown += cost
-        opened.add(block_id(owner.id, block[1]))
-        queue.extend(_boxes_in(shape, block))
+    level = list(_boxes_in(shape, (None, 0)))
+    while level:
+        steering = [block for block in level if shape.nodes[block[0] or 0].kind in BLOCKS]
+        other = [block for block in level if shape.nodes[block[0] or 0].kind not in BLOCKS]
+        calls = [block for block in other if not shape.is_library(block)]
+        level = []
+        for blocks, limit in ((steering, 2 * visible), (calls, visible)):
+            cost = sum(_cost(shape, block) - 1 for block in blocks)
+            if blocks and shown + cost <= limit:
+                shown += cost
+                opened.update(block_id(block[0] or 0, block[1]) for block in blocks)
+                level += [inner for block in blocks for inner in _boxes_in(shape, block)]
     return frozenset(opened)
 
 
@@ -72,6 +76,10 @@ class Shape:
             if node.kind in BLOCKS and inner == 0 and node.kind != "prim::Loop":
                 own = 0  # decides about bookkeeping only
             self.weight[node.id] = own + inner
+        self._block_weights = {
+            block: sum(self.weight[child] for child in children)
+            for block, children in self.children.items()
+        }
 
     def shown(self, node: IRNode) -> bool:
         """Whether a node is drawn when its surroundings are open."""
@@ -96,7 +104,7 @@ class Shape:
 
     def block_weight(self, node: int, index: int) -> int:
         """How many nodes show in a block when all is open."""
-        return sum(self.weight[child] for child in self.children.get((node, index), ()))
+        return self._block_weights.get((node, index), 0)
 
     def path(self, node: IRNode) -> list[str]:
         """Ids of the boxes around a node, outermost first."""
@@ -112,9 +120,7 @@ class Shape:
 
 def is_folded(node: IRNode) -> bool:
     """Whether a node only carries values, or reads a number out of a list of numbers."""
-    return node.kind in FOLDED | GROW or (
-        node.kind == "aten::__getitem__" and node.types == ("int",)
-    )
+    return node.kind in _CARRIERS or (node.kind == "aten::__getitem__" and node.types == ("int",))
 
 
 def _boxes_in(shape: Shape, block: Block) -> Iterable[Block]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from inspector.records import IRNode, Overlay, StaticGraph
 from inspector.views import words
 from inspector.views.boxes import visible_id
+from inspector.views.hubs import split_hubs
 from inspector.views.irflow import ValueFlow
 from inspector.views.irlabels import Labels, short_type, view_kind
 from inspector.views.irshape import (
@@ -75,14 +76,16 @@ class _StaticView:
             self._connect(node)
         self._add_outputs()
         hidden = sum(map(is_folded, self._static.nodes))
+        edges = [
+            ViewEdge(source, target, label, kind)
+            for (source, target, kind), label in self._edges.items()
+            if source in self._nodes and target in self._nodes
+        ]
+        nodes, edges = split_hubs(self._nodes, edges)
         return GraphView(
             name="TorchScript IR",
-            nodes=tuple(self._nodes.values()),
-            edges=tuple(
-                ViewEdge(source, target, label, kind)
-                for (source, target, kind), label in self._edges.items()
-                if source in self._nodes and target in self._nodes
-            ),
+            nodes=tuple(nodes),
+            edges=tuple(edges),
             boxes=tuple(self._boxes.values()),
             hidden={"constants and bookkeeping nodes are not drawn": hidden} if hidden else {},
         )

@@ -20,6 +20,11 @@ def dimensions(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "scalar"
 
 
+def value(read: bool | int | float | str) -> str:
+    """What a decision read, floats in four significant digits."""
+    return f"{read:.4g}" if isinstance(read, float) else str(read)
+
+
 def plural(count: int, word: str) -> str:
     """As in "1 op", "3 ops"."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
