@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TensorInfo,
         TensorSummary,
     )
+    from inspector.render.picture import to_graphviz
     from inspector.store import load, save
     from inspector.text import to_text
     from inspector.torchscript import load_torchscript, script, trace
@@ -51,6 +52,7 @@ _HOME = {
         "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording", "Source", "StaticGraph",
         "Step", "TensorInfo", "TensorSummary",
     ),
+    "inspector.render.picture": ("to_graphviz",),
     "inspector.store": ("load", "save"),
     "inspector.text": ("to_text",),
     "inspector.torchscript": ("load_torchscript", "script", "trace"),
@@ -61,7 +63,8 @@ __all__ = [
     "CaptureOptions", "Decision", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
     "InspectorError", "Kernel", "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording",
     "Session", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary", "load",
-    "load_torchscript", "overlay", "record", "recording", "save", "script", "to_text", "trace",
+    "load_torchscript", "overlay", "record", "recording", "save", "script", "to_graphviz",
+    "to_text", "trace",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -152,17 +152,21 @@ def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterab
     yield _pane("backward", "left", t("Backward graph"), drawn, empty)
     traced = shown.static is not None and shown.static.kind == "trace"
     title = t("TorchScript IR (trace)") if traced else t("TorchScript IR")
-    yield _pane("static", "right", title, drawn, shown.static_reason)
-    if shown.static is not None:
-        lines = list(_ir_lines(shown.static, shown.overlay))
-        yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
-    yield {
+    static = _pane("static", "right", title, drawn, shown.static_reason)
+    source = {
         "id": "source",
         "side": "right",
         "title": t("Python source"),
         "files": list(_files(shown.recording)),
         "empty": t("The source of this run is not known."),
     }
+    if shown.static is None:
+        yield from (source, static)  # the first one is on top: not the one that is empty
+        return
+    lines = list(_ir_lines(shown.static, shown.overlay))
+    yield static
+    yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
+    yield source
 
 
 def _pane(pane: str, side: str, title: str, drawn: Mapping[str, Json], empty: str = "") -> Json:
