@@ -185,11 +185,15 @@ class GradNode:
     next: tuple[int, ...] = ()
     tensor: int | None = None
     duration_us: float = 0.0
+    kernels: tuple[Kernel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterInfo:
-    """A parameter or buffer of a recorded module; `names` are all its paths (shared ones)."""
+    """A parameter or buffer of a recorded module; `names` are all its paths (shared ones).
+
+    `has_grad` tells whether a gradient was there at the end, also where `grad` was not kept.
+    """
 
     name: str
     names: tuple[str, ...]
@@ -199,6 +203,7 @@ class ParameterInfo:
     requires_grad: bool
     tensor: int | None = None
     grad: TensorSummary | None = None
+    has_grad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +212,9 @@ class Step:
 
     `first_op` and `last_op` bound the ops it ran (half open, both equal when it ran none).
     `pass_index` is the backward pass's number. `detail` names the optimizer's class, and
-    `learning_rates` has one entry per parameter group.
+    `learning_rates` has one entry per parameter group. `updated` names the parameters that
+    an optimizer step moved, `update_norms` how far each (Euclidean norm; empty with
+    `values="none"`); `detail` of a backward pass is "retain_graph", "create_graph" or "".
     """
 
     id: int
@@ -218,6 +225,8 @@ class Step:
     pass_index: int | None = None
     detail: str = ""
     learning_rates: tuple[float, ...] = ()
+    updated: tuple[str, ...] = ()
+    update_norms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _parameters(recording: Recording) -> Iterator[str]:
     for info in recording.parameters:
         shape = f"{info.dtype}[{', '.join(map(str, info.shape))}]"
         used = "" if info.tensor is not None else " (not used)"
-        grad = " with gradient" if info.grad is not None else ""
+        grad = " with gradient" if info.has_grad else ""
         yield f"  {' = '.join(info.names)} {info.kind} {shape}{used}{grad}"
 
 

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import os
+import threading
 import zipfile
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import ipc
 
 import inspector
 import sample_models
 from inspector.check import self_check
 from inspector.errors import FileFormatError, FutureVersionError
-from inspector.records import Recording
-from inspector.store import load_bytes
+from inspector.records import (
+    Decision,
+    Failure,
+    GradNode,
+    Kernel,
+    ModuleCall,
+    Op,
+    ParameterInfo,
+    Recording,
+    Source,
+    Step,
+    TensorInfo,
+    TensorSummary,
+)
+from inspector.store import load_bytes, save
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +172,463 @@ def test_a_failed_write_leaves_the_old_file(
 def test_no_part_of_the_file_is_a_pickle(small_bytes: bytes) -> None:
     names = zipfile.ZipFile(io.BytesIO(small_bytes)).namelist()
     assert {Path(name).suffix for name in names} == {".json", ".arrow"}
+
+
+SOURCE = Source("model.py", 3, 8, "Net.forward", 4, 20)
+SUMMARY = TensorSummary(9, -1.5, 2.5, 0.25, 1.0, 1, 2, 0.125, (1, 0, 5), (0.5, -0.0))
+
+
+def every_field() -> Recording:
+    """One record of each kind or two, with no field at its default."""
+    first = TensorInfo(
+        0, (2, 3), "float32", "cpu", True, True, "weight", None, 1, SUMMARY, None, 0,
+        "sparse_coo", 24, SUMMARY,
+    )  # fmt: skip
+    second = replace(first, id=1, alias_of=0, producer=0)
+    op = Op(
+        0, "add_", "torch.Tensor.add_", (0,), (1,), 0, SOURCE, (SOURCE, replace(SOURCE, line=9)),
+        1.5, (Kernel("aten.add_.Tensor", 0.75),), "%0, 1", replace(SOURCE, line=7), (0,),
+        "backward",
+    )  # fmt: skip
+    return Recording(
+        ops=(op,),
+        tensors={0: first, 1: second},
+        module_calls=(
+            ModuleCall(0, "", "Net", None, True, (0,), SOURCE),
+            ModuleCall(1, "a", "Linear", 0, False, (0,), SOURCE),
+        ),
+        decisions=(Decision(0, 0, 1, True, "bool", SOURCE), Decision(1, 0, 1, 1, "int", SOURCE)),
+        grad_nodes=(
+            GradNode(
+                0, "AccumulateGrad", 0, "weight", (SUMMARY, None), (None, SUMMARY), 1, True,
+                (0,), 1, 2.5, (Kernel("aten.detach.default", 0.5),),
+            ),
+        ),
+        parameters=(
+            ParameterInfo(
+                "weight", ("weight", "tied.weight"), "parameter", (2, 3), "float32", True, 0,
+                SUMMARY, True,
+            ),
+        ),
+        steps=(
+            Step(
+                0, "optimizer_step", 0, 1, SOURCE, 1, "SGD", (0.1, 0.01), ("weight",), (0.125,)
+            ),
+        ),
+        sources={"model.py": "x = 1\n"},
+        lines={"model.py": {3: 2}},
+        failure=Failure("RuntimeError", "no", 0, SOURCE, (0,)),
+        meta={"torch": "2", "duration_ms": 1.5, "names": [[0, "x"]]},
+        inputs=(0,),
+        output=(1,),
+        notes=("Lines were not counted.",),
+        values={1: numpy.arange(6.0).reshape(2, 3)},
+    )  # fmt: skip
+
+
+def saved(recording: Recording, folder: Path) -> bytes:
+    path = folder / "run.inspect"
+    recording.save(path)
+    return path.read_bytes()
+
+
+def values_apart(recording: Recording) -> tuple[Recording, dict[int, Any]]:
+    """Arrays have no truth value when compared: the rest, and what is to know of each."""
+    about = {i: (a.dtype, a.shape, a.tobytes()) for i, a in recording.values.items()}
+    return replace(recording, values={}), about
+
+
+def test_every_field_of_every_record_survives(tmp_path: Path) -> None:
+    recording = every_field()
+    last = {
+        type(rows[-1]): rows[-1]
+        for rows in (
+            recording.ops, list(recording.tensors.values()), recording.module_calls,
+            recording.decisions, recording.grad_nodes, recording.parameters, recording.steps,
+            (recording.failure,), recording.ops[0].kernels, (SOURCE,), (SUMMARY,),
+        )
+    }  # fmt: skip
+    for kind, record in last.items():
+        for field in fields(kind):
+            default = field.default
+            assert default is MISSING or getattr(record, field.name) != default, (kind, field.name)
+    loaded = load_bytes(saved(recording, tmp_path), "run.inspect")
+    assert values_apart(loaded) == values_apart(recording)
+
+
+def test_the_types_of_a_decisions_value_are_told_apart(tmp_path: Path) -> None:
+    told = (True, 1, 1.0, "1", 10**300, float("inf"), "\ud800")
+    decisions = tuple(Decision(i, 0, 0, value, "item") for i, value in enumerate(told))
+    recording = replace(every_field(), decisions=decisions)
+    loaded = load_bytes(saved(recording, tmp_path), "run.inspect")
+    assert [repr(decision.value) for decision in loaded.decisions] == list(map(repr, told))
+
+
+def test_an_empty_recording_survives(tmp_path: Path) -> None:
+    recording = Recording(ops=(), tensors={})
+    assert load_bytes(saved(recording, tmp_path), "run.inspect") == recording
+
+
+def test_what_was_one_object_is_one_object_again(tmp_path: Path) -> None:
+    stack = (SOURCE, replace(SOURCE, line=30))
+    tensors = {
+        i: TensorInfo(i, (4, 4), "float32", "cpu", False, False, summary=SUMMARY) for i in range(2)
+    }
+    ops = tuple(
+        Op(i, "relu", "torch.relu", (), (i,), None, stack[0], stack, call_site=stack[1])
+        for i in range(2)
+    )
+    loaded = load_bytes(saved(Recording(ops, tensors), tmp_path), "run.inspect")
+    first, second = loaded.ops
+    assert first.stack is second.stack
+    assert first.source is first.stack[0]
+    assert second.call_site is second.stack[1]
+    assert first.function is second.function
+    assert loaded.tensors[0].summary is loaded.tensors[1].summary
+    assert loaded.tensors[0].shape is loaded.tensors[1].shape
+
+
+def test_two_thousand_small_ops_take_at_most_300_bytes_each(tmp_path: Path) -> None:
+    def grow(x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2000):
+            x = x * 1.0001
+        return x
+
+    recording = inspector.record(grow, torch.linspace(0, 1, 64))
+    assert len(saved(recording, tmp_path)) <= 300 * 2000
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+FLOATS = st.floats()
+SOURCES = st.builds(Source, TEXTS, INTEGERS, INTEGERS, TEXTS, st.none() | INTEGERS)
+MAYBE_SOURCES = st.none() | SOURCES
+SUMMARIES = st.builds(
+    TensorSummary,
+    INTEGERS, *[st.none() | FLOATS] * 4, INTEGERS, INTEGERS, FLOATS,
+    histogram=st.lists(INTEGERS, max_size=4).map(tuple),
+    sample=st.lists(FLOATS, max_size=4).map(tuple),
+)  # fmt: skip
+MAYBE_SUMMARIES = st.none() | SUMMARIES
+KERNELS = st.lists(st.builds(Kernel, TEXTS, FLOATS), max_size=2).map(tuple)
+
+
+def many(items: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(items, max_size=3).map(tuple)
+
+
+@st.composite
+def recordings(draw: Callable[..., Any]) -> Recording:
+    """Recordings whose references hold; everything else is anything."""
+    counts = [draw(st.integers(0, 3)) for _ in range(4)]
+    n_ops, n_tensors, n_calls, n_nodes = counts
+
+    def below(count: int) -> st.SearchStrategy[Any]:
+        return st.none() | st.integers(0, count - 1) if count else st.none()
+
+    def some(count: int) -> st.SearchStrategy[tuple[int, ...]]:
+        return many(st.integers(0, count - 1)) if count else st.just(())
+
+    def rows(count: int, build: Callable[[int], st.SearchStrategy[Any]]) -> tuple[Any, ...]:
+        return tuple(draw(build(number)) for number in range(count))
+
+    ops, tensors = below(n_ops), below(n_tensors)
+    return Recording(
+        ops=rows(n_ops, lambda i: st.builds(
+            Op, st.just(i), TEXTS, TEXTS, some(n_tensors), some(n_tensors), below(n_calls),
+            MAYBE_SOURCES, many(SOURCES), FLOATS, KERNELS, TEXTS, MAYBE_SOURCES, some(n_tensors),
+            TEXTS,
+        )),
+        tensors=dict(enumerate(rows(n_tensors, lambda i: st.builds(
+            TensorInfo, st.just(i), many(INTEGERS), TEXTS, TEXTS, st.booleans(), st.booleans(),
+            st.none() | TEXTS, below(i), INTEGERS, MAYBE_SUMMARIES, ops, st.none() | INTEGERS,
+            TEXTS, INTEGERS, MAYBE_SUMMARIES,
+        )))),
+        module_calls=rows(n_calls, lambda i: st.builds(
+            ModuleCall, st.just(i), TEXTS, TEXTS, below(i), st.booleans(), some(n_ops),
+            MAYBE_SOURCES,
+        )),
+        decisions=rows(n_ops, lambda i: st.builds(
+            Decision, st.just(i), st.integers(0, n_ops - 1), tensors,
+            st.booleans() | st.integers() | FLOATS | st.text(max_size=5), TEXTS, MAYBE_SOURCES,
+        )),
+        grad_nodes=rows(n_nodes, lambda i: st.builds(
+            GradNode, st.just(i), TEXTS, ops, st.none() | TEXTS, many(MAYBE_SUMMARIES),
+            many(MAYBE_SUMMARIES), INTEGERS, st.booleans(), some(n_nodes), tensors, FLOATS,
+            KERNELS,
+        )),
+        parameters=rows(n_tensors, lambda i: st.builds(
+            ParameterInfo, TEXTS, many(TEXTS), TEXTS, many(INTEGERS), TEXTS, st.booleans(),
+            tensors, MAYBE_SUMMARIES, st.booleans(),
+        )),
+        steps=rows(n_nodes, lambda i: st.builds(
+            Step, st.just(i), TEXTS, st.just(0), st.just(n_ops), MAYBE_SOURCES,
+            st.none() | INTEGERS, TEXTS, many(FLOATS), many(TEXTS), many(FLOATS),
+        )),
+        failure=draw(st.none() | st.builds(
+            Failure, TEXTS, TEXTS, ops, MAYBE_SOURCES, some(n_tensors)
+        )),
+        sources=draw(st.dictionaries(TEXTS, TEXTS, max_size=2)),
+        lines=draw(st.dictionaries(
+            TEXTS, st.dictionaries(st.integers(), st.integers(), max_size=2), max_size=2
+        )),
+        meta=draw(st.dictionaries(TEXTS, st.none() | FLOATS | TEXTS, max_size=2)),
+        inputs=draw(some(n_tensors)),
+        output=draw(some(n_tensors)),
+        notes=draw(many(TEXTS)),
+    )  # fmt: skip
+
+
+@given(recording=recordings())
+@settings(max_examples=60, deadline=None)
+def test_any_recording_survives(
+    tmp_path_factory: pytest.TempPathFactory, recording: Recording
+) -> None:
+    self_check(recording)
+    path = tmp_path_factory.getbasetemp() / "any.inspect"
+    recording.save(path)
+    # By their text: NaN does not equal NaN, and -0.0 equals 0.0.
+    assert repr(inspector.load(path)) == repr(recording)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        numpy.float32(1.5).reshape(()),
+        numpy.empty((0, 3)),
+        numpy.arange(6).reshape(2, 3).T,
+        numpy.array([1, 2], ">i4"),
+        numpy.array([1 + 2j, -0.0j], "c8"),
+        numpy.array([True, False]),
+        numpy.array([1.0, float("nan")], "f2"),
+    ],
+    ids=["no axis", "empty", "transposed", "big endian", "complex", "bool", "half"],
+)
+def test_arrays_of_any_layout_survive(array: numpy.ndarray, tmp_path: Path) -> None:
+    recording = replace(every_field(), values={0: array})
+    kept = load_bytes(saved(recording, tmp_path), "run.inspect").values[0]
+    assert (kept.dtype, kept.shape) == (array.dtype, array.shape)
+    assert kept.tobytes() == array.tobytes()
+
+
+def test_values_of_more_than_one_batch_survive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.store.BATCH_BYTES", 10)
+    values = {i: numpy.full(2, i) for i in range(2)}
+    loaded = load_bytes(saved(replace(every_field(), values=values), tmp_path), "run.inspect")
+    assert {i: array.tolist() for i, array in loaded.values.items()} == {0: [0, 0], 1: [1, 1]}
+
+
+def test_an_object_array_is_not_saved(tmp_path: Path) -> None:
+    recording = replace(every_field(), values={0: numpy.array([print], object)})
+    with pytest.raises(FileFormatError, match="tensor 0 is an array of object"):
+        recording.save(tmp_path / "run.inspect")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_utf8_cannot_hold_is_replaced_everywhere_alike(tmp_path: Path) -> None:
+    source = replace(SOURCE, file="caf\udce9.py")
+    recording = replace(
+        every_field(),
+        failure=Failure("OSError", "\ud800", None, source),
+        sources={source.file: "x = '\udce9\U0001f600'"},
+    )
+    loaded = load_bytes(saved(recording, tmp_path), "run.inspect")
+    assert loaded.failure == Failure(
+        "OSError", "\ufffd", None, replace(source, file="caf\ufffd.py")
+    )
+    assert loaded.sources == {"caf\ufffd.py": "x = '\ufffd\U0001f600'"}
+
+
+def test_an_integer_beyond_64_bits_is_saved_as_the_largest(tmp_path: Path) -> None:
+    recording = every_field()
+    tensors = {
+        0: replace(recording.tensors[0], nbytes=2**70, version=-(2**70)),
+        1: replace(recording.tensors[1], nbytes=7),
+    }
+    loaded = load_bytes(saved(replace(recording, tensors=tensors), tmp_path), "run.inspect")
+    assert (loaded.tensors[0].nbytes, loaded.tensors[1].nbytes) == (2**63 - 1, 7)
+    assert loaded.tensors[0].version == -(2**63)
+    assert loaded.tensors[1].producer == 0
+
+
+def with_table(
+    data: bytes, name: str, change: Callable[[pa.Table], pa.Table], compression: str | None = None
+) -> bytes:
+    """The file with one table changed, written by Arrow alone."""
+    source, target = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for member in source.namelist():
+            content = source.read(member)
+            if member == f"{name}.arrow":
+                table, sink = change(ipc.open_stream(content).read_all()), io.BytesIO()
+                options = ipc.IpcWriteOptions(compression=compression)
+                with ipc.new_stream(sink, table.schema, options=options) as writer:
+                    writer.write_table(table)
+                content = sink.getvalue()
+            archive.writestr(member, content)
+    return target.getvalue()
+
+
+def test_a_column_that_this_version_does_not_know_is_skipped(tmp_path: Path) -> None:
+    data = saved(every_field(), tmp_path)
+    newer = with_table(data, "ops", lambda t: t.append_column("mood", pa.array([{"a": [None]}])))
+    assert load_bytes(newer, "newer.inspect").ops == every_field().ops
+
+
+def test_a_missing_column_takes_the_fields_default(tmp_path: Path) -> None:
+    data = saved(every_field(), tmp_path)
+    older = with_table(data, "ops", lambda t: t.drop_columns(["phase", "stack"]))
+    (op,) = load_bytes(older, "older.inspect").ops
+    assert op == replace(every_field().ops[0], phase="forward", stack=())
+
+
+BROKEN: dict[str, tuple[str, Callable[[pa.Table], pa.Table], str]] = {
+    "a needed column is missing": ("ops", lambda t: t.drop_columns(["inputs"]), "inputs"),
+    "a column has another type": (
+        "ops",
+        lambda t: t.set_column(0, "id", pa.array(["0"])),
+        "column id holds string, not int64",
+    ),
+    "a needed value is missing": (
+        "ops",
+        lambda t: t.set_column(1, "name", pa.array([None], pa.string())),
+        "column name has gaps",
+    ),
+    "an id is missing": (
+        "ops",
+        lambda t: t.set_column(3, "inputs", pa.array([[None]], pa.list_(pa.int64()))),
+        "column inputs has gaps",
+    ),
+    "a reference points nowhere": (
+        "ops",
+        lambda t: t.set_column(7, "stack", pa.array([-1])),
+        "rows -1 to -1 of a table of 1",
+    ),
+    "a value is an array of objects": (
+        "values",
+        lambda t: t.set_column(1, "dtype", pa.array(["|O"])),
+        "tensor 1 is an array of object",
+    ),
+    "a value is shorter than its shape": (
+        "values",
+        lambda t: t.set_column(2, "shape", pa.array([[2, 4]])),
+        "cannot reshape",
+    ),
+    "a table has a dictionary": (
+        "ops",
+        lambda t: t.append_column("mood", pa.array(["a"]).dictionary_encode()),
+        "table ops is compressed inside",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(BROKEN))
+def test_a_table_is_refused_when(case: str, tmp_path: Path) -> None:
+    table, change, message = BROKEN[case]
+    data = with_table(saved(every_field(), tmp_path), table, change)
+    with pytest.raises(FileFormatError, match=message):
+        load_bytes(data, "odd.inspect")
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_a_table_that_would_grow_inside_arrow_is_refused(codec: str, tmp_path: Path) -> None:
+    def bloated(table: pa.Table) -> pa.Table:
+        return table.append_column("mood", pa.array([" " * 2**20]))
+
+    data = with_table(saved(every_field(), tmp_path), "ops", bloated, compression=codec)
+    assert len(data) < 2**17
+    with pytest.raises(FileFormatError, match="table ops is compressed inside"):
+        load_bytes(data, "bomb.inspect")
+
+
+def test_a_part_that_claims_gigabytes_is_refused_before_unpacking(small_bytes: bytes) -> None:
+    target = io.BytesIO(small_bytes)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr("more.arrow", b"")
+        archive.getinfo("ops.arrow").file_size = 5 * 2**30
+    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 14 parts"):
+        load_bytes(target.getvalue(), "bomb.inspect")
+
+
+def test_thousands_of_parts_are_refused(small_bytes: bytes) -> None:
+    target = io.BytesIO(small_bytes)
+    with zipfile.ZipFile(target, "a") as archive:
+        for number in range(2000):
+            archive.writestr(str(number), b"")
+    with pytest.raises(FileFormatError, match="it claims 2013 parts"):
+        load_bytes(target.getvalue(), "bomb.inspect")
+
+
+def test_a_recording_too_large_to_be_opened_is_not_saved(
+    small: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.store.MAX_BYTES", 2**10)
+    with pytest.raises(FileFormatError, match="smaller value_budget_mb or max_ops"):
+        small.save(tmp_path / "run.inspect")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_not_a_recording(small: Recording, tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"Cannot open .*: Is a directory"):
+        inspector.load(tmp_path)
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(IsADirectoryError):
+        small.save(tmp_path / "taken")
+    assert [item.name for item in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Any, mode: str) -> None:  # root may read everything, so a real file won't do
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("inspector.store.open", denied, raising=False)
+    with pytest.raises(FileFormatError, match=r"Cannot open .*run\.inspect: Permission denied"):
+        inspector.load(tmp_path / "run.inspect")
+
+
+def test_a_folder_that_may_not_be_written_gives_the_systems_error(
+    small: Recording, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        small.save(tmp_path / "missing" / "run.inspect")
+
+
+def test_others_may_read_the_file_as_the_umask_says(small: Recording, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        small.save(tmp_path / "run.inspect")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "run.inspect").stat().st_mode & 0o777 == 0o644
+
+
+def test_saves_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    target = tmp_path / "run.inspect"
+    runs = [replace(every_field(), notes=(str(i),) * 500, values={}) for i in range(8)]
+    threads = [threading.Thread(target=save, args=(run, target)) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert inspector.load(target) in runs
+    assert [item.name for item in tmp_path.iterdir()] == ["run.inspect"]
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(
+    collecting: bool, small_bytes: bytes
+) -> None:
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        load_bytes(small_bytes, "run.inspect")
+        assert gc.isenabled() is collecting
+        with pytest.raises(FileFormatError):
+            load_bytes(small_bytes[:100], "cut.inspect")
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()

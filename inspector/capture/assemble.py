@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import linecache
-import traceback
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from inspector.capture.calls import plain_name, qualified_name
-from inspector.capture.frames import Site, is_user_file
+from inspector.capture.failure import failure_of
+from inspector.capture.frames import Site
 from inspector.capture.tape import Argument, RawOp, Tape
 from inspector.capture.tensors import RawTensor
 from inspector.records import (
@@ -42,6 +44,9 @@ class Assembler:
     def __init__(self, tape: Tape, roots: Mapping[str, nn.Module]) -> None:
         self._tape = tape
         self._roots = roots
+        self._first_values: dict[int, int] = {}  # tensor object -> its first value met
+        for i, raw in enumerate(tape.tensors.raw):
+            self._first_values.setdefault(raw.object, i)
         self._node_ends = [row.end_node for row in tape.ops]
         self._stacks: dict[Site, tuple[Source, ...]] = {}
 
@@ -59,13 +64,10 @@ class Assembler:
         grad_nodes = tuple(self._grad_nodes())
         parameters, names = self._parameters(grad_nodes)
         ops = tuple(self._op(i, row) for i, row in enumerate(tape.ops))
-        failure = None if error is None else self._failure(error, ops)
+        failure = None if error is None else failure_of(error, tape, ops, self._op_of)
         module_calls = tuple(self._module_calls(ops))
-        decisions = tuple(
-            Decision(i, row.op, row.tensor, row.value, row.kind, ops[row.op].source)
-            for i, row in enumerate(tape.decisions)
-        )
-        steps = tuple(self._steps())
+        decisions = tuple(self._decisions(ops))
+        steps = tuple(self._steps(names))
         return Recording(
             ops=ops,
             tensors=self._tensors(names, grad_nodes),
@@ -104,6 +106,21 @@ class Assembler:
             phase=row.phase,
         )
 
+    def _decisions(self, ops: tuple[Op, ...]) -> Iterable[Decision]:
+        noted = [(row.op, row.tensor, row.value, row.kind) for row in self._tape.decisions]
+        # Iterating over a tensor unbinds it; the number of rows steers the loop.
+        noted += [
+            (op.id, op.inputs[0], len(op.outputs), "iter")
+            for op in ops
+            if op.name == "unbind"
+            and op.inputs
+            and op.outputs
+            and op.call_site is not None
+            and op.call_site.function == "Tensor.__iter__"
+        ]
+        for i, (op, tensor, value, kind) in enumerate(sorted(noted, key=itemgetter(0))):
+            yield Decision(i, op, tensor, value, kind, ops[op].source)
+
     def _stack(self, site: Site) -> tuple[Source, ...]:
         known = self._stacks.get(site)
         if known is None:
@@ -129,17 +146,22 @@ class Assembler:
                 tuple(own.get(i, ())), self._source(row.site),
             )  # fmt: skip
 
-    def _steps(self) -> Iterable[Step]:
+    def _steps(self, names: Mapping[int, str]) -> Iterable[Step]:
+        raws = self._tape.tensors.raw
         for i, row in enumerate(self._tape.steps):
+            moved = [(names.get(raws[tensor].object, f"%{tensor}"), n) for tensor, n in row.updates]
             yield Step(
                 i, row.kind, row.first_op, row.last_op, self._user_source(row.site),
                 row.pass_index, row.detail, row.learning_rates,
+                tuple(name for name, _ in moved), tuple(norm for _, norm in moved),
             )  # fmt: skip
 
     def _op_of(self, sequence: int | None) -> int | None:
         """The op that made the autograd node with this sequence number."""
         if sequence is None:
             return None
+        if sequence in self._tape.node_ops:
+            return self._tape.node_ops[sequence]
         number = bisect_left(self._node_ends, sequence + 1)
         if number < len(self._node_ends) and self._tape.ops[number].first_node <= sequence:
             return number
@@ -159,6 +181,7 @@ class Assembler:
                 next=row.next,
                 tensor=row.leaf,
                 duration_us=row.duration_ns / 1000,
+                kernels=tuple(row.kernels),
             )
 
     def _named(self, nodes: Iterable[GradNode], names: Mapping[int, str]) -> Iterable[GradNode]:
@@ -227,37 +250,13 @@ class Assembler:
         names: list[str],
         found: tuple[int, int] | None,
     ) -> ParameterInfo:
-        first = None
-        if found is not None:
-            raws = self._tape.tensors.raw
-            first = next(i for i, raw in enumerate(raws) if raw.object == found[0])
         grad = tensor.grad if tensor.is_leaf else None
+        shape = () if is_lazy(tensor) else tuple(tensor.shape)
+        first = None if found is None else self._first_values[found[0]]
         return ParameterInfo(
-            names[0], tuple(names), kind, tuple(tensor.shape), _plain(tensor.dtype),
-            tensor.requires_grad, first, self._tape.summary(grad),
+            names[0], tuple(names), kind, shape, _plain(tensor.dtype),
+            tensor.requires_grad, first, self._tape.summary(grad), grad is not None,
         )  # fmt: skip
-
-    def _failure(self, error: BaseException, ops: tuple[Op, ...]) -> Failure:
-        op = self._failed_op(error, ops)
-        source = op.source if op is not None else _raised_at(error)
-        return Failure(
-            type=type(error).__qualname__,
-            message=str(error) or type(error).__qualname__,
-            op=None if op is None else op.id,
-            source=source,
-            inputs=() if op is None else op.inputs,
-        )
-
-    def _failed_op(self, error: BaseException, ops: tuple[Op, ...]) -> Op | None:
-        """The op that raised, or whose autograd node did."""
-        chain = _chain(error)
-        raised, node = self._tape.raised, self._tape.raised_node
-        if raised is not None and raised[0] in chain:
-            return ops[raised[1]]
-        if node is not None and node[0] in chain:
-            number = self._op_of(node[1])
-            return None if number is None else ops[number]
-        return None
 
     def _sources(
         self,
@@ -307,21 +306,3 @@ def _plain(value: torch.dtype | torch.layout) -> str:
 
 def _join(arguments: tuple[Argument, ...]) -> str:
     return ", ".join(f"%{part}" if isinstance(part, int) else part for part in arguments)
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The exception and those it was raised from."""
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in seen:
-        seen.append(current)
-        current = current.__cause__ or current.__context__
-    return seen
-
-
-def _raised_at(error: BaseException) -> Source | None:
-    """The innermost user line of the traceback."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if is_user_file(frame.filename):
-            return Source(frame.filename, frame.lineno or 1, frame.colno or 0, frame.name)
-    return None

@@ -1,8 +1,8 @@
 """Autograd nodes: which ran in a backward pass, in order, with their gradients.
 
-A call that starts the engine is seen by the function mode. The graph below its roots is
-walked once, each node gets a pre-hook and a hook for this pass, and all of them are removed
-when the call returns or raises. Nothing is hooked while the forward runs.
+`gates.py` calls here when the engine is about to run, whoever starts it. The graph below its
+roots is walked once, each node gets a pre-hook and a hook for this pass, and all of them are
+removed when the engine returns or raises. Nothing is hooked while the forward runs.
 
 Which op made a node is known from autograd's own sequence numbers: each op remembers the
 number that follows its nodes, so an op owns exactly the numbers between its predecessor's
@@ -11,57 +11,94 @@ and its own (DESIGN: `id()` of a grad_fn is reused, sequence numbers are not).
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 import torch
-from torch.autograd.graph import Node, get_gradient_edge
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
-from inspector.capture.arguments import tensors_in
+from inspector.capture.functions import lift, mode_depth
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import RawGradNode, RawStep, Tape
+from inspector.records import Kernel
 
 _LEAF_SEQUENCE = 2**64 - 1
 """AccumulateGrad nodes all carry the largest number, so that they run first."""
+
+_COMPILED = "CompiledFunctionBackward"
+"""The backward of code that `torch.compile` made: opaque, like its forward."""
 
 Grads = tuple[torch.Tensor | None, ...]
 
 
 class BackwardRecorder:
-    """Records each call of `Tensor.backward`, `autograd.backward` and `autograd.grad`."""
+    """Records each run of the autograd engine."""
 
     def __init__(self, tape: Tape, mode: TorchFunctionMode) -> None:
         self._tape = tape
         self._mode = mode
 
     def run(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, frame: FrameType
+        self, engine: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, frame: FrameType
     ) -> Any:
-        """Call `func(*args, **kwargs)` and record the pass it runs."""
+        """Call the engine as `engine(*args, **kwargs)` and record the pass it runs.
+
+        Args:
+            engine: `run_backward` of torch's engine.
+            args: roots, their gradients, `retain_graph`, `create_graph`, ...
+            kwargs: likewise, by name.
+            frame: who calls the engine.
+        """
         tape = self._tape
-        if not tape.options.backward:
-            return func(*args, **kwargs)
-        step = RawStep("backward", len(tape.ops), len(tape.ops), tape.site(frame), tape.passes)
+        if not tape.recording_here or tape.running is not None or not tape.options.backward:
+            tape.elsewhere()
+            return engine(*args, **kwargs)
+        step = RawStep(
+            "backward", len(tape.ops), len(tape.ops), tape.site(frame), tape.passes, _detail(args)
+        )
         tape.steps.append(step)
         tape.passes += 1
         watch = PassWatch(tape, self._mode, tape.passes - 1)
-        roots = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
-        watch.install(roots)
+        watch.install(args[0])
         phase, tape.phase = tape.phase, "backward"
         try:
-            return func(*args, **kwargs)
+            with self._seeing_python():
+                return engine(*args, **kwargs)
         except BaseException as error:
-            tape.raised_node = (error, watch.unfinished())
+            if tape.raised_node is None or tape.raised_node[0] is not error:
+                tape.raised_node = (error, watch.unfinished())
             raise
         finally:
             tape.phase = phase
             watch.remove()
             step.last_op = len(tape.ops)
+
+    @contextlib.contextmanager
+    def _seeing_python(self) -> Iterator[None]:
+        """The mode on the stack, where the engine finds it for the Python code it runs.
+
+        The engine gives each node the thread state of the moment at which it was started:
+        hooks, backwards of custom functions and recomputations are then seen.
+        """
+        if mode_depth(self._mode) is not None:
+            yield
+            return
+        torch._C._push_on_torch_function_stack(self._mode)
+        try:
+            yield
+        finally:
+            torch._C._pop_torch_function_stack()
+
+
+def _detail(args: tuple[Any, ...]) -> str:
+    """What was asked of the engine: its third and fourth arguments are the two flags."""
+    create, retain = bool(args[3:4] and args[3]), bool(args[2:3] and args[2])
+    return "create_graph" if create else "retain_graph" if retain else ""
 
 
 @dataclass(slots=True)
@@ -70,6 +107,7 @@ class _Watched:
     start_ns: int = 0
     accumulated: bool = False
     ran_as: int | None = None
+    kernels: list[Kernel] = field(default_factory=list)
 
 
 class PassWatch:
@@ -83,15 +121,11 @@ class PassWatch:
         # The Python objects of the nodes are kept here during the pass: a node has one such
         # object while it is referenced, so id() is unique among them.
         self._watched: dict[int, _Watched] = {}
-        self._modes_before = torch._C._len_torch_function_stack()
-        self._pushed = False
 
     def install(self, roots: Any) -> None:
         """Hook every node that the engine can reach from `roots`."""
         with undisturbed():
-            todo: list[Node] = [
-                get_gradient_edge(root).node for root in tensors_in(roots) if root.requires_grad
-            ]
+            todo: list[Node] = [_node_of(root) for root in roots if _requires_grad(root)]
             while todo:
                 node = todo.pop()
                 if id(node) in self._watched:
@@ -102,12 +136,16 @@ class PassWatch:
     def _watch(self, node: Node) -> None:
         watched = self._watched[id(node)] = _Watched(node)
 
+        compiled = node.name() == _COMPILED
+
         def before(grad_outputs: Grads) -> None:
-            self._enter_backward()
+            if compiled:
+                lift(self._mode)  # for this node only: the next gets its own thread state
             variable = getattr(node, "variable", None)
             if variable is not None:
                 with undisturbed():
                     watched.accumulated = variable.grad is not None
+            self._tape.node_kernels = watched.kernels
             watched.start_ns = time.perf_counter_ns()
 
         def after(grad_inputs: Grads, grad_outputs: Grads) -> None:
@@ -116,19 +154,18 @@ class PassWatch:
         self._handles.append(node.register_prehook(before))
         self._handles.append(node.register_hook(after))
 
-    def _enter_backward(self) -> None:
-        """Let the function mode see Python code that the engine runs (hooks, custom nodes)."""
-        if not self._pushed and threading.get_ident() == self._tape.thread:
-            torch._C._push_on_torch_function_stack(self._mode)
-            self._pushed = True
-
     def _ran(self, watched: _Watched, grad_inputs: Grads, grad_outputs: Grads, end_ns: int) -> None:
         tape, node = self._tape, watched.node
+        tape.node_kernels = None
         if tape.full:
             return
         with undisturbed():
             variable = getattr(node, "variable", None)
-            leaf = None if variable is None else tape.tensors.see(variable)
+            leaf = None
+            if variable is not None:
+                leaf = tape.tensors.see(variable)
+                if watched.accumulated and variable.grad is not None:
+                    tape.tensors.engine_wrote(variable.grad)
             sequence = node._sequence_nr()
             watched.ran_as = len(tape.grad_nodes)
             tape.grad_nodes.append(
@@ -141,6 +178,7 @@ class PassWatch:
                     grad_inputs=tuple(tape.summary(grad) for grad in grad_inputs),
                     grad_outputs=tuple(tape.summary(grad) for grad in grad_outputs),
                     duration_ns=end_ns - watched.start_ns,
+                    kernels=watched.kernels,
                 )
             )
 
@@ -155,9 +193,7 @@ class PassWatch:
         """Take all hooks away and note the edges between the nodes that ran."""
         for handle in self._handles:
             handle.remove()
-        if self._pushed:
-            while torch._C._len_torch_function_stack() > self._modes_before:
-                torch._C._pop_torch_function_stack()
+        self._tape.node_kernels = None
         for watched in self._watched.values():
             if watched.ran_as is not None:
                 self._tape.grad_nodes[watched.ran_as].next = tuple(
@@ -167,3 +203,11 @@ class PassWatch:
                     and (ran := self._watched[id(following)].ran_as) is not None
                 )
         self._watched.clear()
+
+
+def _requires_grad(root: torch.Tensor | GradientEdge) -> bool:
+    return isinstance(root, GradientEdge) or root.requires_grad
+
+
+def _node_of(root: torch.Tensor | GradientEdge) -> Node:
+    return root.node if isinstance(root, GradientEdge) else get_gradient_edge(root).node

@@ -4,10 +4,37 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.overrides import resolve_name
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Stands for a call whose inside is not Python torch code that runs op by op.
+
+    Args:
+        name: the op's name, as in "ScriptModule.forward".
+        function: the qualified name.
+    """
+
+    name: str
+    function: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self) -> None:
+        """Callable in name only: the real function is not kept."""
+
+
+def named_after(function: type[torch.autograd.Function]) -> Opaque:
+    """The op that a call of a custom `autograd.Function` is."""
+    name = function.__name__.removesuffix("Generated")  # the suffix is torch.func's
+    return Opaque(name, f"{function.__module__}.{function.__qualname__}.apply")
 
 
 class CallKind(enum.Enum):
@@ -15,9 +42,10 @@ class CallKind(enum.Enum):
 
     COMPUTE = "compute"  # an op if it makes, writes or reads tensor values
     METADATA = "metadata"  # never an op: shapes, flags, printing, hooks
-    BACKWARD = "backward"  # runs the autograd engine
+    BACKWARD = "backward"  # runs the autograd engine, where `gates.py` waits for it
     SET_GRAD = "set grad"  # assigns to Tensor.grad
     SET_DATA = "set data"  # assigns to Tensor.data: a write that autograd cannot see
+    CUSTOM = "custom"  # an autograd.Function inside torch.func, the first argument
     MARKER = "marker"  # the profiler's range markers: tell of Optimizer.zero_grad
 
 
@@ -35,6 +63,9 @@ _METADATA_METHODS = frozenset(
         "stride", "type_as_string", "untyped_storage",
     )
 )  # fmt: skip
+
+_TENSOR_ATTRIBUTES = frozenset(("H", "T", "data", "imag", "mH", "mT", "real"))
+"""Attributes that are tensors made on reading; `grad` hands out one that exists already."""
 
 _BACKWARD = frozenset((torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
@@ -72,8 +103,11 @@ def _classify(func: Callable[..., Any]) -> CallKind:
         if attribute == "torch.Tensor.grad.__set__":
             return CallKind.SET_GRAD
         return CallKind.SET_DATA if attribute == "torch.Tensor.data.__set__" else CallKind.METADATA
-    if name == "__get__" and qualified_name(func) == "torch.Tensor.grad.__get__":
-        return CallKind.METADATA  # hands out a tensor that exists already
+    if name == "__get__":
+        attribute = qualified_name(func).split(".")[-2]
+        return CallKind.COMPUTE if attribute in _TENSOR_ATTRIBUTES else CallKind.METADATA
+    if name == "custom_function_call":
+        return CallKind.CUSTOM
     if name == "_record_function_enter_new":
         return CallKind.MARKER
     if name in _METADATA_METHODS or name in ("_record_function_exit", "_set_grad_enabled"):
@@ -83,6 +117,8 @@ def _classify(func: Callable[..., Any]) -> CallKind:
 
 def qualified_name(func: Callable[..., Any]) -> str:
     """As in "torch.nn.functional.linear"; functions torch can't name go by module and qualname."""
+    if isinstance(func, Opaque):
+        return func.function
     name = resolve_name(func)
     if name is None:
         module = getattr(func, "__module__", None) or "torch"
@@ -92,6 +128,8 @@ def qualified_name(func: Callable[..., Any]) -> str:
 
 def plain_name(func: Callable[..., Any]) -> str:
     """The op's name as people say it: "linear", "add", "getitem", "bool", "T"."""
+    if isinstance(func, Opaque):
+        return func.name
     name = str(getattr(func, "__name__", type(func).__name__))
     if name in ("__get__", "__set__"):  # x.T, x.data = ...: the property's name
         attribute = qualified_name(func).split(".")[-2]

@@ -7,9 +7,10 @@ coverage) is left alone; the recording then says that lines were not counted.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -60,6 +61,18 @@ class LineRecorder:
         if self._here is not None and self._here.f_trace in self._local.values():
             self._here.f_trace = None
         self._here = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Not tracing for a while."""
+        ours = self._installed and sys.gettrace() == self._global
+        if ours:
+            sys.settrace(None)
+        try:
+            yield
+        finally:
+            if ours:
+                sys.settrace(self._global)
 
     def counts(self) -> dict[str, dict[int, int]]:
         """File -> line -> how often it ran."""

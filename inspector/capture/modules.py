@@ -1,7 +1,7 @@
 """Module calls: global forward hooks tell when a module is entered and left.
 
-A module's path is found from its parent call (which child attribute it is), so that a module
-registered under two names gets the name it was called by.
+A module that is registered under several names goes by the first that lies inside of the call
+that it was called from: Python does not tell by which one it was reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inspector.capture.tape import RawModuleCall, Tape
 
 
 class ModuleRecorder:
-    """Notes module calls on the tape while entered.
+    """Notes module calls on the tape while entered; it can be entered again.
 
     Args:
         tape: where to write.
@@ -58,35 +58,60 @@ class ModuleRecorder:
     def _entered(self, module: nn.Module, args: Any) -> None:
         tape = self._tape
         if not tape.recording_here:
+            tape.elsewhere()
             return
+        frame = sys._getframe(1)
+        if tape.leaving and tape.leaving[-1] == (tape.top, id(frame)):
+            tape.close_call()  # that frame ended, and this call's frame got its address
+        tape.settle(frame)
         tape.module_calls.append(
             RawModuleCall(
                 path=self._path(module),
                 type=type(module).__name__,
-                parent=tape.open_calls[-1] if tape.open_calls else None,
+                parent=tape.top,
                 training=module.training,
-                site=tape.site(sys._getframe(1)),
+                site=tape.site(frame),
             )
         )
-        tape.open_calls.append(len(tape.module_calls) - 1)
+        tape.top = len(tape.module_calls) - 1
+        tape.open_calls.append(tape.top)
         self._open.append(module)
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
+        tape = self._tape
+        if not tape.thread_is_ours:
+            return
+        frame = sys._getframe(1)
+        tape.settle(frame)
+        self._forget_closed()
+        if not any(module is inner for inner in self._open):
+            return
         # An exception in a hook can leave inner calls open: close down to this module.
-        if self._tape.thread_is_ours and any(module is inner for inner in self._open):
-            while self._open:
-                self._tape.open_calls.pop()
-                if self._open.pop() is module:
-                    break
+        while self._open[-1] is not module:
+            tape.close_call()
+            self._open.pop()
+        if module._forward_hooks or module._backward_hooks or module._backward_pre_hooks:
+            # Global hooks run before the module's own, whose ops belong to this call too: it
+            # is closed when its frame is found gone.
+            tape.leaving.append((tape.top, id(frame)))
+        else:
+            tape.close_call()
+            self._open.pop()
+
+    def _forget_closed(self) -> None:
+        del self._open[len(self._tape.open_calls) :]
 
     def _path(self, module: nn.Module) -> str:
+        self._forget_closed()
+        known = self._paths.get(id(module))
         if self._open:
             parent = self._open[-1]
             prefix = self._tape.module_calls[self._tape.open_calls[-1]].path
+            if known is not None and (not prefix or known.startswith(f"{prefix}.")):
+                return known
             for name, child in parent._modules.items():
                 if child is module:
                     return f"{prefix}.{name}" if prefix else name
-        known = self._paths.get(id(module))
         return self.add_root(module, self._class_name(module)) if known is None else known
 
     def _class_name(self, module: nn.Module) -> str:

@@ -61,7 +61,8 @@ def record(
                 _scalar(loss, output).backward()
     except Exception:
         # Told by the recording; KeyboardInterrupt and SystemExit are not the model's.
-        return session.recording
+        if not session.finished:
+            raise  # it could not even start
     return session.recording
 
 

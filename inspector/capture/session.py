@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import sys
 import threading
@@ -16,10 +17,14 @@ from torch import nn
 
 from inspector.capture.arguments import tensors_in
 from inspector.capture.assemble import Assembler
+from inspector.capture.backward import BackwardRecorder
+from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
+from inspector.capture.gates import gates
 from inspector.capture.kernels import KernelRecorder
 from inspector.capture.lines import LineRecorder
 from inspector.capture.modules import ModuleRecorder
+from inspector.capture.ops import OpRecorder
 from inspector.capture.options import CaptureOptions
 from inspector.capture.steps import StepRecorder
 from inspector.capture.summary import undisturbed
@@ -28,6 +33,21 @@ from inspector.errors import CaptureError
 from inspector.records import Recording
 
 _active = threading.Lock()
+_tapes: list[Tape] = []
+"""The tape of the running recording, if there is one."""
+
+
+def _in_forked_child() -> None:
+    """A forked child (a worker of a DataLoader) is not part of the recorded run."""
+    global _active
+    while _tapes:
+        _tapes.pop().full = True
+        sys.settrace(None)
+    _active = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 
 class Session:
@@ -41,6 +61,11 @@ class Session:
         self.inputs: tuple[int, ...] = ()
         self.output: tuple[int, ...] = ()
         self.meta: dict[str, Any] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a recording."""
+        return self._recording is not None
 
     @property
     def recording(self) -> Recording:
@@ -85,6 +110,7 @@ class Session:
             )
         error: BaseException | None = None
         start = time.perf_counter()
+        _tapes.append(self._tape)
         try:
             with self._installed(here):
                 yield self
@@ -92,6 +118,7 @@ class Session:
             error = caught
             raise
         finally:
+            _tapes.clear()
             try:
                 self._finish(error, time.perf_counter() - start)
             finally:
@@ -103,17 +130,35 @@ class Session:
         with contextlib.ExitStack() as stack:
             steps = stack.enter_context(StepRecorder(tape))
             stack.enter_context(self._modules)
-            if tape.options.kernels:
-                stack.enter_context(KernelRecorder(tape))
+            kernels = KernelRecorder(tape) if tape.options.kernels else None
+            if kernels is not None:
+                stack.enter_context(kernels)
             if tape.options.lines:
                 self._lines = stack.enter_context(LineRecorder(tape, here))
-            stack.enter_context(FunctionRecorder(tape, steps))
+            ops = OpRecorder(tape)
+            mode = FunctionRecorder(tape, ops, steps)
+            torch_gates = stack.enter_context(gates(tape, ops, BackwardRecorder(tape, mode), mode))
+            pause = Pause(self._modules, torch_gates, mode, kernels, self._lines)
+            stack.enter_context(CompiledGates(tape, ops, pause.paused))
+            stack.enter_context(tracing_gates(tape, pause.paused))
+            stack.enter_context(mode)
             yield
 
     def _finish(self, error: BaseException | None, seconds: float) -> None:
         tape = self._tape
+        tape.full = True  # whatever of ours is called from now on does nothing
         if tape.tensors.budget_spent:
             tape.note("Not all values were kept: value_budget_mb was spent.")
+        if tape.tensors.met_wrapped:
+            tape.note(
+                "Tensors inside a torch.func transform (vmap, grad, ...) stand for others: their "
+                "values were not read, and the steps in and out of the transform are not shown."
+            )
+        if tape.tensors.unseen_writes:
+            tape.note(
+                "A tensor was written by something that can't be seen from Python functions "
+                "(Tensor.set_, NumPy, a C++ extension): its new value has no producer."
+            )
         if isinstance(error, SystemExit):
             # Asked for by the program, not a failure of it.
             self.meta["exit_code"], error = str(error.code), None

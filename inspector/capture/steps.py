@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import FrameType, TracebackType
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
@@ -16,6 +17,7 @@ from torch.optim.optimizer import (
 )
 
 from inspector.capture.frames import Site, caller
+from inspector.capture.summary import readable, undisturbed
 from inspector.capture.tape import RawStep, Tape
 
 _ZERO_GRAD = "Optimizer.zero_grad#"
@@ -27,7 +29,7 @@ class StepRecorder:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
         self._handles: list[Any] = []
-        self._open: list[RawStep] = []
+        self._open: list[tuple[RawStep, Optimizer, list[tuple[torch.Tensor, torch.Tensor]]]] = []
 
     def __enter__(self) -> StepRecorder:
         self._handles = [
@@ -55,11 +57,37 @@ class StepRecorder:
             detail=type(optimizer).__name__, learning_rates=rates,
         )  # fmt: skip
         tape.steps.append(row)
-        self._open.append(row)
+        self._open.append((row, optimizer, self._copies(optimizer)))
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self._tape.recording_here and self._open:
-            self._open.pop().last_op = len(self._tape.ops)
+        # A step that raised was left open: close down to this optimizer's.
+        while self._open and self._tape.thread_is_ours:
+            row, owner, copies = self._open.pop()
+            if owner is not optimizer:
+                continue
+            if not self._tape.full:
+                row.last_op = len(self._tape.ops)
+                row.updates = self._updates(copies)
+            return
+
+    def _copies(self, optimizer: Optimizer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Each parameter with its values before the step."""
+        if self._tape.options.values == "none":
+            return []
+        with undisturbed():
+            return [
+                (parameter, parameter.detach().clone())
+                for group in optimizer.param_groups
+                for parameter in group["params"]
+                if parameter.grad is not None and readable(parameter)
+            ]
+
+    def _updates(self, copies: list[tuple[torch.Tensor, torch.Tensor]]) -> list[tuple[int, float]]:
+        with undisturbed():
+            return [
+                (self._tape.tensors.see(parameter), float((parameter - before).norm()))
+                for parameter, before in copies
+            ]
 
     def marker(self, args: tuple[Any, ...], frame: FrameType) -> None:
         """A profiler range opened; note it when it is an optimizer's `zero_grad`."""

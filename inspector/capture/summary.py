@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import _disable_current_modes
 
 from inspector.records import TensorSummary
@@ -23,6 +24,14 @@ HISTOGRAM_LIMIT = 1 << 18
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _FLOATS = (torch.float32, torch.float64)
+_CODES = {
+    torch.bool: "|b1", torch.uint8: "|u1", torch.int8: "|i1",
+    torch.int16: "=i2", torch.int32: "=i4", torch.int64: "=i8",
+    torch.uint16: "=u2", torch.uint32: "=u4", torch.uint64: "=u8",
+    torch.float32: "=f4", torch.float64: "=f8",
+    torch.complex64: "=c8", torch.complex128: "=c16",
+}  # fmt: skip
+"""The names that NumPy gives to torch's dtypes."""
 
 
 @contextlib.contextmanager
@@ -37,7 +46,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def readable(tensor: torch.Tensor) -> bool:
-    """Whether the values can be read: not meta, fake, sparse, nested, or inside `vmap`."""
+    """Whether the values can be read: not meta, fake, sparse, nested or inside `vmap`."""
     kind = type(tensor)
     if kind not in _PLAIN and (
         kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
@@ -48,6 +57,8 @@ def readable(tensor: torch.Tensor) -> bool:
         and tensor.device.type != "meta"
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
         and not tensor.is_nested
+        and not is_lazy(tensor)
+        and torch._C._get_tracing_state() is None  # torch.jit.trace would trace our reading
     )
 
 
@@ -66,9 +77,27 @@ def to_array(tensor: torch.Tensor) -> numpy.ndarray | None:
                 plain = plain.dequantize()
             if plain.is_floating_point() and plain.dtype not in _FLOATS:
                 plain = plain.float()
-            return plain.resolve_conj().resolve_neg().cpu().numpy()
-        except (RuntimeError, TypeError):
+            return numpy.asarray(_Memory(plain.resolve_conj().resolve_neg().cpu()))
+        except (RuntimeError, TypeError, KeyError):
             return None  # a dtype or backend without a NumPy form: shape and dtype remain
+
+
+class _Memory:
+    """A tensor's memory as NumPy sees it.
+
+    `Tensor.numpy()` would forbid the program to resize the tensor ever after.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor  # the array holds this object, and so the memory
+        size = tensor.element_size()
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (tensor.data_ptr(), True),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(step * size for step in tensor.stride()),
+            "typestr": numpy.dtype(_CODES[tensor.dtype]).str,
+        }
 
 
 def summarise(tensor: torch.Tensor) -> TensorSummary | None:
@@ -115,6 +144,8 @@ def _histogram(finite: numpy.ndarray, low: float, high: float) -> tuple[int, ...
     span = high - low
     if not 0 < span < math.inf:
         return (int(finite.size),)
-    places = ((finite - low) * (BINS / span)).astype(numpy.int64)
+    # In double precision: a difference of float16 values can exceed float16, and dividing
+    # (rather than multiplying by an inverse) holds for subnormal spans.
+    places = ((finite.astype(numpy.float64) - low) / span * BINS).astype(numpy.int64)
     numpy.clip(places, 0, BINS - 1, out=places)
     return tuple(numpy.bincount(places, minlength=BINS).tolist())

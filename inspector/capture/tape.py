@@ -71,6 +71,7 @@ class RawGradNode:
     grad_inputs: tuple[TensorSummary | None, ...]
     grad_outputs: tuple[TensorSummary | None, ...]
     duration_ns: int
+    kernels: list[Kernel]
     next: tuple[int, ...] = ()
 
 
@@ -85,6 +86,7 @@ class RawStep:
     pass_index: int | None = None
     detail: str = ""
     learning_rates: tuple[float, ...] = ()
+    updates: list[tuple[int, float]] = field(default_factory=list)  # (tensor id, norm)
 
 
 class Tape:
@@ -102,10 +104,16 @@ class Tape:
         self.decisions: list[RawDecision] = []
         self.module_calls: list[RawModuleCall] = []
         self.open_calls: list[int] = []
+        self.top: int | None = None  # the innermost open module call
+        # (module call, id of its frame) of the calls that are past their forward but run the
+        # module's own hooks. See `ModuleRecorder`.
+        self.leaving: list[tuple[int | None, int]] = []
         self.grad_nodes: list[RawGradNode] = []
         self.steps: list[RawStep] = []
         self.notes: dict[str, None] = {}
         self.running: RawOp | None = None
+        self.node_kernels: list[Kernel] | None = None
+        self.node_ops: dict[int, int] = {}  # autograd nodes that an earlier op answers for
         self.phase = "forward"
         self.passes = 0
         self.full = False
@@ -122,6 +130,44 @@ class Tape:
     def recording_here(self) -> bool:
         """Whether to take notes now, on this thread."""
         return not self.full and threading.get_ident() == self.thread
+
+    def open_call(self, frame: FrameType | None) -> int | None:
+        """The innermost open module call, where one may just have been left."""
+        self.settle(frame)
+        return self.top
+
+    def settle(self, frame: FrameType | None) -> None:
+        """Close the calls that were being left and whose frames are not running any more."""
+        while self.leaving and self.leaving[-1][0] == self.top:
+            outer = frame
+            while outer is not None and id(outer) != self.leaving[-1][1]:
+                outer = outer.f_back
+            if outer is not None:
+                return
+            self.close_call()
+
+    def close_call(self) -> None:
+        """The innermost module call has ended."""
+        closed = self.open_calls.pop()
+        if self.leaving and self.leaving[-1][0] == closed:
+            self.leaving.pop()
+        self.top = self.open_calls[-1] if self.open_calls else None
+
+    def elsewhere(self) -> None:
+        """Note work of a thread that is not recorded."""
+        if not self.full and not self.thread_is_ours:
+            self.note(
+                "Other threads were not recorded: modules were called, or gradients computed, "
+                "on at least one."
+            )
+
+    def broken(self, error: Exception) -> None:
+        """Stop recording because of an error of ours; the program runs on."""
+        self.full = True
+        self.note(
+            f"Recording stopped at op {len(self.ops)}: the recorder failed there with "
+            f"{type(error).__name__}: {error}. Please report it. The program ran on."
+        )
 
     def note(self, text: str) -> None:
         """Say once what this recording does not hold."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy
 import torch
+from torch.nn.parameter import is_lazy
 
 from inspector.capture.options import CaptureOptions
 from inspector.capture.summary import summarise_array, to_array
@@ -43,19 +44,26 @@ class RawTensor:
 
 
 @dataclass(slots=True)
+class _Storage:
+    """Memory behind tensors. `writes` counts the recorded writes, also those that no version
+    counter tells of: into inference tensors and through `.data`.
+    """
+
+    number: int
+    ref: weakref.ref[torch.Tensor]
+    tensor: int
+    writer: int | None = None
+    writes: int = 0
+
+
+@dataclass(slots=True)
 class _Live:
     ref: weakref.ref[torch.Tensor]
     object: int
     tensor: int
     version: int
-
-
-@dataclass(slots=True)
-class _Storage:
-    number: int
-    ref: weakref.ref[torch.Tensor]
-    writer: int | None
-    tensor: int
+    storage: _Storage | None
+    writes: int
 
 
 def version_of(tensor: torch.Tensor) -> int:
@@ -72,21 +80,35 @@ class TensorTable:
         self._options = options
         self._budget = options.value_budget_mb * 2**20
         self._live: dict[int, _Live] = {}
-        self._storages: dict[int, _Storage] = {}
+        self._storages: dict[int | None, _Storage] = {}
         self._objects = 0
         self._storage_count = 0
         self.budget_spent = False
+        self.met_wrapped = False
+        self.unseen_writes = False
 
     def see(self, tensor: torch.Tensor) -> int:
         """The id of the value that `tensor` holds now."""
         live = self._live.get(id(tensor))
         if live is None or live.ref() is not tensor:
             return self._register(tensor, None, None)
-        if live.version == version_of(tensor):
+        storage = live.storage
+        written = storage is not None and storage.writes != live.writes
+        if not written and live.version == version_of(tensor):
             return live.tensor
         # Written through an alias: the value changed although no op returned this object.
-        storage = self._storage_of(tensor)
-        return self._new_value(tensor, live, storage.writer if storage else None)
+        if storage is not None and not written:
+            self.unseen_writes = True
+        return self._new_value(tensor, live, storage.writer if written and storage else None)
+
+    def engine_wrote(self, tensor: torch.Tensor) -> None:
+        """Note that the autograd engine added to `tensor`, a gradient, in place."""
+        live = self._live.get(id(tensor))
+        if live is not None and live.ref() is tensor and live.version != version_of(tensor):
+            if live.storage is not None:
+                live.storage.writer = None
+                live.storage.writes += 1
+            self._new_value(tensor, live, None)
 
     def find(self, tensor: torch.Tensor) -> tuple[int, int] | None:
         """(object number, newest id) of a tensor already met, else None."""
@@ -100,6 +122,9 @@ class TensorTable:
     def wrote(self, tensor: torch.Tensor, op: int) -> int:
         """Note that `op` wrote into `tensor`; returns the id of the new value."""
         live = self._live[id(tensor)]
+        if live.storage is not None:
+            live.storage.writer = op
+            live.storage.writes += 1
         return self._new_value(tensor, live, op)
 
     def made(self, tensor: torch.Tensor, op: int, inputs: tuple[int, ...]) -> int:
@@ -109,12 +134,13 @@ class TensorTable:
             return live.tensor
         return self._register(tensor, op, inputs)
 
-    def refresh_flags(self, tensor: torch.Tensor) -> None:
-        """Take `requires_grad` and `is_leaf` anew, after `requires_grad_()`."""
+    def refresh(self, tensor: torch.Tensor) -> None:
+        """Take what autograd knows of `tensor` anew, after `requires_grad_()` and the like."""
         found = self.find(tensor)
         if found is not None:
             raw = self.raw[found[1]]
             raw.requires_grad, raw.is_leaf = tensor.requires_grad, tensor.is_leaf
+            raw.sequence, raw.output_nr = _sequence_of(tensor), tensor.output_nr
 
     def _register(
         self, tensor: torch.Tensor, producer: int | None, inputs: tuple[int, ...] | None
@@ -122,40 +148,50 @@ class TensorTable:
         ref = weakref.ref(tensor)
         number = len(self.raw)
         storage, alias = self._link_storage(tensor, ref, number, inputs)
-        self._live[id(tensor)] = _Live(ref, self._objects, number, version_of(tensor))
+        self._live[id(tensor)] = _Live(
+            ref,
+            self._objects,
+            number,
+            version_of(tensor),
+            storage,
+            storage.writes if storage else 0,
+        )
         self._append(tensor, self._objects, storage, alias, producer)
         self._objects += 1
         return number
 
     def _new_value(self, tensor: torch.Tensor, live: _Live, producer: int | None) -> int:
         number = len(self.raw)
-        storage = self._storage_of(tensor)
+        storage = live.storage
+        if storage is None or self._storages.get(_storage_key(tensor)) is not storage:
+            # `set_`, `.data = ` and growing `resize_` give a tensor other memory.
+            storage, _ = self._link_storage(tensor, live.ref, number, None)
         if storage is not None:
-            storage.writer, storage.tensor = producer, number
-        self._append(
-            tensor, live.object, storage.number if storage else None, live.tensor, producer
-        )
+            storage.tensor = number
+        self._append(tensor, live.object, storage, live.tensor, producer)
         live.tensor, live.version = number, version_of(tensor)
+        live.storage, live.writes = storage, storage.writes if storage else 0
         return number
 
     def _append(
         self,
         tensor: torch.Tensor,
         object_number: int,
-        storage: int | None,
+        storage: _Storage | None,
         alias: int | None,
         producer: int | None,
     ) -> None:
-        grad_fn = tensor.grad_fn if tensor.requires_grad else None
-        nested = tensor.is_nested
-        shape = () if nested else tuple(int(n) for n in tensor.shape)
-        nbytes = 0 if nested else tensor.element_size() * tensor.numel()
+        # Nested tensors have no one shape, uninitialized parameters none yet.
+        sized = not (tensor.is_nested or is_lazy(tensor))
+        shape = tuple(map(int, tensor.shape)) if sized else ()
+        nbytes = tensor.element_size() * tensor.numel() if sized else 0
         self.raw.append(
             RawTensor(
                 object_number, shape, tensor.dtype, tensor.device,
-                tensor.requires_grad, tensor.is_leaf, version_of(tensor), storage, alias, producer,
+                tensor.requires_grad, tensor.is_leaf, version_of(tensor),
+                storage.number if storage else None, alias, producer,
                 tensor.layout, nbytes, self._read(tensor, len(self.raw)),
-                None if grad_fn is None else grad_fn._sequence_nr(), tensor.output_nr,
+                _sequence_of(tensor), tensor.output_nr,
             )
         )  # fmt: skip
 
@@ -173,20 +209,18 @@ class TensorTable:
                 self.budget_spent = True
         return summarise_array(array)
 
-    def _storage_of(self, tensor: torch.Tensor) -> _Storage | None:
-        key = _storage_key(tensor)
-        return None if key is None else self._storages.get(key)
-
     def _link_storage(
         self,
         tensor: torch.Tensor,
         ref: weakref.ref[torch.Tensor],
         number: int,
         inputs: tuple[int, ...] | None,
-    ) -> tuple[int | None, int | None]:
-        """(storage number, id of the aliased tensor) of a tensor met for the first time."""
+    ) -> tuple[_Storage | None, int | None]:
+        """(storage, id of the aliased tensor) of a tensor met for the first time."""
         key = _storage_key(tensor)
         if key is None:
+            if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+                self.met_wrapped = True
             return None, None
         known = self._storages.get(key)
         # The address may have been freed and reused: an alias needs a living witness,
@@ -196,12 +230,21 @@ class TensorTable:
             or any(self.raw[i].storage == known.number for i in inputs or ())
         )
         if known is None or not witnessed:
-            fresh = self._storages[key] = _Storage(self._storage_count, ref, None, number)
+            fresh = self._storages[key] = _Storage(self._storage_count, ref, number)
             self._storage_count += 1
-            return fresh.number, None
+            return fresh, None
         alias = next((i for i in inputs or () if self.raw[i].storage == known.number), known.tensor)
         known.ref = ref
-        return known.number, alias
+        return known, alias
+
+
+def _sequence_of(tensor: torch.Tensor) -> int | None:
+    """Number of the autograd node that made `tensor`."""
+    try:
+        grad_fn = tensor.grad_fn if tensor.requires_grad else None
+    except RuntimeError:
+        return None  # a view made without grad whose base was then written: torch refuses to say
+    return None if grad_fn is None else grad_fn._sequence_nr()
 
 
 def _storage_key(tensor: torch.Tensor) -> int | None:

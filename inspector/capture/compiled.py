@@ -1,0 +1,249 @@
+"""Calls of code that `torch.compile` made: one opaque op each. And tracing, which is like it.
+
+A function mode, a dispatch mode or a module hook would make Dynamo compile other code than
+without recording. So everything of ours is taken away while compiled code runs, and one op
+is noted from what went in and came out.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from inspector.capture.calls import Opaque
+from inspector.capture.functions import lifted
+from inspector.capture.gates import Replaced, Replacement
+from inspector.capture.lines import LineRecorder
+from inspector.capture.modules import ModuleRecorder
+from inspector.capture.ops import OpRecorder
+from inspector.capture.tape import RawOp, Tape
+
+Paused = Callable[[], AbstractContextManager[None]]
+_NOTE = "Code made by torch.compile ran inside: each call of it is shown as one op."
+
+
+@dataclass(slots=True)
+class Pause:
+    """Everything that a recording has installed and compiled code must not meet."""
+
+    modules: ModuleRecorder
+    gates: Replaced
+    mode: TorchFunctionMode
+    kernels: TorchDispatchMode | None
+    lines: LineRecorder | None
+    active: bool = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take it all away and put it back afterwards; within a pause, do nothing."""
+        if self.active:
+            yield
+            return
+        with ExitStack() as stack:
+            self.active = True
+            stack.callback(setattr, self, "active", False)
+            stack.enter_context(lifted(self.mode))
+            for installed in (self.gates, self.modules):
+                installed.__exit__(None, None, None)
+                stack.callback(installed.__enter__)
+            if self.kernels is not None:
+                stack.enter_context(_lifted_dispatch(self.kernels))
+            if self.lines is not None:
+                stack.enter_context(self.lines.paused())
+            yield
+
+
+@contextmanager
+def _lifted_dispatch(mode: TorchDispatchMode) -> Iterator[None]:
+    """`mode` off this thread's stack of dispatch modes, where it is the innermost."""
+    depth = torch._C._len_torch_dispatch_stack()
+    innermost = depth > 0 and torch._C._get_dispatch_stack_at(depth - 1) is mode
+    if innermost:
+        mode.__exit__(None, None, None)
+    try:
+        yield
+    finally:
+        if innermost:
+            mode.__enter__()
+
+
+class CompiledGates:
+    """The gates before compiled code, while entered.
+
+    Dynamo takes seconds to import, so nothing is done until the program has imported it or
+    calls `torch.compile`.
+
+    Args:
+        tape: where to write.
+        ops: notes the calls.
+        paused: a context in which nothing of the recording is installed.
+    """
+
+    def __init__(self, tape: Tape, ops: OpRecorder, paused: Paused) -> None:
+        self._make = lambda: _gates(tape, ops, paused)
+        self._installed = ExitStack()
+
+    def __enter__(self) -> CompiledGates:
+        if "torch._dynamo.eval_frame" in sys.modules:
+            self._installed.enter_context(self._make())
+        else:
+            first = Replaced((Replacement(torch, "compile", self._first_compile(torch.compile)),))
+            self._installed.enter_context(first)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._installed.close()
+
+    def _first_compile(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        ready = False
+
+        @functools.wraps(real)
+        def compile(*args: Any, **kwargs: Any) -> Any:
+            nonlocal ready
+            result = real(*args, **kwargs)
+            if not ready and "torch._dynamo.eval_frame" in sys.modules:
+                ready = True
+                self._installed.enter_context(self._make())
+            return result
+
+        return compile
+
+
+def tracing_gates(tape: Tape, paused: Paused) -> Replaced:
+    """`torch.jit.trace` writes down the Python frames it meets: none of ours may be there."""
+    home = sys.modules["torch.jit._trace"]
+
+    def unwatched(real: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(real)
+        def trace(*args: Any, **kwargs: Any) -> Any:
+            if tape.running is not None or not tape.recording_here:
+                return real(*args, **kwargs)
+            tape.note("torch.jit.trace ran inside: what it ran in order to trace is not shown.")
+            with paused():
+                return real(*args, **kwargs)
+
+        return trace
+
+    names = ("_trace_impl", "trace_module")
+    return Replaced(Replacement(home, name, unwatched(getattr(home, name))) for name in names)
+
+
+def _gates(tape: Tape, ops: OpRecorder, paused: Paused) -> Replaced:
+    eval_frame = sys.modules["torch._dynamo.eval_frame"]
+    enter_and_leave = _Wrapper(tape, ops, paused, eval_frame._maybe_set_eval_frame)
+    module_call = _module_call(tape, ops, paused, eval_frame.OptimizedModule.__call__)
+    return Replaced(
+        (
+            Replacement(eval_frame, "_maybe_set_eval_frame", enter_and_leave),
+            Replacement(eval_frame.OptimizedModule, "__call__", module_call),
+        )
+    )
+
+
+def _module_call(
+    tape: Tape, ops: OpRecorder, paused: Paused, real: Callable[..., Any]
+) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if tape.running is not None or not tape.recording_here:
+            return real(self, *args, **kwargs)
+        tape.note(_NOTE)
+        name = type(self._orig_mod).__name__
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            with paused():
+                return real(self, *args, **kwargs)
+
+        func = Opaque(f"compiled.{name}", f"torch.compile({name})")
+        return ops.run(func, compiled, args, kwargs, sys._getframe(1), _held(self._orig_mod))
+
+    return call
+
+
+class _Wrapper:
+    """Stands for the function that Dynamo's wrapper calls just before and after the code.
+
+    The wrapper of a compiled function is a closure that exists since `torch.compile`; this
+    call is the only one in it that can be reached. The frame tells which of two calls it is.
+    """
+
+    def __init__(
+        self, tape: Tape, ops: OpRecorder, paused: Paused, real: Callable[..., Any]
+    ) -> None:
+        self._tape = tape
+        self._ops = ops
+        self._paused = paused
+        self._real = real
+        self._open: tuple[FrameType, int, RawOp, list[Any], AbstractContextManager[None]] | None
+        self._open = None
+
+    def __call__(self, callback: Any) -> Any:
+        frame = sys._getframe(1)
+        tape = self._tape
+        if self._open is not None and self._open[0] is frame:
+            result = self._real(callback)
+            self._leave(frame)
+            return result
+        if (
+            callable(callback)
+            and frame.f_code.co_name == "compile_wrapper"
+            and tape.running is None
+            and tape.recording_here
+        ):
+            self._enter(frame)
+        return self._real(callback)
+
+    def _enter(self, frame: FrameType) -> None:
+        self._tape.note(_NOTE)
+        given = frame.f_locals
+        function = given.get("fn")
+        owner = getattr(function, "__self__", None)
+        named = function if owner is None else type(owner)  # a module is compiled as a method
+        name = getattr(named, "__name__", None) or type(named).__name__
+        func = Opaque(f"compiled.{name}", f"torch.compile({name})")
+        try:
+            number, row, tensors = self._ops.begin(
+                func, given.get("args", ()), given.get("kwargs", {}), frame.f_back, _held(owner)
+            )
+        except Exception as error:  # ours: it must not become the program's failure
+            self._tape.broken(error)
+            return
+        pause = self._paused()
+        pause.__enter__()
+        self._open = (frame, number, row, tensors, pause)
+        row.duration_ns = -time.perf_counter_ns()
+
+    def _leave(self, frame: FrameType) -> None:
+        assert self._open is not None
+        _, number, row, tensors, pause = self._open
+        self._open = None
+        row.duration_ns += time.perf_counter_ns()
+        pause.__exit__(None, None, None)
+        self._ops.finish(row)
+        error = sys.exception()
+        if "result" in frame.f_locals:
+            self._ops.end(number, row, tensors, frame.f_locals["result"])
+        elif error is not None:
+            self._tape.raised = (error, number)
+
+
+def _held(module: object) -> list[torch.Tensor]:
+    """Parameters and buffers of a compiled module; nothing for a function."""
+    if not isinstance(module, nn.Module):
+        return []
+    return [*module.parameters(), *module.buffers()]

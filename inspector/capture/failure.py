@@ -1,0 +1,68 @@
+"""Which op a program failed at."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+
+from inspector.capture.frames import is_user_file
+from inspector.capture.tape import Tape
+from inspector.records import Failure, Op, Source
+
+
+def failure_of(
+    error: BaseException,
+    tape: Tape,
+    ops: Sequence[Op],
+    op_of: Callable[[int | None], int | None],
+) -> Failure:
+    """The record of the exception that ended a run.
+
+    Args:
+        error: the exception.
+        tape: the notes of the run.
+        ops: its ops.
+        op_of: gives the op that made the autograd node with a sequence number.
+    """
+    op = _failed_op(error, tape, ops, op_of)
+    return Failure(
+        type=type(error).__qualname__,
+        message=str(error) or type(error).__qualname__,
+        op=None if op is None else op.id,
+        source=op.source if op is not None else _raised_at(error),
+        inputs=() if op is None else op.inputs,
+    )
+
+
+def _failed_op(
+    error: BaseException,
+    tape: Tape,
+    ops: Sequence[Op],
+    op_of: Callable[[int | None], int | None],
+) -> Op | None:
+    """The op that raised, or whose autograd node did."""
+    chain = _chain(error)
+    if tape.raised is not None and tape.raised[0] in chain:
+        return ops[tape.raised[1]]
+    if tape.raised_node is not None and tape.raised_node[0] in chain:
+        number = op_of(tape.raised_node[1])
+        return None if number is None else ops[number]
+    return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The exception and those it was raised from."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current = current.__cause__ or current.__context__
+    return seen
+
+
+def _raised_at(error: BaseException) -> Source | None:
+    """The innermost user line of the traceback."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_user_file(frame.filename):
+            return Source(frame.filename, frame.lineno or 1, frame.colno or 0, frame.name)
+    return None
