@@ -31,7 +31,18 @@ def _folder(path: str) -> str:
 _INSPECTOR = _folder(os.path.dirname(os.path.dirname(__file__)))
 _TORCH = _folder(os.path.dirname(torch.__file__))
 _NUMPY = _folder(os.path.dirname(numpy.__file__))
-_RUNNER = os.path.join(_INSPECTOR, "capture", "record.py")
+_RUNNERS = frozenset(
+    (os.path.join(_INSPECTOR, "capture", f"{file}.py"), function)
+    for file, function in (("record", "record"), ("script", "record_script"))
+)
+"""The functions that start a run of their own: (file, name)."""
+_OVERRIDES = os.path.join(_TORCH, "overrides.py")
+_DISPATCH = os.path.join(_TORCH, "_jit_internal.py")
+"""Stands between `max_pool2d` and its two versions, with and without indices."""
+
+OUTSIDE = -1
+"""Stands for the code objects of `_RUNNERS`."""
+
 _SITE_PACKAGES = tuple({_folder(sysconfig.get_path(key)) for key in ("purelib", "platlib")})
 _STDLIB = tuple({_folder(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib")})
 
@@ -57,7 +68,6 @@ class PositionTable:
         self._by_id: dict[int, int] = {}
         self._codes: list[CodeType] = []
         self._sites: dict[Site, Site] = {}
-        self._runner = -1
         self._user: dict[int, bool] = {}
         self._resolved: dict[tuple[int, int], Source] = {}
 
@@ -71,7 +81,7 @@ class PositionTable:
             number = by_id.get(id(code))
             if number is None:
                 number = self._number(code)
-            if number == self._runner:
+            if number < 0:
                 break  # what lies outside of `record` is not part of the run
             flat.append(number)
             flat.append(frame.f_lasti)
@@ -83,11 +93,11 @@ class PositionTable:
     def _number(self, code: CodeType) -> int:
         # The list keeps the code object alive, so its id() cannot be reused meanwhile.
         number = len(self._codes)
-        if code.co_name == "record" and os.path.realpath(code.co_filename) == _RUNNER:
-            self._runner = number
         self._codes.append(code)
-        self._by_id[id(code)] = number
         self._user[number] = is_user_file(code.co_filename)
+        if (os.path.realpath(code.co_filename), code.co_name) in _RUNNERS:
+            number = OUTSIDE
+        self._by_id[id(code)] = number
         return number
 
     def is_user(self, code: CodeType) -> bool:
@@ -95,15 +105,19 @@ class PositionTable:
         number = self._by_id.get(id(code))
         if number is None:
             number = self._number(code)
-        return self._user[number]
+        return number >= 0 and self._user[number]
 
     def call_site(self, site: Site) -> Source | None:
-        """The innermost frame that is not this package's."""
-        for number, lasti in _pairs(site):
-            source = self._source(number, lasti)
-            if not source.file.startswith(_INSPECTOR):
-                return source
-        return None
+        """Where the op's function was called: the innermost frame that is not this package's.
+
+        A function of torch that is written in Python asks `torch.overrides` for the modes
+        itself. Its own frame is then part of the op, and the call is one frame further out.
+        """
+        frames = [self._source(number, lasti) for number, lasti in _pairs(site)]
+        outer = [source for source in frames if not source.file.startswith(_INSPECTOR)]
+        if outer and outer[0].file == _OVERRIDES:
+            outer = [source for source in outer[2:] if source.file != _DISPATCH]
+        return outer[0] if outer else None
 
     def user_stack(self, site: Site) -> tuple[Source, ...]:
         """The user's frames, innermost first."""

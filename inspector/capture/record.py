@@ -96,12 +96,27 @@ def _input_names(
         given = inspect.signature(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):
         return []  # no signature, or the call does not fit it: the run will tell
+    session.meta["arguments"] = _plain_arguments(function, given)
     names: list[tuple[int, str]] = []
     for name, value in given.items():
         ids = session.ids(value)
         single = isinstance(value, torch.Tensor)
         names += [(i, name if single else f"{name}[{n}]") for n, i in enumerate(ids)]
     return names
+
+
+def _plain_arguments(function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that are numbers, texts, switches or None, defaults included."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    return {
+        name: value
+        for name, value in {**defaults, **given}.items()
+        if value is None or type(value) in (bool, int, float, str)
+    }
 
 
 def _name(model: Callable[..., Any]) -> str:
