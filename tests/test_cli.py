@@ -285,7 +285,7 @@ def test_ctrl_c_writes_what_ran_so_far(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
     assert "inspector/" not in errors
     recording = inspector.load(tmp_path / "run.inspect")
@@ -449,7 +449,7 @@ def test_view_serves_the_page_until_it_is_ended(run_file: Path) -> None:
                 time.sleep(0.2)
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=100)
     assert f"http://localhost:{port}/open".encode() in errors
     assert health(port) == ""  # no server is left behind
 

@@ -47,30 +47,22 @@ def script(model: Any) -> StaticGraph:
         _check_scriptable(model, name)
     with _collected_warnings() as caught, _attributes_kept(model):
         try:
-            with _failures_forgotten():
-                compiled = torch.jit.script(model)
+            _forget_failures()
+            compiled = torch.jit.script(model)
         except Exception as error:  # the compiler raises every kind, IndentationError included
             raise compile_error(name, error) from error
     return _read("script", name, compiled, _first_paths(model), caught)
 
 
-@contextmanager
-def _failures_forgotten() -> Iterator[None]:
-    """Take half-compiled classes out of torch's store when compiling fails.
+def _forget_failures() -> None:
+    """Take half-compiled classes out of torch's store: leftovers of attempts that failed.
 
-    Left there, the next attempt at the same class would fail with "Can't redefine method"
-    and the reason would be lost.
+    With them there, the next attempt at the same class would fail with "Can't redefine method"
+    and the real reason would be lost.
     """
     store = torch.jit._recursive.concrete_type_store
-    known = {owner: len(types) for owner, types in store.type_store.items()}
-    compiled = set(store.methods_compiled)
-    try:
-        yield
-    except Exception:
-        for owner, types in store.type_store.items():
-            del types[known.get(owner, 0) :]
-        store.methods_compiled.intersection_update(compiled)
-        raise
+    for types in store.type_store.values():
+        types[:] = [known for known in types if known in store.methods_compiled]
 
 
 def trace(model: Any, *args: Any, **kwargs: Any) -> StaticGraph:

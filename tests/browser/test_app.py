@@ -176,6 +176,7 @@ def test_a_recording_is_uploaded_and_a_damaged_one_leaves_it_in_place(
     settle(page)
     expect(page.get_by_role("heading", name="good.inspect")).to_be_visible()
     expect(node(page, "dynamic", "linear")).to_have_count(1)
+    page.get_by_role("tab", name="TorchScript IR").click()
     expect(pane(page, "static").get_by_text("A recording file holds what ran")).to_be_visible()
     upload.set_input_files(bad)
     settle(page)
