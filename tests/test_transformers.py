@@ -6,19 +6,17 @@ outputs, gradients and random state, and attribute every op to a source line and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+import transformers
 
 import inspector
 from inspector.render.workbench import Shown, workbench_payload
 from inspector.views import default_open
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-transformers = pytest.importorskip("transformers", reason="dev requirement; installed by make test")
 
 pytestmark = pytest.mark.slow
 
