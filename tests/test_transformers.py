@@ -17,7 +17,6 @@ import inspector
 from inspector.render.workbench import Shown, workbench_payload
 from inspector.views import default_open
 
-
 pytestmark = pytest.mark.slow
 
 BASE = {
