@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         IRNode,
         IRValue,
         Kernel,
+        LineBranch,
         ModuleCall,
         Op,
         Overlay,
@@ -49,8 +50,8 @@ _HOME = {
     "inspector.errors": ("InspectorError",),
     "inspector.records": (
         "Decision", "Divergence", "Failure", "GradNode", "IRNode", "IRValue", "Kernel",
-        "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording", "Source", "StaticGraph",
-        "Step", "TensorInfo", "TensorSummary",
+        "LineBranch", "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording", "Source",
+        "StaticGraph", "Step", "TensorInfo", "TensorSummary",
     ),
     "inspector.render.picture": ("to_graphviz",),
     "inspector.store": ("load", "save"),
@@ -61,8 +62,8 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "CaptureOptions", "Decision", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
-    "InspectorError", "Kernel", "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording",
-    "Session", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary", "load",
+    "InspectorError", "Kernel", "LineBranch", "ModuleCall", "Op", "Overlay", "ParameterInfo",
+    "Recording", "Session", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary", "load",
     "load_torchscript", "overlay", "record", "recording", "save", "script", "to_graphviz",
     "to_text", "trace",
 ]  # fmt: skip

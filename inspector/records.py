@@ -12,6 +12,7 @@ of the record in its tuple. This module imports nothing but the standard library
     ├── grad_nodes     GradNode      one autograd node that ran in a backward pass
     ├── parameters     ParameterInfo one parameter or buffer
     ├── steps          Step          backward, optimizer.step, zero_grad
+    ├── branches       LineBranch    which way an if, while or for went
     └── failure        Failure       the exception that ended the run
 """
 
@@ -71,7 +72,8 @@ class TensorInfo:
 
     An in-place write makes a new `TensorInfo` whose `alias_of` is the value it replaced and
     whose `version` is higher; a view's `alias_of` is the tensor it looks into. `storage`
-    numbers the memory behind the tensor: equal numbers share memory.
+    numbers the memory behind the tensor: equal numbers share memory. `variable` is what the
+    user's code assigned it to ("h", "self.state"), as far as the source tells.
     """
 
     id: int
@@ -89,14 +91,24 @@ class TensorInfo:
     layout: str = "strided"
     nbytes: int = 0
     grad: TensorSummary | None = None
+    variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One ATen call below an op or an autograd node ("aten.addmm.default")."""
+    """One ATen call below an op or an autograd node ("aten.addmm.default").
+
+    `flops` counts a multiplication and an addition as two; None where no formula is known.
+    `allocated` are the bytes of memory that its outputs hold and its inputs did not (0 for
+    views and in-place writes), `freed` those of tensors that went away between the end of the
+    kernel before it and its own: by Python, or by autograd.
+    """
 
     name: str
     duration_us: float
+    flops: int | None = None
+    allocated: int = 0
+    freed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +183,9 @@ class GradNode:
     AccumulateGrad adds to. `grad_outputs` came in (gradients of the forward op's outputs),
     `grad_inputs` went out. `accumulated` is true when a gradient was added onto an old one.
     `next` lists the nodes (ids in this recording) that the outgoing gradients went to, one
-    per graph edge, in argument order; edges to nodes that did not run are left out.
+    per graph edge, in argument order; edges to nodes that did not run are left out. `freed`
+    is true when the pass freed the tensors that the node had saved (no `retain_graph`): a
+    second pass through it fails.
     """
 
     id: int
@@ -186,6 +200,7 @@ class GradNode:
     tensor: int | None = None
     duration_us: float = 0.0
     kernels: tuple[Kernel, ...] = ()
+    freed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +256,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class LineBranch:
+    """How often an `if`, `elif`, `while` or `for` of the user's went which way (`kind`).
+
+    `line` is where the statement begins. `taken` counts how often the run went into its body
+    (a loop: trips), `not_taken` how often past it (a loop: how often it ended by its condition
+    or because nothing was left, not by `break`, `return` or an exception). An exception in the
+    condition counts as neither. Statements that were not reached, and those where the way
+    cannot be told, have no record.
+    """
+
+    file: str
+    line: int
+    kind: str
+    taken: int
+    not_taken: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One recorded run.
 
@@ -265,6 +298,7 @@ class Recording:
     output: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     values: Mapping[int, numpy.ndarray] = field(default_factory=dict)
+    branches: tuple[LineBranch, ...] = ()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording to one file; see `inspector.store`."""

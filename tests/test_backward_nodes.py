@@ -417,3 +417,123 @@ def test_a_checkpoint_shows_its_ops_and_marks_the_recomputation(reentrant: bool)
         assert {node.pass_index for node in recording.grad_nodes} == {0, 1}
     else:
         assert recording.ops[owners["ExpBackward0"]].name == "exp"
+
+
+def test_a_pass_frees_what_its_nodes_saved() -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    def program() -> None:
+        ((w.exp() + 1) * w).sum().backward()
+
+    freed = {node.name: node.freed for node in run(program).grad_nodes}
+    # exp saves its result and mul its factors; add, sum and the leaf need nothing but sizes.
+    assert freed == {
+        "SumBackward0": False,
+        "MulBackward0": True,
+        "AddBackward0": False,
+        "ExpBackward0": True,
+        "AccumulateGrad": False,
+    }
+
+
+def test_only_nodes_that_saved_a_tensor_have_one_to_be_freed() -> None:
+    bias, x, weight = torch.ones(2, requires_grad=True), torch.ones(3, 4), torch.ones(2, 4)
+    both = torch.ones(2, 4, requires_grad=True)
+
+    def program() -> None:
+        F.linear(x, weight, bias).sum().backward()  # the bias's gradient needs no factor
+        F.linear(x, both, bias).sum().backward()
+
+    freed = [node.freed for node in run(program).grad_nodes if node.name == "AddmmBackward0"]
+    assert freed == [False, True]
+
+
+@pytest.mark.parametrize("flags", [{"retain_graph": True}, {"create_graph": True}], ids=str)
+def test_a_pass_that_keeps_the_graph_frees_nothing_and_the_next_one_does(
+    flags: dict[str, bool],
+) -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    def program() -> None:
+        loss = w.exp().sum()
+        torch.autograd.grad(loss, w, **flags)
+        loss.backward()
+
+    nodes = [node for node in run(program).grad_nodes if node.name == "ExpBackward0"]
+    assert [(node.pass_index, node.freed) for node in nodes] == [(0, False), (1, True)]
+
+
+class _Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, keep: bool) -> torch.Tensor:
+        if keep:
+            ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return (grad * 3 * ctx.saved_tensors[0] ** 2 if ctx.saved_tensors else grad), None
+
+
+def test_a_custom_function_frees_what_it_saved() -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    def program() -> None:
+        (_Cube.apply(w, True) + _Cube.apply(w, False)).sum().backward()
+
+    nodes = [node for node in run(program).grad_nodes if node.name == "_CubeBackward"]
+    recorded = {node.op: node.freed for node in nodes}
+    assert recorded == {0: True, 1: False}
+
+
+def test_unpack_hooks_of_the_user_run_no_more_often_than_without_recording() -> None:
+    calls: list[str] = []
+
+    def unpack(tensor: torch.Tensor) -> torch.Tensor:
+        calls.append("unpack")
+        return tensor
+
+    def program() -> None:
+        w = torch.ones(2, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, unpack):
+            loss = w.exp().sum()
+        loss.backward()
+
+    (node,) = [n for n in run(program).grad_nodes if n.name == "ExpBackward0"]
+    assert calls == ["unpack"]
+    assert node.freed
+
+
+def test_a_second_pass_over_freed_tensors_fails_at_the_op_that_saved_them() -> None:
+    w = torch.ones(2, requires_grad=True)
+
+    def program() -> None:
+        loss = (w.exp() + 1).sum()
+        loss.backward()
+        loss.backward()
+
+    recording = inspector.record(program)
+    self_check(recording)
+    failure = recording.failure
+    assert failure is not None
+    assert failure.op is not None
+    assert "backward through the graph a second time" in failure.message
+    assert recording.ops[failure.op].name == "exp"
+    (freed,) = [node for node in recording.grad_nodes if node.freed]
+    assert freed.op == failure.op
+
+
+def test_parameters_that_got_no_gradient_are_told_from_those_that_did() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Linear(2, 1), nn.Linear(2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.used(x)
+
+    model = Net()
+    recording = run(model, torch.ones(1, 2), loss="sum", values="none")
+    found = {info.name: info.has_grad for info in recording.parameters}
+    assert found == {name: p.grad is not None for name, p in model.named_parameters()}
+    assert [name for name, has in found.items() if not has] == ["unused.weight", "unused.bias"]

@@ -16,6 +16,8 @@ from torch.nn.parameter import is_lazy
 from inspector.capture.calls import plain_name, qualified_name
 from inspector.capture.failure import failure_of
 from inspector.capture.frames import Site
+from inspector.capture.lines import LineRecorder
+from inspector.capture.names import variables
 from inspector.capture.tape import Argument, RawOp, Tape
 from inspector.capture.tensors import RawTensor
 from inspector.records import (
@@ -53,7 +55,7 @@ class Assembler:
     def recording(
         self,
         *,
-        lines: Mapping[str, Mapping[int, int]],
+        lines: LineRecorder | None,
         error: BaseException | None,
         meta: Mapping[str, Any],
         inputs: tuple[int, ...],
@@ -68,22 +70,26 @@ class Assembler:
         module_calls = tuple(self._module_calls(ops))
         decisions = tuple(self._decisions(ops))
         steps = tuple(self._steps(names))
+        counts = {} if lines is None else lines.counts()
+        sources = self._sources(ops, steps, failure, counts)
+        assigned = variables(ops, tape.tensors.raw, module_calls, sources, kept=output)
         return Recording(
             ops=ops,
-            tensors=self._tensors(names, grad_nodes),
+            tensors=self._tensors(names, assigned, grad_nodes),
             module_calls=module_calls,
             decisions=decisions,
             grad_nodes=tuple(self._named(grad_nodes, names)),
             parameters=parameters,
             steps=steps,
-            sources=self._sources(ops, steps, failure, lines),
-            lines=lines,
+            sources=sources,
+            lines=counts,
             failure=failure,
             meta=meta,
             inputs=inputs,
             output=output,
             notes=tuple(tape.notes),
             values=tape.tensors.values,
+            branches=() if lines is None else lines.branches(sources),
         )
 
     def _op(self, number: int, row: RawOp) -> Op:
@@ -182,6 +188,7 @@ class Assembler:
                 tensor=row.leaf,
                 duration_us=row.duration_ns / 1000,
                 kernels=tuple(row.kernels),
+                freed=row.freed,
             )
 
     def _named(self, nodes: Iterable[GradNode], names: Mapping[int, str]) -> Iterable[GradNode]:
@@ -193,11 +200,14 @@ class Assembler:
                 yield replace(node, parameter=names.get(object_number))
 
     def _tensors(
-        self, names: Mapping[int, str], nodes: tuple[GradNode, ...]
+        self,
+        names: Mapping[int, str],
+        assigned: Mapping[int, str],
+        nodes: tuple[GradNode, ...],
     ) -> dict[int, TensorInfo]:
         grads = self._gradients(nodes)
         return {
-            i: _tensor_info(i, row, names.get(row.object), grads.get(i))
+            i: _tensor_info(i, row, names.get(row.object), grads.get(i), assigned.get(i))
             for i, row in enumerate(self._tape.tensors.raw)
         }
 
@@ -279,7 +289,11 @@ def _registered(module: nn.Module) -> Iterable[tuple[str, Iterable[tuple[str, to
 
 
 def _tensor_info(
-    number: int, row: RawTensor, name: str | None, grad: TensorSummary | None
+    number: int,
+    row: RawTensor,
+    name: str | None,
+    grad: TensorSummary | None,
+    variable: str | None,
 ) -> TensorInfo:
     return TensorInfo(
         id=number,
@@ -297,6 +311,7 @@ def _tensor_info(
         layout=_plain(row.layout),
         nbytes=row.nbytes,
         grad=grad,
+        variable=variable,
     )
 
 

@@ -1,18 +1,28 @@
 """ATen calls below each op and autograd node, seen by a `TorchDispatchMode`.
 
-Optional, because it is slow.
+Optional, because it is slow. FLOPs come from the formulas of `torch.utils.flop_counter`. Memory
+is told apart by storage: what a kernel's outputs hold beyond its inputs was allocated, and weak
+references to storages tell when one was freed.
 """
 
 from __future__ import annotations
 
 import time
+import weakref
 from typing import Any
 
 import torch
+from torch._C import DispatchKey
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
+from inspector.capture.arguments import tensors_in
 from inspector.capture.tape import Tape
 from inspector.records import Kernel
+
+_COMPOSITE = DispatchKey.CompositeImplicitAutograd
+_BACKENDS = {"cpu": DispatchKey.CPU, "cuda": DispatchKey.CUDA}
+_PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
 
 
 class KernelRecorder(TorchDispatchMode):
@@ -21,17 +31,136 @@ class KernelRecorder(TorchDispatchMode):
     def __init__(self, tape: Tape) -> None:
         super().__init__()
         self._tape = tape
+        self._memory = _Memory()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        start = time.perf_counter_ns()
-        # Below autograd no function mode hears of kernels; through this call it would.
+        kwargs = kwargs or {}
+        # Below autograd no function mode hears of kernels; through these calls it would.
         with torch._C.DisableTorchFunction():
-            result = func(*args, **(kwargs or {}))
-        tape = self._tape
-        if not tape.full:
+            if _splits(func, args, kwargs):
+                with self:  # the kernels that it consists of come here one by one
+                    return func._op_dk(_COMPOSITE, *args, **kwargs)
+            held = self._memory.sizes((args, kwargs))
+            start = time.perf_counter_ns()
+            result = func(*args, **kwargs)
+            duration_us = (time.perf_counter_ns() - start) / 1000
+            tape = self._tape
             sink = tape.node_kernels if tape.running is None else tape.running.kernels
-            if sink is not None:
-                sink.append(Kernel(str(func), (time.perf_counter_ns() - start) / 1000))
+            if sink is not None and not tape.full:
+                flops = flops_of(func, args, kwargs, result)
+                allocated = self._memory.grown(held, result)
+                freed = self._memory.freed()
+                sink.append(Kernel(str(func), duration_us, flops, allocated, freed))
         return result
+
+
+def flops_of(func: Any, args: tuple[Any, ...], kwargs: Any, result: Any) -> int | None:
+    """Floating-point operations of one call, a multiplication and an addition being two.
+
+    Args:
+        func: an `OpOverload`.
+        args: what it was called with.
+        kwargs: likewise, by name.
+        result: what it returned.
+
+    Returns:
+        None where `torch.utils.flop_counter` has no formula for `func`.
+    """
+    formula = flop_registry.get(getattr(func, "_overloadpacket", None))
+    if formula is None:
+        return None
+    try:
+        count = formula(*args, **kwargs, out_val=result)
+    except Exception:  # a formula can be stricter than its kernel; the run must not notice
+        return None
+    return count if isinstance(count, int) else None
+
+
+def _splits(func: Any, args: tuple[Any, ...], kwargs: Any) -> bool:
+    """Whether `func` is no kernel itself but made of others, as `aten.linear` is.
+
+    In inference mode these arrive here whole; elsewhere autograd has split them before. Taken
+    apart are only calls in which nobody else (a subclass, another mode) could see a difference.
+    """
+    if not isinstance(func, torch._ops.OpOverload) or torch._C._len_torch_dispatch_stack():
+        return False
+    if not torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        return False
+    given = list(tensors_in((args, kwargs)))
+    devices = {tensor.device.type for tensor in given}
+    backend = _BACKENDS.get(devices.pop()) if len(devices) == 1 else None
+    return (
+        backend is not None
+        and not func.has_kernel_for_dispatch_key(backend)
+        and all(map(_is_plain, given))
+    )
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return (
+        type(tensor) in _PLAIN_TYPES
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and not tensor.is_quantized
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
+class _StorageRef(weakref.ref[torch.UntypedStorage]):
+    """A weak reference that remembers how large the storage was when last seen."""
+
+    __slots__ = ("nbytes",)
+    nbytes: int
+
+
+class _Memory:
+    """The storages that kernels were given or made, none of them kept alive.
+
+    Torch keeps one Python object per storage, which dies with the memory itself, also where
+    only C++ held it last (a saved tensor). Memory that no storage tells of is not counted: a
+    kernel's scratch space, sparse and nested tensors, tensors that stand for others.
+    """
+
+    def __init__(self) -> None:
+        self._refs: dict[int, _StorageRef] = {}
+        self._dead: list[Any] = []  # references that lost their storage since last asked
+
+    def sizes(self, value: Any) -> dict[int, int]:
+        """Address -> bytes of the storages of all tensors in `value`, watched from now on."""
+        found: dict[int, int] = {}
+        for tensor in tensors_in(value):
+            storage = _storage(tensor)
+            if storage is not None and storage._cdata not in found:
+                found[storage._cdata] = storage.nbytes()
+                self._watch(storage)
+        return found
+
+    def grown(self, before: dict[int, int], result: Any) -> int:
+        """Bytes that the tensors in `result` hold and the storages of `before` did not."""
+        sizes = self.sizes(result)
+        return sum(max(size - before.get(key, 0), 0) for key, size in sizes.items())
+
+    def freed(self) -> int:
+        """Bytes freed since the last call."""
+        dead = self._dead[:]  # storages can die at any time: take out what was looked at
+        del self._dead[: len(dead)]
+        return sum(ref.nbytes for ref in dead)
+
+    def _watch(self, storage: torch.UntypedStorage) -> None:
+        ref = self._refs.get(storage._cdata)
+        if ref is None or ref() is None:  # the address may have been freed and reused
+            ref = self._refs[storage._cdata] = _StorageRef(storage, self._dead.append)
+        ref.nbytes = storage.nbytes()
+
+
+def _storage(tensor: torch.Tensor) -> torch.UntypedStorage | None:
+    """The memory behind `tensor`; None where there is none of its own."""
+    stands_for_others = type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    if stands_for_others or tensor.is_meta:
+        return None
+    try:
+        return tensor.untyped_storage()
+    except (RuntimeError, NotImplementedError):
+        return None  # sparse, nested and wrapped tensors

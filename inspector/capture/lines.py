@@ -1,22 +1,20 @@
-"""How often each line of the user's own functions ran.
+"""How often each line of the user's own functions ran, and which way its branches went.
 
-Uses `sys.settrace`, on this thread, and only inside functions of user files: other functions
-pay one call of a function that declines. A tracer that is already there (a debugger,
-coverage) is left alone; the recording then says that lines were not counted.
+On this thread, and only inside functions of user files. `monitoring` counts from Python 3.12
+on, `tracing` below; `branches` makes sense of what they counted.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, TracebackType
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import FrameType, TracebackType
 
+from inspector.capture.branches import line_branches, line_counts
+from inspector.capture.monitoring import LineMonitor, available
 from inspector.capture.tape import Tape
-
-LocalTrace = Callable[[FrameType, str, Any], Any]
+from inspector.capture.tracing import LineTracer
+from inspector.records import LineBranch
 
 
 class LineRecorder:
@@ -31,21 +29,19 @@ class LineRecorder:
     def __init__(self, tape: Tape, here: FrameType | None = None) -> None:
         self._tape = tape
         self._here = here
-        self._local: dict[CodeType, LocalTrace] = {}
-        self._counts: dict[CodeType, Counter[int]] = {}
-        self._installed = False
+        counter = LineMonitor if available() else LineTracer
+        self._counter: LineMonitor | LineTracer = counter(tape.positions.is_user)
 
     def __enter__(self) -> LineRecorder:
-        if sys.gettrace() is not None:
+        if self._counter.start(self._here) is False:
             self._tape.note(
-                "Lines were not counted: another tracer (a debugger or coverage) is installed."
+                "Lines were not counted: debuggers and profilers use all tools that "
+                "sys.monitoring has room for."
             )
-            return self
-        self._installed = True
-        here = self._here
-        if here is not None and here.f_trace is None and self._tape.positions.is_user(here.f_code):
-            here.f_trace = self._local_for(here.f_code)
-        sys.settrace(self._global)
+        self._here = None
+        if isinstance(self._counter, LineTracer):
+            self._tape.tracer = self._counter
+        _running.append(self)
         return self
 
     def __exit__(
@@ -54,47 +50,33 @@ class LineRecorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._installed:
-            return
-        if sys.gettrace() == self._global:
-            sys.settrace(None)
-        if self._here is not None and self._here.f_trace in self._local.values():
-            self._here.f_trace = None
-        self._here = None
+        self._tape.tracer = None
+        if self in _running:  # not in a forked child, where it was taken away before
+            _running.remove(self)
+            self._counter.stop()
+        if self._counter.interrupted:
+            self._tape.note(
+                "Lines were counted only until the program set a tracer of its own, or took "
+                "one away, with sys.settrace."
+            )
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Not tracing for a while."""
-        ours = self._installed and sys.gettrace() == self._global
-        if ours:
-            sys.settrace(None)
-        try:
-            yield
-        finally:
-            if ours:
-                sys.settrace(self._global)
+    def paused(self) -> AbstractContextManager[None]:
+        """Not counting for a while."""
+        return self._counter.paused()
 
     def counts(self) -> dict[str, dict[int, int]]:
         """File -> line -> how often it ran."""
-        merged: dict[str, Counter[int]] = {}
-        for code, lines in self._counts.items():
-            merged.setdefault(code.co_filename, Counter()).update(lines)
-        return {file: dict(sorted(lines.items())) for file, lines in sorted(merged.items())}
+        return line_counts(self._counter.flows)
 
-    def _global(self, frame: FrameType, event: str, arg: Any) -> LocalTrace | None:
-        code = frame.f_code
-        known = self._local.get(code)
-        if known is not None:
-            return known
-        return self._local_for(code) if self._tape.positions.is_user(code) else None
+    def branches(self, texts: Mapping[str, str]) -> tuple[LineBranch, ...]:
+        """Which way each branching statement went; `texts` are the files' texts."""
+        return line_branches(self._counter.flows, texts)
 
-    def _local_for(self, code: CodeType) -> LocalTrace:
-        counts = self._counts.setdefault(code, Counter())
 
-        def local(frame: FrameType, event: str, arg: Any) -> LocalTrace:
-            if event == "line":
-                counts[frame.f_lineno] += 1
-            return local
+_running: list[LineRecorder] = []
 
-        self._local[code] = local
-        return local
+
+def stop_counting() -> None:
+    """Take the counting away in a forked child; a debugger or coverage stays, as in any child."""
+    while _running:
+        _running.pop()._counter.stop()

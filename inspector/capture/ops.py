@@ -13,11 +13,9 @@ import torch
 
 from inspector.capture.arguments import render, tensors_in
 from inspector.capture.calls import CallKind, CallTable, plain_name
-from inspector.capture.tape import Argument, RawDecision, RawOp, Tape
+from inspector.capture.tape import Argument, RawDecision, RawOp, Tape, Unheard
 
 _next_sequence: Callable[[], int] = torch._C._autograd._get_sequence_nr
-# Our own reads of `.shape` and the like must reach neither a subclass nor a mode of the user.
-_unheard = torch._C.DisableTorchFunction
 
 _VALUE_TYPES = (bool, int, float, complex, str, list, numpy.ndarray)
 _LIST_LIMIT = 16
@@ -77,7 +75,7 @@ class OpRecorder:
         """Put a new op on the tape: (its number, its row, the tensors it was given)."""
         tape = self._tape
         top = tape.open_call(frame) if tape.leaving else tape.top
-        with _unheard():
+        with Unheard(tape.tracer):
             given = [*tensors_in(args), *tensors_in(kwargs), *held]
             inputs = tuple(map(tape.tensors.see, given))
             row = RawOp(func, inputs, (), top, tape.site(frame), tape.phase)
@@ -96,7 +94,7 @@ class OpRecorder:
     def end(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         """Note what the op wrote, made and told; take it back if it did nothing of that."""
         try:
-            with _unheard():
+            with Unheard(self._tape.tracer):
                 self._note_result(number, row, given, result)
         except Exception as error:  # as above
             self._tape.broken(error)

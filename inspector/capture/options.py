@@ -13,7 +13,8 @@ class CaptureOptions:
     Args:
         values: "none" keeps shapes only; "stats" a `TensorSummary` of each tensor; "full"
             also the arrays themselves, within `value_budget_mb`.
-        kernels: record the ATen calls below each op (a `TorchDispatchMode`; slower).
+        kernels: record the ATen calls below each op and autograd node, with their FLOPs and
+            the memory they allocate and free (a `TorchDispatchMode`; slower).
         lines: count how often each line of the user's own functions ran.
         backward: record the autograd nodes that run in backward passes.
         max_ops: stop recording, not the program, after this many ops.

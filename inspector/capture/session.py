@@ -22,7 +22,7 @@ from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
 from inspector.capture.gates import gates
 from inspector.capture.kernels import KernelRecorder
-from inspector.capture.lines import LineRecorder
+from inspector.capture.lines import LineRecorder, stop_counting
 from inspector.capture.modules import ModuleRecorder
 from inspector.capture.ops import OpRecorder
 from inspector.capture.options import CaptureOptions
@@ -42,7 +42,7 @@ def _in_forked_child() -> None:
     global _active
     while _tapes:
         _tapes.pop().full = True
-        sys.settrace(None)
+    stop_counting()
     _active = threading.Lock()
 
 
@@ -169,9 +169,8 @@ class Session:
             "values": tape.options.values,
             **self.meta,
         }
-        lines = self._lines.counts() if self._lines is not None else {}
         self._recording = Assembler(tape, self._modules.roots).recording(
-            lines=lines, error=error, meta=meta, inputs=self.inputs, output=self.output
+            lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
         )
         # Nothing of the run may stay alive through a session object that is kept.
         self._tape = Tape(tape.options)

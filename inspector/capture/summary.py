@@ -6,9 +6,8 @@ random numbers, creates no autograd nodes and changes no version counter.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
+from typing import Any
 
 import numpy
 import torch
@@ -19,6 +18,9 @@ from inspector.records import TensorSummary
 
 BINS = 16
 SAMPLE = 8
+FEW = 16
+"""Up to this many values are summarised in plain Python: 12 µs instead of 60."""
+
 HISTOGRAM_LIMIT = 1 << 18
 """Above this many elements the histogram counts an evenly strided subset."""
 
@@ -34,15 +36,29 @@ _CODES = {
 """The names that NumPy gives to torch's dtypes."""
 
 
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """A context in which our own tensor reads are invisible to autograd and to modes."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch._C.DisableTorchFunction())
-        stack.enter_context(torch.no_grad())
+class undisturbed:
+    """A context in which our own tensor reads are invisible to autograd and to modes.
+
+    A plain class, entered for each tensor: an ExitStack of contexts costs five times as much.
+    """
+
+    __slots__ = ("_function", "_grad", "_modes")
+
+    def __enter__(self) -> None:
+        self._function = torch._C.DisableTorchFunction()
+        self._function.__enter__()
+        self._grad = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+        self._modes: Any = None
         if torch._C._len_torch_dispatch_stack():
-            stack.enter_context(_disable_current_modes())
-        yield
+            self._modes = _disable_current_modes()
+            self._modes.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        if self._modes is not None:
+            self._modes.__exit__(*error)
+        torch._C._set_grad_enabled(self._grad)
+        self._function.__exit__(None, None, None)
 
 
 def readable(tensor: torch.Tensor) -> bool:
@@ -72,14 +88,19 @@ def to_array(tensor: torch.Tensor) -> numpy.ndarray | None:
         return None
     with undisturbed():
         try:
-            plain = tensor.detach()
-            if plain.is_quantized:
-                plain = plain.dequantize()
-            if plain.is_floating_point() and plain.dtype not in _FLOATS:
-                plain = plain.float()
-            return numpy.asarray(_Memory(plain.resolve_conj().resolve_neg().cpu()))
+            return numpy.asarray(_Memory(_plain(tensor)))
         except (RuntimeError, TypeError, KeyError):
             return None  # a dtype or backend without a NumPy form: shape and dtype remain
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """The values on the CPU, of a dtype that NumPy knows, without lazy bits."""
+    plain = tensor.detach()
+    if plain.is_quantized:
+        plain = plain.dequantize()
+    if plain.is_floating_point() and plain.dtype not in _FLOATS:
+        plain = plain.float()
+    return plain.resolve_conj().resolve_neg().cpu()
 
 
 class _Memory:
@@ -102,8 +123,40 @@ class _Memory:
 
 def summarise(tensor: torch.Tensor) -> TensorSummary | None:
     """Statistics of `tensor`, or None where its values can't be read."""
+    if 0 < tensor.numel() <= FEW and readable(tensor):
+        with undisturbed():
+            try:
+                return _summarise_few(_plain(tensor).reshape(-1).tolist())
+            except (RuntimeError, TypeError):
+                return None  # a dtype or backend that gives no Python numbers
+            except OverflowError:
+                pass  # sums beyond the largest float: NumPy says inf
     array = to_array(tensor)
     return None if array is None else summarise_array(array)
+
+
+def _summarise_few(values: list[Any]) -> TensorSummary:
+    """The same as `summarise_array` for a handful of values, where NumPy's calls cost most."""
+    numbers = [abs(value) if isinstance(value, complex) else float(value) for value in values]
+    size = len(numbers)
+    zeros = numbers.count(0.0)
+    sample = tuple(numbers[:SAMPLE])
+    finite = [value for value in numbers if math.isfinite(value)]
+    nans = sum(value != value for value in numbers)
+    infs = size - nans - len(finite)
+    if not finite:
+        return TensorSummary(size, None, None, None, None, nans, infs, zeros / size, (), sample)
+    low, high = min(finite), max(finite)
+    mean = math.fsum(finite) / len(finite)
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in finite) / len(finite))
+    bins = [0] * BINS
+    span = high - low
+    if not 0 < span < math.inf:
+        bins = [len(finite)]
+    else:
+        for value in finite:
+            bins[min(int((value - low) / span * BINS), BINS - 1)] += 1
+    return TensorSummary(size, low, high, mean, std, nans, infs, zeros / size, tuple(bins), sample)
 
 
 def summarise_array(array: numpy.ndarray) -> TensorSummary:

@@ -15,7 +15,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from inspector.capture.options import CaptureOptions
-from inspector.capture.summary import summarise_array, to_array
+from inspector.capture.summary import summarise, summarise_array, to_array
 from inspector.records import TensorSummary
 
 NO_VERSION = -1
@@ -198,15 +198,16 @@ class TensorTable:
     def _read(self, tensor: torch.Tensor, number: int) -> TensorSummary | None:
         if self._options.values == "none":
             return None
+        if self._options.values == "stats":
+            return summarise(tensor)
         array = to_array(tensor)
         if array is None:
             return None
-        if self._options.values == "full":
-            if array.nbytes <= self._budget:
-                self._budget -= array.nbytes
-                self.values[number] = array.copy()
-            else:
-                self.budget_spent = True
+        if array.nbytes <= self._budget:
+            self._budget -= array.nbytes
+            self.values[number] = array.copy()
+        else:
+            self.budget_spent = True
         return summarise_array(array)
 
     def _link_storage(

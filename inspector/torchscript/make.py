@@ -61,8 +61,8 @@ def _forget_failures() -> None:
     and the real reason would be lost.
     """
     store = torch.jit._recursive.concrete_type_store
-    for types in store.type_store.values():
-        types[:] = [known for known in types if known in store.methods_compiled]
+    for known_types in store.type_store.values():
+        known_types[:] = [known for known in known_types if known in store.methods_compiled]
 
 
 def trace(model: Any, *args: Any, **kwargs: Any) -> StaticGraph:
