@@ -483,10 +483,10 @@ def test_kernels_are_listed_below_each_op() -> None:
 def test_an_error_of_the_recorder_does_not_reach_the_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fails(array: numpy.ndarray) -> None:
+    def fails(tensor: torch.Tensor) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("inspector.capture.tensors.summarise_array", fails)
+    monkeypatch.setattr("inspector.capture.tensors.summarise", fails)
     output: list[torch.Tensor] = []
     recording = ops_of(lambda: output.append(torch.ones(2) + 1))
     assert output[0].tolist() == [2.0, 2.0]

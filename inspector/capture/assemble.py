@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -51,6 +51,8 @@ class Assembler:
             self._first_values.setdefault(raw.object, i)
         self._node_ends = [row.end_node for row in tape.ops]
         self._stacks: dict[Site, tuple[Source, ...]] = {}
+        self._call_sites: dict[Site, Source | None] = {}
+        self._names: dict[Callable[..., Any], tuple[str, str]] = {}
 
     def recording(
         self,
@@ -94,18 +96,19 @@ class Assembler:
 
     def _op(self, number: int, row: RawOp) -> Op:
         stack = self._stack(row.site)
-        call_site = self._tape.positions.call_site(row.site)
+        call_site = self._call_site(row.site)
+        name, function = self._names_of(row.func)
         return Op(
             id=number,
-            name=plain_name(row.func),
-            function=qualified_name(row.func),
+            name=name,
+            function=function,
             inputs=row.inputs,
             outputs=row.outputs,
             module_call=row.module_call,
             source=stack[0] if stack else call_site,
             stack=stack,
             duration_us=row.duration_ns / 1000,
-            kernels=tuple(row.kernels),
+            kernels=tuple(row.kernels or ()),
             arguments=_join(row.arguments),
             call_site=call_site,
             overwrites=row.overwrites,
@@ -127,6 +130,18 @@ class Assembler:
         for i, (op, tensor, value, kind) in enumerate(sorted(noted, key=itemgetter(0))):
             yield Decision(i, op, tensor, value, kind, ops[op].source)
 
+    def _names_of(self, func: Callable[..., Any]) -> tuple[str, str]:
+        """Plain and qualified name; asking torch takes 20 us, so each function is asked once."""
+        known = self._names.get(func)
+        if known is None:
+            known = self._names[func] = plain_name(func), qualified_name(func)
+        return known
+
+    def _call_site(self, site: Site) -> Source | None:
+        if site not in self._call_sites:
+            self._call_sites[site] = self._tape.positions.call_site(site)
+        return self._call_sites[site]
+
     def _stack(self, site: Site) -> tuple[Source, ...]:
         known = self._stacks.get(site)
         if known is None:
@@ -135,7 +150,7 @@ class Assembler:
 
     def _source(self, site: Site) -> Source | None:
         stack = self._stack(site)
-        return stack[0] if stack else self._tape.positions.call_site(site)
+        return stack[0] if stack else self._call_site(site)
 
     def _user_source(self, site: Site) -> Source | None:
         stack = self._stack(site)

@@ -18,6 +18,7 @@ from inspector.capture.tape import Argument, RawDecision, RawOp, Tape, Unheard
 _next_sequence: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 _VALUE_TYPES = (bool, int, float, complex, str, list, numpy.ndarray)
+_NUMBERS = frozenset((bool, int, float, type(None)))
 _LIST_LIMIT = 16
 _INPLACE_OPERATORS = frozenset(
     f"__i{name}__"
@@ -76,10 +77,12 @@ class OpRecorder:
         tape = self._tape
         top = tape.open_call(frame) if tape.leaving else tape.top
         with Unheard(tape.tracer):
-            given = [*tensors_in(args), *tensors_in(kwargs), *held]
+            given, arguments = _taken(args, kwargs, tape.tensors.see)
+            given += held
             inputs = tuple(map(tape.tensors.see, given))
-            row = RawOp(func, inputs, (), top, tape.site(frame), tape.phase)
-            row.arguments = tuple(_arguments(args, kwargs, tape))
+            row = RawOp(func, inputs, arguments, top, tape.site(frame), tape.phase)
+        if tape.options.kernels:
+            row.kernels = []
         number = len(tape.ops)
         tape.ops.append(row)
         tape.running = row
@@ -102,8 +105,11 @@ class OpRecorder:
     def _note_result(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         tape = self._tape
         written, overwrites = self._note_writes(number, row, given, result)
-        outputs = [tape.tensors.made(tensor, number, row.inputs) for tensor in _results(result)]
-        row.outputs = tuple(dict.fromkeys(outputs + written))
+        if type(result) is torch.Tensor and not written:
+            row.outputs = (tape.tensors.made(result, number, row.inputs),)
+        else:
+            outputs = [tape.tensors.made(t, number, row.inputs) for t in _results(result)]
+            row.outputs = tuple(dict.fromkeys(outputs + written))
         row.overwrites = overwrites
         if row.outputs:
             if number + 1 >= tape.options.max_ops:
@@ -168,12 +174,26 @@ class OpRecorder:
         self._tape.decisions.append(RawDecision(number, tensor, value, kind))
 
 
-def _arguments(args: tuple[Any, ...], kwargs: dict[str, Any], tape: Tape) -> Iterator[Argument]:
-    see = tape.tensors.see
+def _taken(
+    args: tuple[Any, ...], kwargs: dict[str, Any], see: Callable[[torch.Tensor], int]
+) -> tuple[list[torch.Tensor], tuple[Argument, ...]]:
+    """The tensors among the arguments, and the arguments as they read."""
+    given: list[torch.Tensor] = []
+    texts: list[Argument] = []
     for value in args:
-        yield see(value) if isinstance(value, torch.Tensor) else render(value, see)
+        if isinstance(value, torch.Tensor):
+            given.append(value)
+            texts.append(see(value))
+        elif type(value) in _NUMBERS:
+            texts.append(repr(value))
+        else:
+            given += tensors_in(value)
+            texts.append(render(value, see))
     for name, value in kwargs.items():
-        yield f"{name}={render(value, see)}"
+        if type(value) not in _NUMBERS:
+            given += tensors_in(value)
+        texts.append(f"{name}={render(value, see)}")
+    return given, tuple(texts)
 
 
 def _results(result: Any) -> Iterator[torch.Tensor]:

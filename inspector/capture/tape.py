@@ -36,7 +36,7 @@ class RawOp:
     duration_ns: int = 0
     first_node: int = 0  # the op's autograd nodes have sequence numbers first_node ...
     end_node: int = 0  # ... up to, not including, end_node
-    kernels: list[Kernel] = field(default_factory=list)
+    kernels: list[Kernel] | None = None  # only when kernels are recorded
 
 
 @dataclass(slots=True)

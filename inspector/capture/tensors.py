@@ -68,7 +68,10 @@ class _Live:
 
 def version_of(tensor: torch.Tensor) -> int:
     """The version counter; `NO_VERSION` for inference tensors, which keep none."""
-    return NO_VERSION if tensor.is_inference() else tensor._version
+    try:
+        return tensor._version
+    except RuntimeError:
+        return NO_VERSION
 
 
 class TensorTable:
@@ -147,16 +150,12 @@ class TensorTable:
     ) -> int:
         ref = weakref.ref(tensor)
         number = len(self.raw)
+        version = version_of(tensor)
         storage, alias = self._link_storage(tensor, ref, number, inputs)
         self._live[id(tensor)] = _Live(
-            ref,
-            self._objects,
-            number,
-            version_of(tensor),
-            storage,
-            storage.writes if storage else 0,
+            ref, self._objects, number, version, storage, storage.writes if storage else 0
         )
-        self._append(tensor, self._objects, storage, alias, producer)
+        self._append(tensor, self._objects, storage, alias, producer, version)
         self._objects += 1
         return number
 
@@ -168,8 +167,9 @@ class TensorTable:
             storage, _ = self._link_storage(tensor, live.ref, number, None)
         if storage is not None:
             storage.tensor = number
-        self._append(tensor, live.object, storage, live.tensor, producer)
-        live.tensor, live.version = number, version_of(tensor)
+        version = version_of(tensor)
+        self._append(tensor, live.object, storage, live.tensor, producer, version)
+        live.tensor, live.version = number, version
         live.storage, live.writes = storage, storage.writes if storage else 0
         return number
 
@@ -180,24 +180,28 @@ class TensorTable:
         storage: _Storage | None,
         alias: int | None,
         producer: int | None,
+        version: int,
     ) -> None:
         # Nested tensors have no one shape, uninitialized parameters none yet.
-        sized = not (tensor.is_nested or is_lazy(tensor))
+        plain = type(tensor) is torch.Tensor and not tensor.is_nested
+        sized = plain or not (tensor.is_nested or is_lazy(tensor))
         shape = tuple(map(int, tensor.shape)) if sized else ()
         nbytes = tensor.element_size() * tensor.numel() if sized else 0
+        requires_grad = tensor.requires_grad
+        summary = None
+        if self._options.values != "none":
+            summary = self._read(tensor, len(self.raw))
         self.raw.append(
             RawTensor(
                 object_number, shape, tensor.dtype, tensor.device,
-                tensor.requires_grad, tensor.is_leaf, version_of(tensor),
+                requires_grad, tensor.is_leaf, version,
                 storage.number if storage else None, alias, producer,
-                tensor.layout, nbytes, self._read(tensor, len(self.raw)),
-                _sequence_of(tensor), tensor.output_nr,
+                tensor.layout, nbytes, summary,
+                _sequence_of(tensor) if requires_grad else None, tensor.output_nr,
             )
         )  # fmt: skip
 
     def _read(self, tensor: torch.Tensor, number: int) -> TensorSummary | None:
-        if self._options.values == "none":
-            return None
         if self._options.values == "stats":
             return summarise(tensor)
         array = to_array(tensor)
