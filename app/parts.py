@@ -149,7 +149,7 @@ def _parameter_rows(recording: Recording) -> Iterable[Row]:
         yield {
             "name": " = ".join(info.names),
             "kind": info.kind,
-            "shape": "×".join(map(str, info.shape)) or "scalar",
+            "shape": words.dimensions(info.shape),
             "dtype": info.dtype,
             "used": info.tensor is not None,
             "requires grad": info.requires_grad,

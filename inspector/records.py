@@ -300,6 +300,13 @@ class Recording:
     values: Mapping[int, numpy.ndarray] = field(default_factory=dict)
     branches: tuple[LineBranch, ...] = ()
 
+    def __repr__(self) -> str:
+        failed = "" if self.failure is None else f", failed with {self.failure.type}"
+        return (
+            f"<Recording of {self.meta.get('model', 'a block of code')}: {len(self.ops)} ops, "
+            f"{len(self.module_calls)} module calls, {len(self.grad_nodes)} autograd nodes{failed}>"
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording to one file; see `inspector.store`."""
         from inspector.store import save
@@ -364,6 +371,9 @@ class StaticGraph:
     block_inputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
     block_outputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
     name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<StaticGraph of {self.name}: {self.kind}, {len(self.nodes)} nodes>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from inspector.capture.calls import plain_name, qualified_name
 from inspector.capture.failure import failure_of
-from inspector.capture.frames import Site
+from inspector.capture.frames import Site, is_installed
 from inspector.capture.lines import LineRecorder
 from inspector.capture.names import variables
 from inspector.capture.tape import Argument, RawOp, Tape
@@ -74,6 +74,7 @@ class Assembler:
         steps = tuple(self._steps(names))
         counts = {} if lines is None else lines.counts()
         sources = self._sources(ops, steps, failure, counts)
+        counts = {file: found for file, found in counts.items() if file in sources}
         assigned = variables(ops, tape.tensors.raw, module_calls, sources, kept=output)
         return Recording(
             ops=ops,
@@ -291,7 +292,10 @@ class Assembler:
         lines: Mapping[str, Any],
     ) -> dict[str, str]:
         files = {source.file for op in ops for source in (op.source, *op.stack) if source}
-        files |= {step.source.file for step in steps if step.source} | set(lines)
+        files |= {step.source.file for step in steps if step.source}
+        # Of installed packages only those that ran an op belong to the run; others were
+        # imported on the way, hundreds of files at times.
+        files |= {file for file in lines if not is_installed(file)}
         if failure is not None and failure.source is not None:
             files.add(failure.source.file)
         texts = {file: "".join(linecache.getlines(file)) for file in sorted(files)}

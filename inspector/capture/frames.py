@@ -60,6 +60,11 @@ def is_user_file(filename: str) -> bool:
     return not path.startswith(_STDLIB) or path.startswith(_SITE_PACKAGES)
 
 
+def is_installed(filename: str) -> bool:
+    """True for files of packages that were installed, not written here."""
+    return os.path.realpath(filename).startswith(_SITE_PACKAGES)
+
+
 class PositionTable:
     """Numbers code objects while running; resolves positions afterwards."""
 

@@ -41,11 +41,16 @@ def record(
         The recording. An exception in the run does not escape: it is `recording.failure`.
 
     Raises:
-        CaptureError: another recording is running, or `model` can't be called.
+        CaptureError: another recording is running, `model` can't be called, or `loss` is
+            none of the above.
     """
     if not callable(model):
         raise CaptureError(
             f"record() needs a module or a function to call, not {type(model).__name__}."
+        )
+    if loss is not None and loss not in ("sum", "mean") and not callable(loss):
+        raise CaptureError(
+            f'loss must be None, "sum", "mean" or a function of the output, not {loss!r}.'
         )
     root = model if isinstance(model, nn.Module) else None
     session = Session(options or CaptureOptions(), root)

@@ -128,6 +128,7 @@ class Session:
     def _installed(self, here: FrameType | None) -> Iterator[None]:
         tape = self._tape
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_room_for_frames())
             steps = stack.enter_context(StepRecorder(tape))
             stack.enter_context(self._modules)
             kernels = KernelRecorder(tape) if tape.options.kernels else None
@@ -176,6 +177,22 @@ class Session:
         self._tape = Tape(tape.options)
         self._modules = ModuleRecorder(self._tape, None)
         self._lines = None
+
+
+@contextlib.contextmanager
+def _room_for_frames() -> Iterator[None]:
+    """A deeper recursion limit: torch's hooks put one frame more on the stack per module.
+
+    Without it, modules nested 200 deep would run alone and fail in a recording.
+    """
+    before = sys.getrecursionlimit()
+    raised = 2 * before
+    sys.setrecursionlimit(raised)
+    try:
+        yield
+    finally:
+        if sys.getrecursionlimit() == raised:  # else the program has set its own
+            sys.setrecursionlimit(before)
 
 
 @contextlib.contextmanager

@@ -277,7 +277,8 @@ class Cards:
     def tensor(self, tensor: TensorInfo, role: str) -> Card:
         """One tensor with its statistics."""
         card = stats(tensor.summary)
-        name = f"%{tensor.id}" + (f" {tensor.name}" if tensor.name else "")
+        called = tensor.name or tensor.variable
+        name = f"%{tensor.id}" + (f" {called}" if called else "")
         card.update(
             role=role,
             name=name,

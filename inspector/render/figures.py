@@ -16,7 +16,7 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
         theme: "light" or "dark".
 
     Returns:
-        A bar chart; parameters without a gradient have no bar. None when none has one.
+        Dots on a log axis; parameters without a gradient have none. None when none has one.
     """
     found = [info for info in recording.parameters if info.kind == "parameter"]
     heights = [_largest(info.grad.min, info.grad.max) if info.grad else None for info in found]
@@ -24,10 +24,11 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
         return None
     colours = palette(theme)
     figure = go.Figure(
-        go.Bar(
+        go.Scatter(
             x=[info.name for info in found],
             y=heights,
-            marker_color=colours["grad-stroke"],
+            mode="markers",  # bars have no foot on a log axis
+            marker={"color": colours["grad-stroke"], "size": 11},
             hovertemplate="%{x}<br>largest |gradient| %{y:.3g}<extra></extra>",
         )
     )
@@ -35,7 +36,7 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
         height=320,
         margin={"l": 60, "r": 10, "t": 30, "b": 10},
         title={"text": "Largest |gradient| per parameter", "font": {"size": 14}},
-        yaxis={"type": "log", "exponentformat": "power", "dtick": "D2"},
+        yaxis={"type": "log", "exponentformat": "power", "dtick": "D1"},
         xaxis={"type": "category", "automargin": True},
         showlegend=False,
     )
@@ -45,4 +46,4 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
 def _largest(low: float | None, high: float | None) -> float | None:
     ends = [abs(value) for value in (low, high) if value is not None]
     largest = max(ends, default=0.0)
-    return largest or None  # a log axis has no zero: the bar is left out
+    return largest or None  # a log axis has no zero: the dot is left out

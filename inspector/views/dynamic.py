@@ -47,6 +47,7 @@ class _DynamicView:
         for op in self._recording.ops:
             self._add_inputs(op)
         self._add_control()
+        self._add_steps()
         self._add_outputs()
         self._fold()
         hidden = sum(len(ops) for ops in self._folded.values())
@@ -123,15 +124,17 @@ class _DynamicView:
         parameters: list[TensorInfo] = []
         for number in dict.fromkeys(op.inputs):
             tensor = self._recording.tensors[number]
+            uses = op.inputs.count(number)
+            label = words.carried(tensor) + (f" (×{uses})" if uses > 1 else "")
             if tensor.producer is not None:
                 if tensor.producer != op.id:
                     source = self._where[tensor.producer][0]
-                    self._edge(source, self._where[op.id][0], words.shape(tensor))
+                    self._edge(source, self._where[op.id][0], label)
             elif tensor.name is not None:
                 parameters.append(tensor)
             else:
                 source = self._outside(tensor, self._where[op.id], (op.id,))
-                self._edge(source, self._where[op.id][0], words.shape(tensor))
+                self._edge(source, self._where[op.id][0], label)
         drawn, box = self._where[op.id]
         if parameters and drawn == f"op:{op.id}":
             self._add_parameters(op, parameters, box)
@@ -188,6 +191,18 @@ class _DynamicView:
             following = number + 1
             if following < len(ops) and following not in self._decisions:
                 self._edge(self._where[number][0], self._where[following][0], "", "control")
+
+    def _add_steps(self) -> None:
+        """From the loss, whose backward pass made the gradients, to the step that used them."""
+        loss: int | None = None
+        for step in self._recording.steps:
+            if step.kind == "backward" and step.first_op > 0:
+                loss = step.first_op - 1
+            elif (
+                step.kind == "optimizer_step" and loss is not None and step.first_op < step.last_op
+            ):
+                target = self._where[step.first_op][0]
+                self._edge(self._where[loss][0], target, "backward", "control")
 
     def _add_outputs(self) -> None:
         for number in dict.fromkeys(self._recording.output):

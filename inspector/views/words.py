@@ -13,6 +13,11 @@ def shape(tensor: TensorInfo) -> str:
     return size if tensor.dtype == _COMMON_DTYPE else f"{size} {tensor.dtype}"
 
 
+def carried(tensor: TensorInfo) -> str:
+    """What an edge says: the shape, after the variable that the code calls the tensor by."""
+    return f"{tensor.variable} {shape(tensor)}" if tensor.variable else shape(tensor)
+
+
 def dimensions(shape: tuple[int, ...]) -> str:
     """As in "2×3", "[3]", "scalar": a lone number would not read as a shape."""
     if len(shape) == 1:

@@ -73,6 +73,8 @@ class TextPane {
     this.note.textContent = [this.spec.files.length < 2 ? file.name : "", this.spec.note].filter(Boolean).join(" · ");
     this.note.title = path;
     this.fill(file.lines, (text, index) => this.sourceRow(file, text, index + (file.first || 1)));
+    const begin = this.scroller.querySelector(".wb-line.wb-executed"); // not the licence at the top
+    if (begin) this.scroller.scrollTop = begin.offsetTop - 3 * begin.offsetHeight;
   }
 
   fill(lines, makeRow) {
