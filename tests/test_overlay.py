@@ -633,3 +633,20 @@ def test_random_programs_run_as_often_as_python_counts(seed: int, tmp_path) -> N
                     # An unreachable statement has no node; what follows a return may have two.
                     assert None not in ran
                     assert sum(ran) == counted[line] or not ran
+
+
+class _ReckonsWithSizes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.shape[0] + 2
+        return x.reshape(rows - 2, -1) + torch.ones(rows * 2).sum()
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_arithmetic_on_sizes_is_no_divergence() -> None:
+    # The trace has aten::add for `x.shape[0] + 2`; in Python that is an addition of integers.
+    x = torch.ones(3, 4)
+    static, recording = trace(_ReckonsWithSizes(), x), record(_ReckonsWithSizes(), x)
+    assert any(node.kind == "prim::NumToTensor" for node in static.nodes)
+    found = overlay(static, recording)
+    assert found.first_divergence is None
+    assert set(found.executions.values()) == {1}

@@ -30,6 +30,7 @@ from inspector.records import (
     Failure,
     GradNode,
     Kernel,
+    LineBranch,
     ModuleCall,
     Op,
     ParameterInfo,
@@ -182,12 +183,12 @@ def every_field() -> Recording:
     """One record of each kind or two, with no field at its default."""
     first = TensorInfo(
         0, (2, 3), "float32", "cpu", True, True, "weight", None, 1, SUMMARY, None, 0,
-        "sparse_coo", 24, SUMMARY,
+        "sparse_coo", 24, SUMMARY, "h",
     )  # fmt: skip
     second = replace(first, id=1, alias_of=0, producer=0)
     op = Op(
         0, "add_", "torch.Tensor.add_", (0,), (1,), 0, SOURCE, (SOURCE, replace(SOURCE, line=9)),
-        1.5, (Kernel("aten.add_.Tensor", 0.75),), "%0, 1", replace(SOURCE, line=7), (0,),
+        1.5, (Kernel("aten.add_.Tensor", 0.75, 12, 24, 8),), "%0, 1", replace(SOURCE, line=7), (0,),
         "backward",
     )  # fmt: skip
     return Recording(
@@ -201,7 +202,7 @@ def every_field() -> Recording:
         grad_nodes=(
             GradNode(
                 0, "AccumulateGrad", 0, "weight", (SUMMARY, None), (None, SUMMARY), 1, True,
-                (0,), 1, 2.5, (Kernel("aten.detach.default", 0.5),),
+                (0,), 1, 2.5, (Kernel("aten.detach.default", 0.5),), True,
             ),
         ),
         parameters=(
@@ -223,6 +224,7 @@ def every_field() -> Recording:
         output=(1,),
         notes=("Lines were not counted.",),
         values={1: numpy.arange(6.0).reshape(2, 3)},
+        branches=(LineBranch("model.py", 3, "if", 2, 1),),
     )  # fmt: skip
 
 
@@ -246,12 +248,16 @@ def test_every_field_of_every_record_survives(tmp_path: Path) -> None:
             recording.ops, list(recording.tensors.values()), recording.module_calls,
             recording.decisions, recording.grad_nodes, recording.parameters, recording.steps,
             (recording.failure,), recording.ops[0].kernels, (SOURCE,), (SUMMARY,),
+            recording.branches,
         )
     }  # fmt: skip
     for kind, record in last.items():
         for field in fields(kind):
             default = field.default
             assert default is MISSING or getattr(record, field.name) != default, (kind, field.name)
+    empty = Recording(ops=(), tensors={})
+    for field in fields(Recording):
+        assert getattr(recording, field.name) != getattr(empty, field.name), field.name
     loaded = load_bytes(saved(recording, tmp_path), "run.inspect")
     assert values_apart(loaded) == values_apart(recording)
 
@@ -310,7 +316,9 @@ SUMMARIES = st.builds(
     sample=st.lists(FLOATS, max_size=4).map(tuple),
 )  # fmt: skip
 MAYBE_SUMMARIES = st.none() | SUMMARIES
-KERNELS = st.lists(st.builds(Kernel, TEXTS, FLOATS), max_size=2).map(tuple)
+KERNELS = st.lists(
+    st.builds(Kernel, TEXTS, FLOATS, st.none() | INTEGERS, INTEGERS, INTEGERS), max_size=2
+).map(tuple)
 
 
 def many(items: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
@@ -342,7 +350,7 @@ def recordings(draw: Callable[..., Any]) -> Recording:
         tensors=dict(enumerate(rows(n_tensors, lambda i: st.builds(
             TensorInfo, st.just(i), many(INTEGERS), TEXTS, TEXTS, st.booleans(), st.booleans(),
             st.none() | TEXTS, below(i), INTEGERS, MAYBE_SUMMARIES, ops, st.none() | INTEGERS,
-            TEXTS, INTEGERS, MAYBE_SUMMARIES,
+            TEXTS, INTEGERS, MAYBE_SUMMARIES, st.none() | TEXTS,
         )))),
         module_calls=rows(n_calls, lambda i: st.builds(
             ModuleCall, st.just(i), TEXTS, TEXTS, below(i), st.booleans(), some(n_ops),
@@ -355,7 +363,7 @@ def recordings(draw: Callable[..., Any]) -> Recording:
         grad_nodes=rows(n_nodes, lambda i: st.builds(
             GradNode, st.just(i), TEXTS, ops, st.none() | TEXTS, many(MAYBE_SUMMARIES),
             many(MAYBE_SUMMARIES), INTEGERS, st.booleans(), some(n_nodes), tensors, FLOATS,
-            KERNELS,
+            KERNELS, st.booleans(),
         )),
         parameters=rows(n_tensors, lambda i: st.builds(
             ParameterInfo, TEXTS, many(TEXTS), TEXTS, many(INTEGERS), TEXTS, st.booleans(),
@@ -376,6 +384,7 @@ def recordings(draw: Callable[..., Any]) -> Recording:
         inputs=draw(some(n_tensors)),
         output=draw(some(n_tensors)),
         notes=draw(many(TEXTS)),
+        branches=draw(many(st.builds(LineBranch, TEXTS, INTEGERS, TEXTS, INTEGERS, INTEGERS))),
     )  # fmt: skip
 
 
@@ -484,6 +493,16 @@ def test_a_missing_column_takes_the_fields_default(tmp_path: Path) -> None:
     assert op == replace(every_field().ops[0], phase="forward", stack=())
 
 
+def test_a_missing_table_is_empty(tmp_path: Path) -> None:
+    source, target = zipfile.ZipFile(io.BytesIO(saved(every_field(), tmp_path))), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for member in source.namelist():
+            if member not in ("branches.arrow", "values.arrow"):
+                archive.writestr(member, source.read(member))
+    loaded = load_bytes(target.getvalue(), "older.inspect")
+    assert loaded == replace(every_field(), branches=(), values={})
+
+
 BROKEN: dict[str, tuple[str, Callable[[pa.Table], pa.Table], str]] = {
     "a needed column is missing": ("ops", lambda t: t.drop_columns(["inputs"]), "inputs"),
     "a column has another type": (
@@ -548,7 +567,7 @@ def test_a_part_that_claims_gigabytes_is_refused_before_unpacking(small_bytes: b
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr("more.arrow", b"")
         archive.getinfo("ops.arrow").file_size = 5 * 2**30
-    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 14 parts"):
+    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 15 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 
@@ -557,7 +576,7 @@ def test_thousands_of_parts_are_refused(small_bytes: bytes) -> None:
     with zipfile.ZipFile(target, "a") as archive:
         for number in range(2000):
             archive.writestr(str(number), b"")
-    with pytest.raises(FileFormatError, match="it claims 2013 parts"):
+    with pytest.raises(FileFormatError, match="it claims 2014 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 

@@ -92,6 +92,7 @@ class _Follower:
     ) -> None:
         self._static = static
         self._lines = recording.lines
+        self._arithmetic = _arithmetic(static)
         self._used: set[int] = set()
         self._nodes: dict[tuple[object, ...], list[IRNode]] = {}
         self._names: dict[Place, set[str]] = {}  # what ran at each place
@@ -167,7 +168,8 @@ class _Follower:
         places = list(_places(node))
         if not places:
             return True
-        if _is_op(node) and node.kind.rpartition("::")[2] not in _SILENT:
+        silent = node.id in self._arithmetic or node.kind.rpartition("::")[2] in _SILENT
+        if _is_op(node) and not silent:
             names = self._names.get(places[0])
             if names is not None:
                 # Its line ran, but the ops there are other nodes: another branch or trip.
@@ -189,6 +191,24 @@ def _places(node: IRNode) -> Iterator[Place]:
 
 def _op_places(op: Op, path: str) -> list[Place]:
     return [(path, site.file, site.line) for site in sites(op)]
+
+
+def _arithmetic(static: StaticGraph) -> set[int]:
+    """Nodes that reckon with sizes: tensors in a trace, plain integers in Python, so no ops."""
+    numbers: set[str] = set()
+    constants: set[str] = set()
+    found: set[int] = set()
+    for node in static.nodes:
+        if node.kind == "prim::Constant":
+            constants.update(node.outputs)
+        elif node.kind == "prim::NumToTensor" or (
+            node.kind.startswith("aten::")
+            and not numbers.isdisjoint(node.inputs)
+            and all(value in numbers or value in constants for value in node.inputs)
+        ):
+            numbers.update(node.outputs)
+            found.add(node.id)
+    return found
 
 
 def _is_op(node: IRNode) -> bool:
