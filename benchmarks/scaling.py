@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contenders import BARE, ours
-from models import Case, elementwise
+from models import elementwise
 
 import inspector
 
@@ -27,20 +27,11 @@ HEADER = (
 )
 
 
-def _chain(size: int) -> Case:
-    """Without an autograd graph. Once Python has read the `grad_fn`s of 100,000 chained nodes,
-    torch 2.13 overflows the C stack when it frees them, with or without a recorder.
-    """
-    case = elementwise(size)
-    case.model.requires_grad_(False)
-    return case
-
-
 def main() -> None:
     """Print one row per level and size."""
     print(HEADER)
     for level, options in LEVELS.items():
-        ours(**options)(_chain(100), False)
+        ours(**options)(elementwise(100), False)
         first = None
         for size in SIZES:
             per_op = _time(options, size) / size * 1e6
@@ -55,7 +46,7 @@ def main() -> None:
 
 
 def _time(options: dict[str, Any], size: int) -> float:
-    case = _chain(size)
+    case = elementwise(size)
     seconds = []
     for _ in range(REPETITIONS[size]):
         gc.collect()
@@ -68,7 +59,7 @@ def _time(options: dict[str, Any], size: int) -> float:
 
 def _weighed(options: dict[str, Any], size: int) -> tuple[inspector.Recording, int]:
     """A recording, and the bytes that its Python objects take."""
-    case = _chain(size)
+    case = elementwise(size)
     gc.collect()
     tracemalloc.start()
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -537,3 +539,31 @@ def test_parameters_that_got_no_gradient_are_told_from_those_that_did() -> None:
     found = {info.name: info.has_grad for info in recording.parameters}
     assert found == {name: p.grad is not None for name, p in model.named_parameters()}
     assert [name for name, has in found.items() if not has] == ["unused.weight", "unused.bias"]
+
+
+LONG_CHAIN = """
+import sys, torch, inspector
+from inspector import CaptureOptions
+def chain(x):
+    for _ in range(60_000):
+        x = x * 0.999999
+    return x
+x = torch.ones(2, requires_grad=True)
+options = CaptureOptions(values="none", lines=False)
+recording = inspector.record(chain, x, loss=sys.argv[1] or None, options=options)
+assert len(recording.ops) == 60_000 + bool(sys.argv[1]), len(recording.ops)
+assert recording.failure is None
+print("alive", round(x.grad[0].item(), 4) if sys.argv[1] else "", len(recording.notes))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("loss", "said"), [("", "alive  0"), ("sum", "alive 0.941 1")])
+def test_a_chain_of_60_000_ops_does_not_overflow_the_stack(loss: str, said: str) -> None:
+    # torch frees nodes that Python has seen by recursion.
+    # In float32 0.999999 is 1 - 1.0133e-6, and exp(-60_000 * 1.0133e-6) = 0.941.
+    done = subprocess.run(
+        [sys.executable, "-c", LONG_CHAIN, loss], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.strip() == said

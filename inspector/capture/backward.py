@@ -34,6 +34,10 @@ _LEAF_SEQUENCE = 2**64 - 1
 _COMPILED = "CompiledFunctionBackward"
 """The backward of code that `torch.compile` made: opaque, like its forward."""
 
+MAX_NODES = 20_000
+"""Autograd nodes of one pass that are given Python objects; see `TensorTable`'s `_sequence`.
+A chain of 30,000 could still be freed with the usual 8 MB of stack."""
+
 Grads = tuple[torch.Tensor | None, ...]
 
 
@@ -139,6 +143,13 @@ class PassWatch:
                 node = todo.pop()
                 if id(node) in self._watched:
                     continue
+                if len(self._watched) == MAX_NODES:
+                    self._tape.note(
+                        f"A backward pass has more than {MAX_NODES:,} autograd nodes; no more than "
+                        "that were recorded, because torch itself overflows the stack when it "
+                        "frees a longer chain of nodes that Python has seen."
+                    )
+                    break
                 self._watch(node)
                 todo.extend(following for following, _ in node.next_functions if following)
 
@@ -214,7 +225,8 @@ class PassWatch:
                 ran
                 for following, _ in edges
                 if following is not None
-                and (ran := self._watched[id(following)].ran_as) is not None
+                and (other := self._watched.get(id(following))) is not None
+                and (ran := other.ran_as) is not None
             )
             if not self._keeps_graph:
                 # What a built-in node saves follows from which of its inputs need a gradient,

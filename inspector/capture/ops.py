@@ -101,9 +101,12 @@ class OpRecorder:
                 self._note_result(number, row, given, result)
         except Exception as error:  # as above
             self._tape.broken(error)
+        finally:
+            self._tape.tensors.new_nodes = None
 
     def _note_result(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         tape = self._tape
+        tape.tensors.new_nodes = row.first_node, row.end_node
         written, overwrites = self._note_writes(number, row, given, result)
         if type(result) is torch.Tensor and not written:
             row.outputs = (tape.tensors.made(result, number, row.inputs),)

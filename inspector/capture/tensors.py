@@ -18,6 +18,9 @@ from inspector.capture.options import CaptureOptions
 from inspector.capture.summary import summarise, summarise_array, to_array
 from inspector.records import TensorSummary
 
+MOST_ASKED = 20_000
+"""Tensors whose `grad_fn` is asked for; see `TensorTable._sequence`."""
+
 NO_VERSION = -1
 """Stands for the version of inference tensors, which have none."""
 
@@ -89,6 +92,8 @@ class TensorTable:
         self.budget_spent = False
         self.met_wrapped = False
         self.unseen_writes = False
+        self._asked = 0
+        self.new_nodes: tuple[int, int] | None = None  # of the op whose results are noted now
 
     def see(self, tensor: torch.Tensor) -> int:
         """The id of the value that `tensor` holds now."""
@@ -197,9 +202,22 @@ class TensorTable:
                 requires_grad, tensor.is_leaf, version,
                 storage.number if storage else None, alias, producer,
                 tensor.layout, nbytes, summary,
-                _sequence_of(tensor) if requires_grad else None, tensor.output_nr,
+                self._sequence(tensor, producer) if requires_grad else None, tensor.output_nr,
             )
         )  # fmt: skip
+
+    def _sequence(self, tensor: torch.Tensor, producer: int | None) -> int | None:
+        """Number of the autograd node that made `tensor`.
+
+        Taken from the op's own numbers where it made one node. Asking for `grad_fn` gives the
+        node a Python object, and torch frees a chain of such nodes by recursion: from some
+        30,000 ops on that overflows the C stack and ends the program.
+        """
+        nodes = self.new_nodes
+        if producer is not None and nodes is not None and nodes[1] - nodes[0] == 1:
+            return nodes[0]
+        self._asked += 1
+        return _sequence_of(tensor) if self._asked <= MOST_ASKED else None
 
     def _read(self, tensor: torch.Tensor, number: int) -> TensorSummary | None:
         if self._options.values == "stats":
