@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # 1: what a recording says, as text, as a file, as the content of a picture
     (
         "inspector.check",
+        "inspector.columns",
         "inspector.graph",
         "inspector.store",
         "inspector.text",
