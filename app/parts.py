@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def _downloads(
         for column, kind in zip(columns[1:], ("svg", "dot", "png", "pdf"), strict=True):
             column.download_button(
                 kind.upper(),
-                lambda view=view, kind=kind: _drawn(view, kind),
+                partial(_drawn, view, kind),
                 file_name=f"{name}-{pane}.{kind}",
                 key=f"save/{pane}/{kind}",
                 width="stretch",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import plotly.graph_objects as go
 
 from inspector.records import Recording
@@ -36,11 +39,26 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
         height=320,
         margin={"l": 60, "r": 10, "t": 30, "b": 10},
         title={"text": "Largest |gradient| per parameter", "font": {"size": 14}},
-        yaxis={"type": "log", "exponentformat": "power", "dtick": "D1"},
+        yaxis=_log_axis([height for height in heights if height]),
         xaxis={"type": "category", "automargin": True},
         showlegend=False,
     )
     return figure
+
+
+def _log_axis(values: list[float]) -> dict[str, Any]:
+    """A log axis over whole decades, with 1, 2 and 5 of each written out."""
+    low = math.floor(math.log10(min(values)))
+    high = max(math.ceil(math.log10(max(values))), low + 1)
+    ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
+    if high - low > 3:
+        ticks = [10.0**power for power in range(low, high + 1)]
+    return {
+        "type": "log",
+        "range": [low - 0.05, high + 0.05],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
 
 
 def _largest(low: float | None, high: float | None) -> float | None:
