@@ -49,7 +49,8 @@ class TensorSummary:
 
     `min`, `max`, `mean`, `std` are over the finite values (None when there are none; `std` is
     the population standard deviation). `zero_fraction` is zeros / numel, 0.0 for an empty
-    tensor. `histogram` counts the finite values in equal bins between `min` and `max`.
+    tensor. `histogram` counts the finite values in equal bins between `min` and `max`; of a
+    large tensor (more than 16,384 values) those of an evenly strided part.
     `sample` holds the first few values in memory order of a contiguous copy, as Python floats
     (NaN and infinities included). For complex tensors the statistics are of the magnitude.
     """

@@ -21,7 +21,7 @@ SAMPLE = 8
 FEW = 16
 """Up to this many values are summarised in plain Python: 12 µs instead of 60."""
 
-HISTOGRAM_LIMIT = 1 << 18
+HISTOGRAM_LIMIT = 1 << 14
 """Above this many elements the histogram counts an evenly strided subset."""
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
