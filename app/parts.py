@@ -13,12 +13,12 @@ from typing import Any
 import streamlit as st
 
 from inspector.errors import RenderError
-from inspector.records import Overlay, Recording, StaticGraph
+from inspector.records import Decision, Overlay, Recording, StaticGraph
 from inspector.render import to_bytes
 from inspector.render.figures import gradient_figure
 from inspector.render.workbench import Shown
 from inspector.views import words
-from inspector.views.boxes import default_open
+from inspector.views.boxes import BoxTree, default_open
 from inspector_app.runs import Run
 
 Row = dict[str, Any]
@@ -40,11 +40,10 @@ def headline(title: str, teaches: str, run: Run, previous: Run | None) -> None:
 
 def _numbers(run: Run) -> dict[str, tuple[int, str]]:
     recording = run.recording
-    decisions = [d for d in recording.decisions if not _in_step(recording, d.op)]
     found = {
         "op": (len(recording.ops), ""),
         "module call": (len(recording.module_calls), ""),
-        "decision": (len(decisions), ""),
+        "decision": (len(_decisions(recording)), ""),
         "autograd node": (len(recording.grad_nodes), ""),
     }
     if run.static is not None and run.overlay is not None and run.overlay.executions:
@@ -58,12 +57,10 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
 
 
-def _in_step(recording: Recording, op: int) -> bool:
-    """Whether an op belongs to an optimizer step: its reads steer nothing of the model."""
-    return any(
-        step.kind == "optimizer_step" and step.first_op <= op < step.last_op
-        for step in recording.steps
-    )
+def _decisions(recording: Recording) -> list[Decision]:
+    """The decisions outside of optimizer steps, whose reads steer nothing of the model."""
+    tree = BoxTree(recording)
+    return [found for found in recording.decisions if tree.step_of(found.op) is None]
 
 
 def failure_banner(recording: Recording) -> None:
@@ -119,9 +116,7 @@ def _place(source: Any) -> str:
 
 
 def _decision_rows(recording: Recording) -> Iterable[Row]:
-    for decision in recording.decisions:
-        if _in_step(recording, decision.op):
-            continue
+    for decision in _decisions(recording):
         yield {
             "op": decision.op,
             "kind": decision.kind,

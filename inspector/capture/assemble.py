@@ -66,7 +66,7 @@ class Assembler:
         """The finished recording; nothing in it is alive."""
         tape = self._tape
         grad_nodes = tuple(self._grad_nodes())
-        parameters, names = self._parameters(grad_nodes)
+        parameters, names = self._parameters()
         ops = tuple(self._op(i, row) for i, row in enumerate(tape.ops))
         failure = None if error is None else failure_of(error, tape, ops, self._op_of)
         module_calls = tuple(self._module_calls(ops))
@@ -244,9 +244,7 @@ class Assembler:
                     found[tensor] = summary
         return found
 
-    def _parameters(
-        self, nodes: tuple[GradNode, ...]
-    ) -> tuple[tuple[ParameterInfo, ...], dict[int, str]]:
+    def _parameters(self) -> tuple[tuple[ParameterInfo, ...], dict[int, str]]:
         """Parameters and buffers of all roots, and the name of each tensor object."""
         paths: dict[int, tuple[torch.Tensor, str, list[str]]] = {}
         for root, module in self._roots.items():

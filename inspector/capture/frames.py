@@ -69,7 +69,6 @@ class PositionTable:
     """Numbers code objects while running; resolves positions afterwards."""
 
     def __init__(self) -> None:
-        self._numbers: dict[CodeType, int] = {}
         self._by_id: dict[int, int] = {}
         self._codes: list[CodeType] = []
         self._sites: dict[Site, Site] = {}

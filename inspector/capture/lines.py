@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from types import FrameType, TracebackType
+from types import FrameType
 
 from inspector.capture.branches import line_branches, line_counts
 from inspector.capture.monitoring import LineMonitor, available
@@ -44,12 +44,7 @@ class LineRecorder:
         _running.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._tape.tracer = None
         if self in _running:  # not in a forked child, where it was taken away before
             _running.remove(self)

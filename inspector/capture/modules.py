@@ -7,7 +7,6 @@ that it was called from: Python does not tell by which one it was reached.
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Any
 
 from torch import nn
@@ -46,12 +45,7 @@ class ModuleRecorder:
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
 

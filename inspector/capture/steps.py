@@ -6,7 +6,7 @@ after itself, and both that marker and assignments to `.grad` pass the function 
 
 from __future__ import annotations
 
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -38,12 +38,7 @@ class StepRecorder:
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
 
