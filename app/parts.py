@@ -60,7 +60,7 @@ def escaped(text: str) -> str:
 def _decisions(recording: Recording) -> list[Decision]:
     """The decisions outside of optimizer steps, whose reads steer nothing of the model."""
     tree = BoxTree(recording)
-    return [found for found in recording.decisions if tree.step_of(found.op) is None]
+    return [found for found in recording.decisions if tree.step_of_decision(found) is None]
 
 
 def failure_banner(recording: Recording) -> None:

@@ -77,6 +77,9 @@ def _check_rest(recording: Recording) -> None:
     for decision in recording.decisions:
         _within(f"decision {decision.id}", (decision.op,), ops)
         _within(f"decision {decision.id}", (decision.tensor,), tensors)
+        _within(f"decision {decision.id}", (decision.module_call,), recording.module_calls)
+        if decision.op is None and not 0 <= (decision.before_op or 0) <= len(ops):
+            raise ValueError(f"decision {decision.id} lies before op {decision.before_op}")
     for info in recording.parameters:
         _within(f"parameter {info.name}", (info.tensor,), tensors)
     for step in recording.steps:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from itertools import chain, pairwise
 from operator import attrgetter
@@ -20,6 +19,7 @@ import numpy
 import pyarrow as pa
 from pyarrow import compute, ipc
 
+from inspector.making import records_of
 from inspector.records import Source
 
 R = TypeVar("R")
@@ -144,7 +144,7 @@ def read_table(
             columns[field.name] = _loaded(table.column(field.name), field, pools)
         else:
             columns[field.name] = [_default(field)] * table.num_rows
-    return _records(record_type, columns, table.num_rows)
+    return records_of(record_type, table.num_rows, **columns)
 
 
 def _is_compressed(message: Any) -> bool:
@@ -167,17 +167,6 @@ def _is_compressed(message: Any) -> bool:
 
     header = slot(follow(0), 2)
     return message.type == "record batch" and slot(follow(header), 3) != 0
-
-
-def _records(record_type: type[R], columns: Mapping[str, Iterable[Any]], count: int) -> list[R]:
-    """Records from columns, filled through their slots.
-
-    The constructor of a frozen dataclass takes four times as long.
-    """
-    rows = [record_type.__new__(record_type) for _ in range(count)]
-    for name, values in columns.items():
-        deque(map(getattr(record_type, name).__set__, rows, values), maxlen=0)
-    return rows
 
 
 def _loaded(column: pa.ChunkedArray, field: Field[Any], pools: dict[str, list[Any]]) -> list[Any]:

@@ -5,6 +5,9 @@
     ├── FileFormatError       a file is not a readable recording
     │   └── FutureVersionError    ... because a newer inspector wrote it
     ├── ScriptError           TorchScript could not be made or read
+    ├── InterpretError        a static graph could not be run
+    │   └── UnsupportedNode       ... because of a node of a kind that nothing here can run
+    ├── TimingError           a variant of a model cannot be timed
     ├── SourceError           a script given on the command line could not be found or read
     └── RenderError           a picture could not be drawn
         ├── GraphvizMissing       no `dot` on PATH and no pygraphviz
@@ -49,6 +52,40 @@ class ScriptError(InspectorError):
         self.detail = detail
         self.file = file
         self.line = line
+
+
+class InterpretError(InspectorError):
+    """A static graph cannot be run: nothing live is behind it, or the arguments do not fit."""
+
+
+class UnsupportedNode(InterpretError):
+    """The run reached a node of a kind that neither this package nor torch can run.
+
+    Args:
+        message: names the kind, the node and its line.
+        kind: the node's kind ("prim::fork").
+        node: its id in the static graph; None inside code that the graph does not show.
+        file, line: where it comes from, if known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        node: int | None = None,
+        file: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.node = node
+        self.file = file
+        self.line = line
+
+
+class TimingError(InspectorError):
+    """A variant of a model cannot be timed, or there is no such variant."""
 
 
 class SourceError(InspectorError):

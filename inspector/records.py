@@ -8,7 +8,7 @@ of the record in its tuple. This module imports nothing but the standard library
     ├── ops            Op            one outermost call on tensors, in order
     ├── tensors        TensorInfo    one *value* of a tensor: an in-place write makes a new one
     ├── module_calls   ModuleCall    one call of an nn.Module
-    ├── decisions      Decision      a tensor became a Python value
+    ├── decisions      Decision      a tensor, or its size, became a Python value
     ├── grad_nodes     GradNode      one autograd node that ran in a backward pass
     ├── parameters     ParameterInfo one parameter or buffer
     ├── steps          Step          backward, optimizer.step, zero_grad
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import os
 
     import numpy
+
+    from inspector.exported import StaticWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class TensorSummary:
     `min`, `max`, `mean`, `std` are over the finite values (None when there are none; `std` is
     the population standard deviation). `zero_fraction` is zeros / numel, 0.0 for an empty
     tensor. `histogram` counts the finite values in equal bins between `min` and `max`; of a
-    large tensor (more than 16,384 values) those of an evenly strided part.
+    large tensor (more than 4,096 values) those of evenly strided runs of 16.
     `sample` holds the first few values in memory order of a contiguous copy, as Python floats
     (NaN and infinities included). For complex tensors the statistics are of the magnitude.
     """
@@ -166,14 +168,22 @@ class Decision:
 
     `op` is the reading op, `tensor` the tensor read, `kind` names the read ("bool", "item",
     "int", "float", "len", "tolist", ...).
+
+    Reads of sizes and types (`kind` is "shape", "size", "dim", "ndim", "numel", "dtype", ...)
+    run no op: `op` is None. They are there if the value reaches a test or an iterator. Of a
+    shape, `value` is the one size that does so, where the code tells which ("x.shape[0]": 3),
+    else all of them as text ("(3, 4)"). `before_op` is how many ops had run at the time: the
+    id of the next one; `module_call` the call in which it was. Both are None if there is an op.
     """
 
     id: int
-    op: int
+    op: int | None
     tensor: int | None
     value: bool | int | float | str
     kind: str
     source: Source | None = None
+    before_op: int | None = None
+    module_call: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,24 +364,35 @@ class IRValue:
     type: str
 
 
+class Origin:
+    """Marks which live module or function a static graph was read from; holds nothing itself.
+
+    The floor that imports torch keeps a weak table from these marks to the live objects, so
+    that the graph can be run. A copy made by `dataclasses.replace` keeps the mark.
+    """
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, slots=True)
 class StaticGraph:
     """TorchScript IR: `nodes` of all blocks in order of their text, `text` as torch prints it.
 
     `block_outputs` maps (node id, block index) to the values that the block returns, `None`
     as node id standing for the whole graph; `block_inputs` likewise (a loop's counter and
-    carried values, a callee's arguments).
+    carried values, a callee's arguments). `origin` marks a graph that `interpret` can run.
     """
 
     kind: str
     nodes: tuple[IRNode, ...]
     text: str
     sources: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[StaticWarning, ...] = ()
     inputs: tuple[IRValue, ...] = ()
     block_inputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
     block_outputs: Mapping[tuple[int | None, int], tuple[str, ...]] = field(default_factory=dict)
     name: str = ""
+    origin: Origin | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<StaticGraph of {self.name}: {self.kind}, {len(self.nodes)} nodes>"
@@ -385,6 +406,8 @@ class Overlay:
     `prim::If`, `trips` the trips per visit of each `prim::Loop`. `op_to_node` maps op ids to
     node ids; `unmatched_ops` are ops with no node. `first_divergence` is the first op at
     which the static graph cannot have run what was recorded, with the reason in words.
+    `method` says how the counts were found. Where they come from an interpretation of the
+    graph, `disagreements` are the places where the recording tells something else.
     """
 
     executions: Mapping[int, int]
@@ -394,6 +417,24 @@ class Overlay:
     unmatched_ops: tuple[int, ...] = ()
     first_divergence: Divergence | None = None
     method: str = "source positions"
+    disagreements: tuple[Disagreement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Where an interpretation of a static graph and a recording tell different counts.
+
+    `what` is "executions" (a number each), "taken" or "trips" (one per visit each), of one
+    node. Of the nodes inside of a block that ran differently often only the block's owner is
+    named. `reason` says it in words.
+    """
+
+    node: int
+    what: str
+    interpreted: int | tuple[int, ...]
+    recorded: int | tuple[int, ...]
+    source: Source | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ from inspector.records import (
 )
 
 FORMAT = "inspector-recording"
-VERSION = 1
+VERSION = 2  # from 2 on a decision may have no op
 MAX_BYTES = 4 * 2**30
 """Size of a recording's tables and values before compression. Larger files are refused unread:
 a few megabytes from a stranger could otherwise fill the memory."""

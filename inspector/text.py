@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from inspector.records import Op, Recording, Source, Step, TensorInfo
+from inspector.records import Decision, Op, Recording, Source, Step, TensorInfo
 
 
 def to_text(recording: Recording) -> str:
@@ -49,24 +49,42 @@ def _head(recording: Recording) -> Iterator[str]:
 
 def _ops(recording: Recording) -> Iterator[str]:
     decisions = {decision.op: decision for decision in recording.decisions}
+    reads: dict[int, list[Decision]] = {}
+    for decision in recording.decisions:
+        if decision.op is None:
+            reads.setdefault(decision.before_op or 0, []).append(decision)
     steps: dict[int, list[Step]] = {}
     for step in recording.steps:
         steps.setdefault(step.first_op, []).append(step)
-    calls = recording.module_calls
     inside: int | None = None
-    for op in recording.ops:
-        for step in steps.get(op.id, ()):
+    for number in range(len(recording.ops) + 1):
+        for read in reads.get(number, ()):
+            yield from _entered(recording, inside, read.module_call)
+            inside = read.module_call
+            yield _read_line(read)
+        for step in steps.get(number, ()):
             yield f"-- {step.kind} {step.detail} {place(step.source)}"
-        if op.module_call != inside:
+        if number < len(recording.ops):
+            op, found = recording.ops[number], decisions.get(number)
+            yield from _entered(recording, inside, op.module_call)
             inside = op.module_call
-            if inside is None:
-                yield "outside of modules"
-            else:
-                yield f"in {calls[inside].path or '(root)'} {calls[inside].type} call {inside}"
-        decision = decisions.get(op.id)
-        yield _op_line(recording, op, None if decision is None else repr(decision.value))
-    for step in steps.get(len(recording.ops), ()):
-        yield f"-- {step.kind} {step.detail} {place(step.source)}"
+            yield _op_line(recording, op, None if found is None else repr(found.value))
+
+
+def _entered(recording: Recording, before: int | None, now: int | None) -> Iterator[str]:
+    """The line that says in which module call the run goes on."""
+    if now != before:
+        if now is None:
+            yield "outside of modules"
+        else:
+            call = recording.module_calls[now]
+            yield f"in {call.path or '(root)'} {call.type} call {now}"
+
+
+def _read_line(read: Decision) -> str:
+    """A size that was read, and steered: no op, so it has no number."""
+    tensor = "" if read.tensor is None else f"%{read.tensor}"
+    return f"  [-] {read.kind}({tensor}) -> {read.value}  {place(read.source)}"
 
 
 def _op_line(recording: Recording, op: Op, value: str | None) -> str:

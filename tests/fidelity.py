@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import concurrent.futures.thread
 import contextlib
 import dataclasses
 import sys
@@ -142,6 +144,13 @@ def global_state() -> dict[str, Any]:
         "trace": sys.gettrace(),
         "profile": sys.getprofile(),
         "thread trace": threading.gettrace(),
+        "thread profile": threading.getprofile(),
+        "thread start": [
+            vars(home).get(name)
+            for home in (threading, _thread)
+            for name in ("_start_new_thread", "_start_joinable_thread", "start_new_thread")
+        ],
+        "work item": concurrent.futures.thread._WorkItem.run,
         "engine": torch.autograd.Variable._execution_engine,
         "function apply": dict(vars(_SingleLevelFunction)),
         "script function": vars(torch._C.ScriptFunction)["__call__"],

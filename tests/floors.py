@@ -11,12 +11,20 @@ from pathlib import Path
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     # 0: the data model and the errors
-    ("inspector.errors", "inspector.records"),
+    (
+        "inspector.errors",
+        "inspector.exported",
+        "inspector.making",
+        "inspector.records",
+        "inspector.stages",
+        "inspector.static_run",
+    ),
     # 1: what a recording says, as text, as a file, as the content of a picture
     (
         "inspector.check",
         "inspector.columns",
         "inspector.graph",
+        "inspector.irdiff",
         "inspector.store",
         "inspector.text",
         "inspector.views.model",
@@ -25,6 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("inspector.capture", "inspector.torchscript"),
     # 3: pure functions from records to records
     (
+        "inspector.advice",
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",

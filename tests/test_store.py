@@ -198,7 +198,10 @@ def every_field() -> Recording:
             ModuleCall(0, "", "Net", None, True, (0,), SOURCE),
             ModuleCall(1, "a", "Linear", 0, False, (0,), SOURCE),
         ),
-        decisions=(Decision(0, 0, 1, True, "bool", SOURCE), Decision(1, 0, 1, 1, "int", SOURCE)),
+        decisions=(
+            Decision(0, 0, 1, True, "bool", SOURCE),
+            Decision(1, None, 1, 3, "shape", SOURCE, 1, 0),
+        ),
         grad_nodes=(
             GradNode(
                 0, "AccumulateGrad", 0, "weight", (SUMMARY, None), (None, SUMMARY), 1, True,
@@ -357,8 +360,9 @@ def recordings(draw: Callable[..., Any]) -> Recording:
             MAYBE_SOURCES,
         )),
         decisions=rows(n_ops, lambda i: st.builds(
-            Decision, st.just(i), st.integers(0, n_ops - 1), tensors,
+            Decision, st.just(i), ops, tensors,
             st.booleans() | st.integers() | FLOATS | st.text(max_size=5), TEXTS, MAYBE_SOURCES,
+            st.integers(0, n_ops), below(n_calls),
         )),
         grad_nodes=rows(n_nodes, lambda i: st.builds(
             GradNode, st.just(i), TEXTS, ops, st.none() | TEXTS, many(MAYBE_SUMMARIES),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
@@ -18,8 +18,10 @@ from inspector.capture.failure import failure_of
 from inspector.capture.frames import Site, is_installed
 from inspector.capture.lines import LineRecorder
 from inspector.capture.names import variables
-from inspector.capture.tape import Argument, RawOp, Tape
-from inspector.capture.tensors import RawTensor
+from inspector.capture.sizes import with_size_reads
+from inspector.capture.summary import summarise
+from inspector.capture.tape import Argument, Tape
+from inspector.making import records_of
 from inspector.records import (
     Decision,
     Failure,
@@ -49,9 +51,9 @@ class Assembler:
         self._first_values: dict[int, int] = {}  # tensor object -> its first value met
         for i, raw in enumerate(tape.tensors.raw):
             self._first_values.setdefault(raw.object, i)
+        self._summaries = tape.summaries.finish()
         self._node_ends = [row.end_node for row in tape.ops]
-        self._stacks: dict[Site, tuple[Source, ...]] = {}
-        self._call_sites: dict[Site, Source | None] = {}
+        self._places: dict[int, tuple[tuple[Source, ...], Source | None]] = {}
         self._names: dict[Callable[..., Any], tuple[str, str]] = {}
 
     def recording(
@@ -65,15 +67,15 @@ class Assembler:
     ) -> Recording:
         """The finished recording; nothing in it is alive."""
         tape = self._tape
-        grad_nodes = tuple(self._grad_nodes())
         parameters, names = self._parameters()
-        ops = tuple(self._op(i, row) for i, row in enumerate(tape.ops))
+        grad_nodes = self._grad_nodes(names)
+        ops = self._ops()
         failure = None if error is None else failure_of(error, tape, ops, self._op_of)
         module_calls = tuple(self._module_calls(ops))
-        decisions = tuple(self._decisions(ops))
+        decisions = tuple(with_size_reads(self._decisions(ops), tape, self._first_values))
         steps = tuple(self._steps(names))
         counts = {} if lines is None else lines.counts()
-        sources = self._sources(ops, steps, failure, counts)
+        sources = self._sources(ops, (*steps, *decisions), failure, counts)
         counts = {file: found for file, found in counts.items() if file in sources}
         assigned = variables(ops, tape.tensors.raw, module_calls, sources, kept=output)
         return Recording(
@@ -81,7 +83,7 @@ class Assembler:
             tensors=self._tensors(names, assigned, grad_nodes),
             module_calls=module_calls,
             decisions=decisions,
-            grad_nodes=tuple(self._named(grad_nodes, names)),
+            grad_nodes=grad_nodes,
             parameters=parameters,
             steps=steps,
             sources=sources,
@@ -95,26 +97,33 @@ class Assembler:
             branches=() if lines is None else lines.branches(sources),
         )
 
-    def _op(self, number: int, row: RawOp) -> Op:
-        stack = self._stack(row.site)
-        call_site = self._call_site(row.site)
-        name, function = self._names_of(row.func)
-        return Op(
-            id=number,
-            name=name,
-            function=function,
-            inputs=row.inputs,
-            outputs=row.outputs,
-            module_call=row.module_call,
-            source=stack[0] if stack else call_site,
-            stack=stack,
-            duration_us=row.duration_ns / 1000,
-            kernels=tuple(row.kernels or ()),
-            arguments=_join(row.arguments),
-            call_site=call_site,
-            overwrites=row.overwrites,
-            phase=row.phase,
+    def _ops(self) -> tuple[Op, ...]:
+        rows = self._tape.ops
+        stacks = [self._stack(row.site) for row in rows]
+        call_sites = [self._call_site(row.site) for row in rows]
+        names = [self._names_of(row.func) for row in rows]
+        made = records_of(
+            Op,
+            len(rows),
+            id=range(len(rows)),
+            name=[name for name, _ in names],
+            function=[function for _, function in names],
+            inputs=[row.inputs for row in rows],
+            outputs=[row.outputs for row in rows],
+            module_call=[row.module_call for row in rows],
+            source=[
+                stack[0] if stack else call_site
+                for stack, call_site in zip(stacks, call_sites, strict=True)
+            ],
+            stack=stacks,
+            duration_us=[row.duration_ns / 1000 for row in rows],
+            kernels=[() if row.kernels is None else tuple(row.kernels) for row in rows],
+            arguments=[_join(row.arguments) for row in rows],
+            call_site=call_sites,
+            overwrites=[row.overwrites for row in rows],
+            phase=[row.phase for row in rows],
         )
+        return tuple(made)
 
     def _decisions(self, ops: tuple[Op, ...]) -> Iterable[Decision]:
         noted = [(row.op, row.tensor, row.value, row.kind) for row in self._tape.decisions]
@@ -139,14 +148,18 @@ class Assembler:
         return known
 
     def _call_site(self, site: Site) -> Source | None:
-        if site not in self._call_sites:
-            self._call_sites[site] = self._tape.positions.call_site(site)
-        return self._call_sites[site]
+        return self._placed(site)[1]
 
     def _stack(self, site: Site) -> tuple[Source, ...]:
-        known = self._stacks.get(site)
+        return self._placed(site)[0]
+
+    def _placed(self, site: Site) -> tuple[tuple[Source, ...], Source | None]:
+        # Equal sites are one object, which the tape keeps: its id() is looked up faster.
+        known = self._places.get(id(site))
         if known is None:
-            known = self._stacks[site] = self._tape.positions.user_stack(site)
+            positions = self._tape.positions
+            known = positions.user_stack(site), positions.call_site(site)
+            self._places[id(site)] = known
         return known
 
     def _source(self, site: Site) -> Source | None:
@@ -189,31 +202,33 @@ class Assembler:
             return number
         return None
 
-    def _grad_nodes(self) -> Iterable[GradNode]:
-        for i, row in enumerate(self._tape.grad_nodes):
-            yield GradNode(
-                id=i,
-                name=row.name,
-                op=self._op_of(row.sequence),
-                parameter=None,
-                grad_inputs=row.grad_inputs,
-                grad_outputs=row.grad_outputs,
-                pass_index=row.pass_index,
-                accumulated=row.accumulated,
-                next=row.next,
-                tensor=row.leaf,
-                duration_us=row.duration_ns / 1000,
-                kernels=tuple(row.kernels),
-                freed=row.freed,
-            )
+    def _grad_nodes(self, names: Mapping[int, str]) -> tuple[GradNode, ...]:
+        rows = self._tape.grad_nodes
+        raws = self._tape.tensors.raw
+        made = records_of(
+            GradNode,
+            len(rows),
+            id=range(len(rows)),
+            name=[row.name for row in rows],
+            op=[self._op_of(row.sequence) for row in rows],
+            parameter=[
+                None if row.leaf is None else names.get(raws[row.leaf].object) for row in rows
+            ],
+            grad_inputs=[self._summed(row.grad_inputs) for row in rows],
+            grad_outputs=[self._summed(row.grad_outputs) for row in rows],
+            pass_index=[row.pass_index for row in rows],
+            accumulated=[row.accumulated for row in rows],
+            next=[row.next for row in rows],
+            tensor=[row.leaf for row in rows],
+            duration_us=[row.duration_ns / 1000 for row in rows],
+            kernels=[() if row.kernels is None else tuple(row.kernels) for row in rows],
+            freed=[row.freed for row in rows],
+        )
+        return tuple(made)
 
-    def _named(self, nodes: Iterable[GradNode], names: Mapping[int, str]) -> Iterable[GradNode]:
-        for node in nodes:
-            if node.tensor is None:
-                yield node
-            else:
-                object_number = self._tape.tensors.raw[node.tensor].object
-                yield replace(node, parameter=names.get(object_number))
+    def _summed(self, numbers: tuple[int | None, ...]) -> tuple[TensorSummary | None, ...]:
+        found = self._summaries
+        return tuple([None if number is None else found[number] for number in numbers])
 
     def _tensors(
         self,
@@ -222,10 +237,29 @@ class Assembler:
         nodes: tuple[GradNode, ...],
     ) -> dict[int, TensorInfo]:
         grads = self._gradients(nodes)
-        return {
-            i: _tensor_info(i, row, names.get(row.object), grads.get(i), assigned.get(i))
-            for i, row in enumerate(self._tape.tensors.raw)
-        }
+        rows = self._tape.tensors.raw
+        numbers = range(len(rows))
+        made = records_of(
+            TensorInfo,
+            len(rows),
+            id=numbers,
+            shape=[row.shape for row in rows],
+            dtype=[_text(row.dtype) for row in rows],
+            device=[_text(row.device) for row in rows],
+            requires_grad=[row.requires_grad for row in rows],
+            is_leaf=[row.is_leaf for row in rows],
+            name=[names.get(row.object) for row in rows],
+            alias_of=[row.alias_of for row in rows],
+            version=[max(row.version, 0) for row in rows],
+            summary=self._summed(tuple([row.summary for row in rows])),
+            producer=[row.producer for row in rows],
+            storage=[row.storage for row in rows],
+            layout=[_text(row.layout) for row in rows],
+            nbytes=[row.nbytes for row in rows],
+            grad=map(grads.get, numbers),
+            variable=map(assigned.get, numbers),
+        )
+        return dict(zip(numbers, made, strict=True))
 
     def _gradients(self, nodes: tuple[GradNode, ...]) -> dict[int, TensorSummary]:
         """The gradient of each tensor, from the last pass that brought one."""
@@ -278,19 +312,23 @@ class Assembler:
         shape = () if is_lazy(tensor) else tuple(tensor.shape)
         first = None if found is None else self._first_values[found[0]]
         return ParameterInfo(
-            names[0], tuple(names), kind, shape, _plain(tensor.dtype),
-            tensor.requires_grad, first, self._tape.summary(grad), grad is not None,
+            names[0], tuple(names), kind, shape, _text(tensor.dtype),
+            tensor.requires_grad, first, self._gradient(grad), grad is not None,
         )  # fmt: skip
+
+    def _gradient(self, grad: torch.Tensor | None) -> TensorSummary | None:
+        unread = grad is None or self._tape.options.values == "none"
+        return None if unread or grad is None else summarise(grad)
 
     def _sources(
         self,
         ops: tuple[Op, ...],
-        steps: tuple[Step, ...],
+        others: tuple[Step | Decision, ...],
         failure: Failure | None,
         lines: Mapping[str, Any],
     ) -> dict[str, str]:
         files = {source.file for op in ops for source in (op.source, *op.stack) if source}
-        files |= {step.source.file for step in steps if step.source}
+        files |= {other.source.file for other in others if other.source}
         # Of installed packages only those that ran an op belong to the run; others were
         # imported on the way, hundreds of files at times.
         files |= {file for file in lines if not is_installed(file)}
@@ -305,34 +343,9 @@ def _registered(module: nn.Module) -> Iterable[tuple[str, Iterable[tuple[str, to
     yield "buffer", module.named_buffers(remove_duplicate=False)
 
 
-def _tensor_info(
-    number: int,
-    row: RawTensor,
-    name: str | None,
-    grad: TensorSummary | None,
-    variable: str | None,
-) -> TensorInfo:
-    return TensorInfo(
-        id=number,
-        shape=row.shape,
-        dtype=_plain(row.dtype),
-        device=str(row.device),
-        requires_grad=row.requires_grad,
-        is_leaf=row.is_leaf,
-        name=name,
-        alias_of=row.alias_of,
-        version=max(row.version, 0),
-        summary=row.summary,
-        producer=row.producer,
-        storage=row.storage,
-        layout=_plain(row.layout),
-        nbytes=row.nbytes,
-        grad=grad,
-        variable=variable,
-    )
-
-
-def _plain(value: torch.dtype | torch.layout) -> str:
+@functools.cache
+def _text(value: torch.dtype | torch.layout | torch.device) -> str:
+    """As in "float32"; there are few of them, and asking for the text takes 0.5 µs."""
     return str(value).removeprefix("torch.")
 
 

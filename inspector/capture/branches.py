@@ -12,6 +12,7 @@ that stand on the line of their header.
 from __future__ import annotations
 
 import ast
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,15 +116,16 @@ def _branches_of_file(file: str, text: str, flows: Sequence[Flow]) -> Iterator[L
             yield LineBranch(file, statement.header.start, statement.kind, taken, not_taken)
 
 
-def branch_statements(text: str) -> list[BranchStatement]:
+@functools.lru_cache(maxsize=256)
+def branch_statements(text: str) -> tuple[BranchStatement, ...]:
     """The branching statements of a file; none where it cannot be parsed."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return []
+        return ()
     reader = _Reader()
     reader.block(tree.body, _Scope("<module>", (0, 1)))
-    return reader.found
+    return tuple(reader.found)
 
 
 @dataclass(frozen=True, slots=True)

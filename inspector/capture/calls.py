@@ -84,13 +84,13 @@ class CallTable:
     """Classifies functions, remembering the answer per function."""
 
     def __init__(self) -> None:
-        self._kinds: dict[Callable[..., Any], CallKind] = {}
+        self.kinds: dict[Callable[..., Any], CallKind] = {}  # of those met so far
 
     def kind(self, func: Callable[..., Any]) -> CallKind:
         """The kind of `func`."""
-        known = self._kinds.get(func)
+        known = self.kinds.get(func)
         if known is None:
-            known = self._kinds[func] = _classify(func)
+            known = self.kinds[func] = _classify(func)
         return known
 
 

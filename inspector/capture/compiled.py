@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -22,14 +23,19 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inspector.capture.calls import Opaque
-from inspector.capture.functions import lifted
 from inspector.capture.gates import Replaced, Replacement
 from inspector.capture.lines import LineRecorder
+from inspector.capture.modestack import lifted
 from inspector.capture.modules import ModuleRecorder
 from inspector.capture.ops import OpRecorder
+from inspector.capture.otherthreads import CALL
 from inspector.capture.tape import RawOp, Tape
+from inspector.capture.threads import uncounted
 
-Paused = Callable[[], AbstractContextManager[None]]
+_HIDDEN = (
+    "Another thread ran code made by torch.compile, or traced or exported a model. Our module "
+    "hooks, which are global, were off meanwhile: module calls that began then are not recorded."
+)
 _NOTE = "Code made by torch.compile ran inside: each call of it is shown as one op."
 
 
@@ -43,6 +49,7 @@ class Pause:
     kernels: TorchDispatchMode | None
     lines: LineRecorder | None
     active: bool = False
+    aside_on: set[int] = field(default_factory=set)  # numbers of threads
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -62,6 +69,22 @@ class Pause:
             if self.lines is not None:
                 stack.enter_context(self.lines.paused())
             yield
+
+    @contextmanager
+    def aside(self, tape: Tape) -> Iterator[None]:
+        """On another thread: count one call, with nothing of ours that its code could meet."""
+        here = threading.get_ident()
+        if tape.thread_is_ours or here in self.aside_on:
+            yield
+            return
+        tape.elsewhere(CALL)
+        tape.note(_HIDDEN)
+        self.aside_on.add(here)
+        try:
+            with uncounted(), self.modules.hidden():
+                yield
+        finally:
+            self.aside_on.discard(here)
 
 
 @contextmanager
@@ -87,11 +110,11 @@ class CompiledGates:
     Args:
         tape: where to write.
         ops: notes the calls.
-        paused: a context in which nothing of the recording is installed.
+        pause: takes everything that the recording has installed away for a while.
     """
 
-    def __init__(self, tape: Tape, ops: OpRecorder, paused: Paused) -> None:
-        self._make = lambda: _gates(tape, ops, paused)
+    def __init__(self, tape: Tape, ops: OpRecorder, pause: Pause) -> None:
+        self._make = lambda: _gates(tape, ops, pause)
         self._installed = ExitStack()
 
     def __enter__(self) -> CompiledGates:
@@ -120,29 +143,62 @@ class CompiledGates:
         return compile
 
 
-def tracing_gates(tape: Tape, paused: Paused) -> Replaced:
-    """`torch.jit.trace` writes down the Python frames it meets: none of ours may be there."""
-    home = sys.modules["torch.jit._trace"]
+def tracing_gates(tape: Tape, pause: Pause) -> Replaced:
+    """Tracers and exporters run a model in order to write it down, and not for its result.
 
-    def unwatched(real: Callable[..., Any]) -> Callable[..., Any]:
+    They write down the Python frames and hooks that they meet, and `torch.export` in its strict
+    mode compiles them: none of ours may be there.
+    """
+    within = False  # one function of the list calls another
+
+    def unwatched(real: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(real)
         def trace(*args: Any, **kwargs: Any) -> Any:
+            nonlocal within
             if tape.running is not None or not tape.recording_here:
+                with pause.aside(tape):
+                    return real(*args, **kwargs)
+            if within:
                 return real(*args, **kwargs)
-            tape.note("torch.jit.trace ran inside: what it ran in order to trace is not shown.")
-            with paused():
-                return real(*args, **kwargs)
+            tape.note(f"{name} ran inside: what it ran in order to {_AIM[name]} is not shown.")
+            within = True
+            try:
+                with pause.paused():
+                    return real(*args, **kwargs)
+            finally:
+                within = False
 
         return trace
 
-    names = ("_trace_impl", "trace_module")
-    return Replaced(Replacement(home, name, unwatched(getattr(home, name))) for name in names)
+    return Replaced(
+        Replacement(home, attribute, unwatched(getattr(home, attribute), name))
+        for home, attribute, name in _tracers()
+    )
 
 
-def _gates(tape: Tape, ops: OpRecorder, paused: Paused) -> Replaced:
+_AIM = {
+    "torch.jit.trace": "trace", "torch.fx": "trace",
+    "torch.export": "export", "torch.onnx.export": "export",
+}  # fmt: skip
+
+
+def _tracers() -> Iterator[tuple[Any, str, str]]:
+    """Module, attribute and public name of the functions that trace or export a model."""
+    for attribute in ("_trace_impl", "trace_module"):
+        yield sys.modules["torch.jit._trace"], attribute, "torch.jit.trace"
+    yield torch.fx.Tracer, "trace", "torch.fx"
+    for attribute in ("export", "draft_export"):
+        yield torch.export, attribute, "torch.export"
+    yield torch.onnx, "export", "torch.onnx.export"
+    # Behind `from torch.export import export`; importing it takes seconds, so only if it is there.
+    if "torch.export._trace" in sys.modules:
+        yield sys.modules["torch.export._trace"], "_export", "torch.export"
+
+
+def _gates(tape: Tape, ops: OpRecorder, pause: Pause) -> Replaced:
     eval_frame = sys.modules["torch._dynamo.eval_frame"]
-    enter_and_leave = _Wrapper(tape, ops, paused, eval_frame._maybe_set_eval_frame)
-    module_call = _module_call(tape, ops, paused, eval_frame.OptimizedModule.__call__)
+    enter_and_leave = _Wrapper(tape, ops, pause, eval_frame._maybe_set_eval_frame)
+    module_call = _module_call(tape, ops, pause, eval_frame.OptimizedModule.__call__)
     return Replaced(
         (
             Replacement(eval_frame, "_maybe_set_eval_frame", enter_and_leave),
@@ -152,16 +208,17 @@ def _gates(tape: Tape, ops: OpRecorder, paused: Paused) -> Replaced:
 
 
 def _module_call(
-    tape: Tape, ops: OpRecorder, paused: Paused, real: Callable[..., Any]
+    tape: Tape, ops: OpRecorder, pause: Pause, real: Callable[..., Any]
 ) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if tape.running is not None or not tape.recording_here:
-            return real(self, *args, **kwargs)
+            with pause.aside(tape):
+                return real(self, *args, **kwargs)
         tape.note(_NOTE)
         name = type(self._orig_mod).__name__
 
         def compiled(*args: Any, **kwargs: Any) -> Any:
-            with paused():
+            with pause.paused():
                 return real(self, *args, **kwargs)
 
         func = Opaque(f"compiled.{name}", f"torch.compile({name})")
@@ -177,19 +234,20 @@ class _Wrapper:
     call is the only one in it that can be reached. The frame tells which of two calls it is.
     """
 
-    def __init__(
-        self, tape: Tape, ops: OpRecorder, paused: Paused, real: Callable[..., Any]
-    ) -> None:
+    def __init__(self, tape: Tape, ops: OpRecorder, pause: Pause, real: Callable[..., Any]) -> None:
         self._tape = tape
         self._ops = ops
-        self._paused = paused
+        self._pause = pause
         self._real = real
         self._open: tuple[FrameType, int, RawOp, list[Any], AbstractContextManager[None]] | None
         self._open = None
+        self._elsewhere: dict[FrameType, AbstractContextManager[None]] = {}
 
     def __call__(self, callback: Any) -> Any:
         frame = sys._getframe(1)
         tape = self._tape
+        if not tape.thread_is_ours:
+            return self._on_another_thread(frame, callback)
         if self._open is not None and self._open[0] is frame:
             result = self._real(callback)
             self._leave(frame)
@@ -201,6 +259,17 @@ class _Wrapper:
             and tape.recording_here
         ):
             self._enter(frame)
+        return self._real(callback)
+
+    def _on_another_thread(self, frame: FrameType, callback: Any) -> Any:
+        """Counts one call, and takes the counter out of Dynamo's sight for as long."""
+        if frame in self._elsewhere:
+            result = self._real(callback)
+            self._elsewhere.pop(frame).__exit__(None, None, None)
+            return result
+        if callable(callback) and frame.f_code.co_name == "compile_wrapper":
+            self._elsewhere[frame] = self._pause.aside(self._tape)
+            self._elsewhere[frame].__enter__()
         return self._real(callback)
 
     def _enter(self, frame: FrameType) -> None:
@@ -218,7 +287,7 @@ class _Wrapper:
         except Exception as error:  # ours: it must not become the program's failure
             self._tape.broken(error)
             return
-        pause = self._paused()
+        pause = self._pause.paused()
         pause.__enter__()
         self._open = (frame, number, row, tensors, pause)
         row.duration_ns = -time.perf_counter_ns()

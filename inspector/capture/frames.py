@@ -7,6 +7,7 @@ records once, at the end, through `co_positions()`, which knows the column of ea
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -18,7 +19,10 @@ import torch
 from inspector.records import Source
 
 Site = tuple[int, ...]
-"""A call stack, innermost first, flattened: (code number, lasti, code number, lasti, ...)."""
+"""A call stack, innermost first, flattened: (id of the code object, lasti, id, lasti, ...)."""
+
+Positions = tuple[int | None, int | None, int | None, int | None]
+"""Line, end line, column and end column of one instruction."""
 
 MAX_DEPTH = 64
 """Frames kept per op. Deeper stacks are cut at the outer end, so recursion stays cheap."""
@@ -36,15 +40,19 @@ _RUNNERS = frozenset(
     for file, function in (("record", "record"), ("script", "record_script"))
 )
 """The functions that start a run of their own: (file, name)."""
+_RUNNING = frozenset(name for _, name in _RUNNERS)
 _OVERRIDES = os.path.join(_TORCH, "overrides.py")
 _DISPATCH = os.path.join(_TORCH, "_jit_internal.py")
 """Stands between `max_pool2d` and its two versions, with and without indices."""
 
-OUTSIDE = -1
-"""Stands for the code objects of `_RUNNERS`."""
-
 _SITE_PACKAGES = tuple({_folder(sysconfig.get_path(key)) for key in ("purelib", "platlib")})
 _STDLIB = tuple({_folder(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib")})
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _real(filename: str) -> str:
+    """The file's real path, which the operating system is asked for once: it takes 15 µs."""
+    return os.path.realpath(filename)
 
 
 def is_user_file(filename: str) -> bool:
@@ -54,7 +62,7 @@ def is_user_file(filename: str) -> bool:
     """
     if filename.startswith("<") and not filename.startswith("<ipython"):
         return False
-    path = os.path.realpath(filename)
+    path = _real(filename)
     if path.startswith((_TORCH, _INSPECTOR, _NUMPY)):
         return False
     return not path.startswith(_STDLIB) or path.startswith(_SITE_PACKAGES)
@@ -62,54 +70,63 @@ def is_user_file(filename: str) -> bool:
 
 def is_installed(filename: str) -> bool:
     """True for files of packages that were installed, not written here."""
-    return os.path.realpath(filename).startswith(_SITE_PACKAGES)
+    return _real(filename).startswith(_SITE_PACKAGES)
 
 
 class PositionTable:
-    """Numbers code objects while running; resolves positions afterwards."""
+    """Notes call stacks while the program runs; resolves positions afterwards."""
 
     def __init__(self) -> None:
-        self._by_id: dict[int, int] = {}
-        self._codes: list[CodeType] = []
         self._sites: dict[Site, Site] = {}
+        self._codes: dict[int, CodeType] = {}  # kept alive, so that no id() is used again
+        self._outside: set[int] = set()  # what lies outside of `record` is not part of the run
         self._user: dict[int, bool] = {}
         self._resolved: dict[tuple[int, int], Source] = {}
+        self._positions: dict[int, list[Positions]] = {}
 
     def site(self, frame: FrameType | None) -> Site:
         """The stack from `frame` outwards. Equal stacks are one object, to save memory."""
         flat: list[int] = []
-        by_id = self._by_id
-        depth = MAX_DEPTH
-        while frame is not None and depth:
-            code = frame.f_code
-            number = by_id.get(id(code))
-            if number is None:
-                number = self._number(code)
-            if number < 0:
-                break  # what lies outside of `record` is not part of the run
+        outside = self._outside
+        here, depth = frame, MAX_DEPTH
+        while here is not None and depth:
+            number = id(here.f_code)
+            if number in outside:
+                break
             flat.append(number)
-            flat.append(frame.f_lasti)
-            frame = frame.f_back
+            flat.append(here.f_lasti)
+            here = here.f_back
             depth -= 1
         key = tuple(flat)
-        return self._sites.setdefault(key, key)
+        known = self._sites.get(key)
+        return known if known is not None else self._keep(key, frame)
 
-    def _number(self, code: CodeType) -> int:
-        # The list keeps the code object alive, so its id() cannot be reused meanwhile.
-        number = len(self._codes)
-        self._codes.append(code)
-        self._user[number] = is_user_file(code.co_filename)
-        if (os.path.realpath(code.co_filename), code.co_name) in _RUNNERS:
-            number = OUTSIDE
-        self._by_id[id(code)] = number
-        return number
+    def _keep(self, key: Site, frame: FrameType | None) -> Site:
+        """Meet a stack for the first time: keep its code objects."""
+        for _ in key[::2]:
+            assert frame is not None
+            code, frame = frame.f_code, frame.f_back
+            self._codes.setdefault(id(code), code)
+            if _is_runner(code):
+                self._outside.add(id(code))
+                return self._inside(key, id(code))
+        self._sites[key] = key
+        return key
+
+    def _inside(self, key: Site, number: int) -> Site:
+        """The part of a stack inside of the code object with this number."""
+        inner = key[: 2 * key[::2].index(number)]
+        return self._sites.setdefault(inner, inner)
 
     def is_user(self, code: CodeType) -> bool:
         """Whether `code` is the user's, remembered per code object."""
-        number = self._by_id.get(id(code))
-        if number is None:
-            number = self._number(code)
-        return number >= 0 and self._user[number]
+        number = id(code)
+        known = self._user.get(number)
+        if known is None:
+            self._codes.setdefault(number, code)
+            known = not _is_runner(code) and is_user_file(code.co_filename)
+            self._user[number] = known
+        return known
 
     def call_site(self, site: Site) -> Source | None:
         """Where the op's function was called: the innermost frame that is not this package's.
@@ -126,7 +143,9 @@ class PositionTable:
     def user_stack(self, site: Site) -> tuple[Source, ...]:
         """The user's frames, innermost first."""
         return tuple(
-            self._source(number, lasti) for number, lasti in _pairs(site) if self._user[number]
+            self._source(number, lasti)
+            for number, lasti in _pairs(site)
+            if self.is_user(self._codes[number])
         )
 
     def functions(self, site: Site) -> tuple[CodeType, ...]:
@@ -136,28 +155,34 @@ class PositionTable:
     def _source(self, number: int, lasti: int) -> Source:
         known = self._resolved.get((number, lasti))
         if known is None:
-            known = self._resolved[number, lasti] = _resolve(self._codes[number], lasti)
+            known = self._resolved[number, lasti] = self._resolve(number, lasti)
         return known
+
+    def _resolve(self, number: int, lasti: int) -> Source:
+        code = self._codes[number]
+        positions = self._positions.get(number)
+        if positions is None:
+            positions = self._positions[number] = list(code.co_positions())
+        index = lasti // 2
+        line, end_line, column, end_column = (
+            positions[index] if 0 <= index < len(positions) else (None, None, None, None)
+        )
+        return Source(
+            file=code.co_filename,
+            line=line if line is not None else code.co_firstlineno,
+            column=column or 0,  # None under `python -X no_debug_ranges`
+            function=code.co_qualname,
+            end_line=end_line,
+            end_column=end_column,
+        )
+
+
+def _is_runner(code: CodeType) -> bool:
+    return code.co_name in _RUNNING and (_real(code.co_filename), code.co_name) in _RUNNERS
 
 
 def _pairs(site: Site) -> zip[tuple[int, int]]:
     return zip(site[::2], site[1::2], strict=True)
-
-
-def _resolve(code: CodeType, lasti: int) -> Source:
-    positions = list(code.co_positions())
-    index = lasti // 2
-    line, end_line, column, end_column = (
-        positions[index] if 0 <= index < len(positions) else (None, None, None, None)
-    )
-    return Source(
-        file=code.co_filename,
-        line=line if line is not None else code.co_firstlineno,
-        column=column or 0,  # None under `python -X no_debug_ranges`
-        function=code.co_qualname,
-        end_line=end_line,
-        end_column=end_column,
-    )
 
 
 def caller(depth: int = 1) -> FrameType:

@@ -7,9 +7,8 @@ calls inside belongs to it and is not seen again.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
+from threading import get_ident
 from types import FrameType
 from typing import Any
 
@@ -17,9 +16,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from inspector.capture.calls import CallKind, named_after
+from inspector.capture.modestack import leave_soon
 from inspector.capture.ops import OpRecorder
+from inspector.capture.sizes import SizeReads
 from inspector.capture.steps import StepRecorder
 from inspector.capture.tape import Tape
+
+_COMPUTE = CallKind.COMPUTE
+_METADATA = CallKind.METADATA
 
 
 class FunctionRecorder(TorchFunctionMode):
@@ -30,23 +34,37 @@ class FunctionRecorder(TorchFunctionMode):
         self._tape = tape
         self._ops = ops
         self._kind = ops.calls.kind
+        self._kinds = ops.calls.kinds
+        self._run = ops.run
         self._steps = steps
+        self._sizes = SizeReads(tape)
+        self._places = self._sizes.places
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        kwargs = kwargs or {}
+        if kwargs is None:
+            kwargs = {}
         tape = self._tape
-        if tape.running is not None or not tape.recording_here:
+        if (
+            tape.running is not None or tape.full or get_ident() != tape.thread
+        ) and not tape.joins():
+            if tape.others.over:
+                leave_soon(self)  # the recording was ended on another thread
             return func(*args, **kwargs)
-        kind = self._kind(func)
+        kind = self._kinds.get(func) or self._kind(func)
         if tape.phase == "backward" and _is_kernel(func, sys._getframe(1)):
             return func(*args, **kwargs)
-        if kind is CallKind.COMPUTE or kind is CallKind.SET_DATA:
-            return self._ops.run(func, func, args, kwargs, sys._getframe(1))
+        if kind is _COMPUTE or kind is CallKind.SET_DATA:
+            return self._run(func, func, args, kwargs, sys._getframe(1))
         if kind is CallKind.CUSTOM:
             return self._ops.run(named_after(args[0]), func, args, kwargs, sys._getframe(1))
         result = func(*args, **kwargs)
+        if kind is _METADATA:
+            frame = sys._getframe(1)
+            places = self._places.get(id(frame.f_code))
+            if places is None or frame.f_lasti in places:
+                self._sizes.note(func, args, result, frame)
         if kind is CallKind.MARKER:
             self._steps.marker(args, sys._getframe(1))
         elif kind is CallKind.SET_GRAD and len(args) > 1 and args[1] is None:
@@ -64,46 +82,3 @@ def _is_kernel(func: Any, frame: FrameType | None) -> bool:
                 return True
             frame = frame.f_back
     return False
-
-
-def mode_depth(mode: TorchFunctionMode) -> int | None:
-    """Where `mode` stands on this thread's stack of function modes; None if it doesn't."""
-    for depth in range(torch._C._len_torch_function_stack()):
-        if torch._C._get_function_stack_at(depth) is mode:
-            return depth
-    return None
-
-
-@contextlib.contextmanager
-def lifted(mode: TorchFunctionMode) -> Iterator[None]:
-    """`mode` off this thread's stack for a while, at whatever depth it stands."""
-    depth = mode_depth(mode)
-    if depth is None:
-        yield
-        return
-    lift(mode)
-    try:
-        yield
-    finally:
-        _shift(depth, mode)
-
-
-def lift(mode: TorchFunctionMode) -> None:
-    """Take `mode` off this thread's stack."""
-    depth = mode_depth(mode)
-    if depth is not None:
-        _shift(depth, None)
-
-
-def _shift(depth: int, inserted: TorchFunctionMode | None) -> None:
-    """Take the mode at `depth` off the stack, or put one in there."""
-    above = [
-        torch._C._pop_torch_function_stack()
-        for _ in range(torch._C._len_torch_function_stack() - depth)
-    ]
-    if inserted is None:
-        above.pop()
-    else:
-        torch._C._push_on_torch_function_stack(inserted)
-    for mode in reversed(above):
-        torch._C._push_on_torch_function_stack(mode)

@@ -4,6 +4,7 @@
     custom autograd.Function      `apply` runs in C++ and calls `forward` back
     ScriptFunction, ScriptMethod  TorchScript runs in its own interpreter
     the encoder layers' question whether somebody overrides torch functions
+    the start of a thread, and of a thread pool's work item: see `threads.py`
 
 Each is one attribute that is replaced while a recording runs and put back afterwards. None of
 them changes what is computed. (Code that `torch.compile` made is dealt with in `compiled.py`.)
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures.thread import _WorkItem
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -24,9 +26,16 @@ from torch.overrides import TorchFunctionMode
 from inspector.capture.arguments import tensors_in
 from inspector.capture.backward import BackwardRecorder
 from inspector.capture.calls import Opaque, named_after
-from inspector.capture.functions import lifted
+from inspector.capture.modestack import lifted
 from inspector.capture.ops import OpRecorder
 from inspector.capture.tape import Tape
+from inspector.capture.threads import (
+    STARTERS,
+    counting_item,
+    counting_start,
+    one_call,
+    uncounted,
+)
 
 _ABSENT = object()
 _FAST_PATHS = ("torch.nn.modules.activation", "torch.nn.modules.transformer")
@@ -57,8 +66,8 @@ class Replaced:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for item in reversed(self._replacements):
-            original = self._originals.pop()
+        originals, self._originals = self._originals, []  # empty in a pause that a fork ended
+        for item, original in reversed(list(zip(self._replacements, originals, strict=False))):
             if vars(item.owner).get(item.name) is not item.value:
                 continue  # somebody replaced it after us: theirs stays, and ours does nothing
             if original is _ABSENT:
@@ -72,8 +81,14 @@ def gates(
 ) -> Replaced:
     """The gates of one recording."""
     function, method = torch._C.ScriptFunction, torch._C.ScriptMethod
+    others = tape.others
     return Replaced(
         (
+            *(
+                Replacement(home, name, counting_start(others, getattr(home, name)))
+                for home, name in STARTERS
+            ),
+            Replacement(_WorkItem, "run", counting_item(others, _WorkItem.run)),
             Replacement(torch.autograd.Variable, "_execution_engine", _Engine(backward)),
             Replacement(_SingleLevelFunction, "apply", _function_apply(tape, ops)),
             Replacement(function, "__call__", _script_call(tape, ops, function, "ScriptFunction")),
@@ -103,7 +118,7 @@ def _function_apply(tape: Tape, ops: OpRecorder) -> Any:
     def apply(cls: type[Function], *args: Any, **kwargs: Any) -> Any:
         original = super(_SingleLevelFunction, cls).apply  # type: ignore[misc]
         if tape.running is not None or not tape.recording_here:
-            return original(*args, **kwargs)
+            return one_call(tape, original, args, kwargs)
         if cls.__module__ == _TRANSPARENT:
             return _see_through(tape, original, args, kwargs)
         return ops.run(named_after(cls), original, args, kwargs, _outside(sys._getframe(1)))
@@ -137,7 +152,7 @@ def _script_call(tape: Tape, ops: OpRecorder, owner: type, kind: str) -> Callabl
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if tape.running is not None or not tape.recording_here:
-            return real(self, *args, **kwargs)
+            return one_call(tape, real, (self, *args), kwargs)
         tape.note("TorchScript ran inside: each call of it is shown as one op.")
         func = Opaque(f"{kind}.{self.name}", f"torch.jit.{kind}.{self.name}")
 
@@ -172,7 +187,7 @@ def _question(mode: TorchFunctionMode) -> Callable[..., bool]:
     def has_torch_function(relevant_args: Any) -> bool:
         asker = sys._getframe(1).f_globals.get("__name__")
         if asker in _FAST_PATHS and real(relevant_args):
-            with lifted(mode):
+            with lifted(mode), uncounted():
                 return bool(real(relevant_args))
         return bool(real(relevant_args))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch._C import DispatchKey
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _pop_mode, _push_mode
 from torch.utils.flop_counter import flop_registry
 
 from inspector.capture.arguments import tensors_in
@@ -54,6 +54,22 @@ class KernelRecorder(TorchDispatchMode):
                 freed = self._memory.freed()
                 sink.append(Kernel(str(func), duration_us, flops, allocated, freed))
         return result
+
+
+def lift_dispatch(mode: TorchDispatchMode) -> None:
+    """Take `mode` off this thread's stack of dispatch modes, at whatever depth it stands."""
+    depths = range(torch._C._len_torch_dispatch_stack())
+    modes = [torch._C._get_dispatch_stack_at(depth) for depth in depths]
+    # Modes of torch's own (fake tensors, functionalization) have places of their own.
+    stack = [other for other in modes if not other.is_infra_mode()]
+    if not any(other is mode for other in stack):
+        return
+    above = []
+    while stack.pop() is not mode:
+        above.append(_pop_mode())
+    mode.__exit__(None, None, None)
+    for other in reversed(above):
+        _push_mode(other)
 
 
 def flops_of(func: Any, args: tuple[Any, ...], kwargs: Any, result: Any) -> int | None:

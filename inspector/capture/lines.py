@@ -40,15 +40,12 @@ class LineRecorder:
             )
         self._here = None
         if isinstance(self._counter, LineTracer):
-            self._tape.tracer = self._counter
-        _running.append(self)
+            self._tape.trace = self._counter.alone
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._tape.tracer = None
-        if self in _running:  # not in a forked child, where it was taken away before
-            _running.remove(self)
-            self._counter.stop()
+        self._tape.trace = None
+        self._counter.stop()
         if self._counter.interrupted:
             self._tape.note(
                 "Lines were counted only until the program set a tracer of its own, or took "
@@ -66,12 +63,3 @@ class LineRecorder:
     def branches(self, texts: Mapping[str, str]) -> tuple[LineBranch, ...]:
         """Which way each branching statement went; `texts` are the files' texts."""
         return line_branches(self._counter.flows, texts)
-
-
-_running: list[LineRecorder] = []
-
-
-def stop_counting() -> None:
-    """Take the counting away in a forked child; a debugger or coverage stays, as in any child."""
-    while _running:
-        _running.pop()._counter.stop()

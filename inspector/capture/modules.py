@@ -6,7 +6,11 @@ that it was called from: Python does not tell by which one it was reached.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from torch import nn
@@ -15,6 +19,7 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
+from inspector.capture.otherthreads import MODULE
 from inspector.capture.tape import RawModuleCall, Tape
 
 
@@ -30,6 +35,9 @@ class ModuleRecorder:
     def __init__(self, tape: Tape, root: nn.Module | None) -> None:
         self._tape = tape
         self._handles: list[Any] = []
+        self._entered_now = False
+        self._hidden = 0
+        self._lock = threading.Lock()
         self._paths: dict[int, str] = {}
         # Kept for the time of the recording: ids in `_paths` stay valid, and parameters can
         # be named at the end.
@@ -39,22 +47,47 @@ class ModuleRecorder:
             self.add_root(root, "")
 
     def __enter__(self) -> ModuleRecorder:
-        self._handles = [
-            register_module_forward_pre_hook(self._entered),
-            register_module_forward_hook(self._left, always_call=True),
-        ]
+        self._hook(entered=True)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
+        self._hook(entered=False)
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """No hooks for a while, on any thread: global hooks are global."""
+        self._hook(hide=1)
+        try:
+            yield
+        finally:
+            self._hook(hide=-1)
+
+    def _hook(self, entered: bool | None = None, hide: int = 0) -> None:
+        with self._lock:  # threads hide and show on their own
+            self._entered_now = self._entered_now if entered is None else entered
+            self._hidden += hide
+            wanted = self._entered_now and not self._hidden
+            if wanted and not self._handles:
+                self._handles = [
+                    register_module_forward_pre_hook(self._entered),
+                    register_module_forward_hook(self._left, always_call=True),
+                ]
+            while self._handles and not wanted:
+                self._handles.pop().remove()
 
     def _entered(self, module: nn.Module, args: Any) -> None:
         tape = self._tape
         if not tape.recording_here:
-            tape.elsewhere()
+            tape.elsewhere(MODULE)
             return
-        frame = sys._getframe(1)
+        muted = tape.mute()
+        try:
+            self._enter(module, sys._getframe(1))
+        finally:
+            tape.unmute(muted)
+
+    def _enter(self, module: nn.Module, frame: FrameType) -> None:
+        tape = self._tape
         if tape.leaving and tape.leaving[-1] == (tape.top, id(frame)):
             tape.close_call()  # that frame ended, and this call's frame got its address
         tape.settle(frame)
@@ -75,7 +108,14 @@ class ModuleRecorder:
         tape = self._tape
         if not tape.thread_is_ours:
             return
-        frame = sys._getframe(1)
+        muted = tape.mute()
+        try:
+            self._leave(module, sys._getframe(1))
+        finally:
+            tape.unmute(muted)
+
+    def _leave(self, module: nn.Module, frame: FrameType) -> None:
+        tape = self._tape
         tape.settle(frame)
         self._forget_closed()
         if not any(module is inner for inner in self._open):

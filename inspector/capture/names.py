@@ -210,10 +210,10 @@ def _index_of(text: str) -> _Index:
         return _Index(values, rows)  # not plain Python: a notebook's magics
     for node in ast.walk(tree):
         for value, names in _assignments(node):
-            for place in _places(value):
+            for place in places(value):
                 values[place] = _Binding(names, passed=_passed(value))
         for value in _returned(node):
-            for place in _places(value):
+            for place in places(value):
                 values.setdefault(place, _Binding(returned=True, passed=_passed(value)))
         rows.update(_iterations(node))
     return _Index(values, rows)
@@ -317,7 +317,8 @@ def _mentioned(part: ast.expr) -> Iterator[str]:
         yield from _passed(part)
 
 
-def _places(node: ast.expr | ast.AugAssign) -> Iterator[Position]:
+def places(node: ast.expr | ast.AugAssign) -> Iterator[Position]:
+    """The positions that Python may give the call, or the read, that an expression is."""
     yield _span(node)
     attribute = node.func if isinstance(node, ast.Call) else node
     if isinstance(attribute, ast.Attribute) and attribute.lineno != attribute.end_lineno:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
@@ -13,8 +14,9 @@ import torch
 
 from inspector.capture.arguments import render, tensors_in
 from inspector.capture.calls import CallKind, CallTable, plain_name
-from inspector.capture.tape import Argument, RawDecision, RawOp, Tape, Unheard
+from inspector.capture.tape import Argument, RawDecision, RawOp, Tape
 
+_DisableTorchFunction: Any = torch._C.DisableTorchFunction
 _next_sequence: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 _VALUE_TYPES = (bool, int, float, complex, str, list, numpy.ndarray)
@@ -48,11 +50,18 @@ class OpRecorder:
         it uses without being given them: the parameters of a scripted module.
         """
         tape = self._tape
+        trace = tape.trace
+        muted = trace is not None and sys.gettrace() is trace
+        if muted:
+            sys.settrace(None)
         try:
             number, row, given = self.begin(func, args, kwargs, frame, held)
         except Exception as error:  # ours, not the program's: it must not become its failure
             tape.broken(error)
             return call(*args, **kwargs)
+        finally:
+            if muted:
+                sys.settrace(trace)
         start = time.perf_counter_ns()
         try:
             result = call(*args, **kwargs)
@@ -61,8 +70,16 @@ class OpRecorder:
             raise
         finally:
             row.duration_ns = time.perf_counter_ns() - start
-            self.finish(row)
-        self.end(number, row, given, result)
+            row.end_node = _next_sequence()
+            tape.running = None
+        if muted and sys.gettrace() is trace:
+            sys.settrace(None)
+            try:
+                self.end(number, row, given, result)
+            finally:
+                sys.settrace(trace)
+        else:
+            self.end(number, row, given, result)
         return result
 
     def begin(
@@ -73,21 +90,43 @@ class OpRecorder:
         frame: FrameType | None,
         held: Sequence[torch.Tensor] = (),
     ) -> tuple[int, RawOp, list[torch.Tensor]]:
-        """Put a new op on the tape: (its number, its row, the tensors it was given)."""
+        """Put a new op on the tape: (its number, its row, the tensors it was given).
+
+        What reads of `.shape` and the like this makes, reach neither a subclass nor a mode.
+        """
         tape = self._tape
         top = tape.open_call(frame) if tape.leaving else tape.top
-        with Unheard(tape.tracer):
-            given, arguments = _taken(args, kwargs, tape.tensors.see)
-            given += held
-            inputs = tuple(map(tape.tensors.see, given))
-            row = RawOp(func, inputs, arguments, top, tape.site(frame), tape.phase)
+        see = tape.tensors.see
+        given: list[torch.Tensor] = []
+        inputs: list[int] = []
+        texts: list[Argument] = []
+        with _DisableTorchFunction():
+            for value in args:
+                if isinstance(value, torch.Tensor):
+                    number = see(value)
+                    given.append(value)
+                    inputs.append(number)
+                    texts.append(number)
+                elif type(value) in _NUMBERS:
+                    texts.append(repr(value))
+                else:
+                    _take(value, see, given, inputs)
+                    texts.append(render(value, see))
+            for name, value in kwargs.items():
+                if type(value) not in _NUMBERS:
+                    _take(value, see, given, inputs)
+                texts.append(f"{name}={render(value, see)}")
+            if held:
+                _take(held, see, given, inputs)
+        site = tape.positions.site(frame)
+        row = RawOp(func, tuple(inputs), tuple(texts), top, site, tape.phase)
         if tape.options.kernels:
             row.kernels = []
-        number = len(tape.ops)
-        tape.ops.append(row)
+        ops = tape.ops
+        ops.append(row)
         tape.running = row
         row.first_node = _next_sequence()
-        return number, row, given
+        return len(ops) - 1, row, given
 
     def finish(self, row: RawOp) -> None:
         """The call has returned or raised."""
@@ -96,35 +135,45 @@ class OpRecorder:
 
     def end(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         """Note what the op wrote, made and told; take it back if it did nothing of that."""
-        try:
-            with Unheard(self._tape.tracer):
-                self._note_result(number, row, given, result)
-        except Exception as error:  # as above
-            self._tape.broken(error)
-        finally:
-            self._tape.tensors.new_nodes = None
-
-    def _note_result(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         tape = self._tape
-        tape.tensors.new_nodes = row.first_node, row.end_node
-        written, overwrites = self._note_writes(number, row, given, result)
-        if type(result) is torch.Tensor and not written:
-            row.outputs = (tape.tensors.made(result, number, row.inputs),)
-        else:
-            outputs = [tape.tensors.made(t, number, row.inputs) for t in _results(result)]
-            row.outputs = tuple(dict.fromkeys(outputs + written))
-        row.overwrites = overwrites
-        if row.outputs:
-            if number + 1 >= tape.options.max_ops:
-                tape.full = True
-                tape.note(
-                    f"Recording stopped after {number + 1} ops (max_ops); the program ran on."
-                )
-            return
+        tensors = tape.tensors
+        tensors.new_nodes = row.first_node, row.end_node
+        try:
+            with _DisableTorchFunction():
+                if self._wrote_nothing(row, given):
+                    written: list[int] = []
+                else:
+                    written, row.overwrites = self._note_writes(number, row, given, result)
+                if type(result) is torch.Tensor and not written:
+                    row.outputs = (tensors.made(result, number, row.inputs),)
+                else:
+                    outputs = [tensors.made(t, number, row.inputs) for t in _results(result)]
+                    row.outputs = tuple(dict.fromkeys(outputs + written))
+                if not row.outputs:
+                    self._note_read(number, row, given, result)
+                elif number + 1 >= tape.max_ops:
+                    tape.reached_max_ops()
+        except Exception as error:  # as above
+            tape.broken(error)
+        finally:
+            tensors.new_nodes = None
+
+    def _note_read(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
         if given and isinstance(result, _VALUE_TYPES) and row.func.__name__ != "__get__":
             self._note_decision(number, row, result)
-            return
-        del tape.ops[number]  # neither made, wrote nor read a value: not an op
+        else:
+            del self._tape.ops[number]  # neither made, wrote nor read a value: not an op
+
+    def _wrote_nothing(self, row: RawOp, given: list[torch.Tensor]) -> bool:
+        """Whether all version counters stand where they stood, and tell of every write."""
+        raw = self._tape.tensors.raw
+        try:
+            for tensor, before in zip(given, row.inputs, strict=True):
+                if tensor._version != raw[before].version:
+                    return False
+        except RuntimeError:  # an inference tensor, which has none
+            return False
+        return self.calls.kind(row.func) is not CallKind.SET_DATA
 
     def _note_writes(
         self, number: int, row: RawOp, given: list[torch.Tensor], result: Any
@@ -177,26 +226,16 @@ class OpRecorder:
         self._tape.decisions.append(RawDecision(number, tensor, value, kind))
 
 
-def _taken(
-    args: tuple[Any, ...], kwargs: dict[str, Any], see: Callable[[torch.Tensor], int]
-) -> tuple[list[torch.Tensor], tuple[Argument, ...]]:
-    """The tensors among the arguments, and the arguments as they read."""
-    given: list[torch.Tensor] = []
-    texts: list[Argument] = []
-    for value in args:
-        if isinstance(value, torch.Tensor):
-            given.append(value)
-            texts.append(see(value))
-        elif type(value) in _NUMBERS:
-            texts.append(repr(value))
-        else:
-            given += tensors_in(value)
-            texts.append(render(value, see))
-    for name, value in kwargs.items():
-        if type(value) not in _NUMBERS:
-            given += tensors_in(value)
-        texts.append(f"{name}={render(value, see)}")
-    return given, tuple(texts)
+def _take(
+    value: Any,
+    see: Callable[[torch.Tensor], int],
+    given: list[torch.Tensor],
+    inputs: list[int],
+) -> None:
+    """Add the tensors in one argument."""
+    for tensor in tensors_in(value):
+        given.append(tensor)
+        inputs.append(see(tensor))
 
 
 def _results(result: Any) -> Iterator[torch.Tensor]:

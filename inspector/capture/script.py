@@ -75,6 +75,8 @@ def record_script(
                 raise SourceError(f"Cannot run the module {script}: {error}.") from error
             _print_own(error)
             status = 1
+    if session.forked:
+        sys.exit(status)  # a child of the script ends as it would alone: the parent has the rest
     return session.recording, status
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from inspector.capture.arguments import tensors_in
 from inspector.capture.assemble import Assembler
@@ -21,29 +24,40 @@ from inspector.capture.backward import BackwardRecorder
 from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
 from inspector.capture.gates import gates
-from inspector.capture.kernels import KernelRecorder
-from inspector.capture.lines import LineRecorder, stop_counting
+from inspector.capture.kernels import KernelRecorder, lift_dispatch
+from inspector.capture.lines import LineRecorder
+from inspector.capture.modestack import lift, mode_depth
 from inspector.capture.modules import ModuleRecorder
 from inspector.capture.ops import OpRecorder
 from inspector.capture.options import CaptureOptions
 from inspector.capture.steps import StepRecorder
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import Tape
+from inspector.capture.threads import stop_counting_here
 from inspector.errors import CaptureError
 from inspector.records import Recording
 
+Mode = TypeVar("Mode", TorchFunctionMode, TorchDispatchMode)
+
+_MODE_GONE = (
+    "The program ended a torch function mode in the recording that it had begun before, and with "
+    "it our own: what ran from there on is not recorded. Begin the mode inside of the recording, "
+    "or end it after."
+)
+
+_ENDED_ELSEWHERE = "The recording was ended on another thread than the one that it recorded."
+
 _active = threading.Lock()
-_tapes: list[Tape] = []
-"""The tape of the running recording, if there is one."""
+_running: list[Session] = []
+"""The running recording, if there is one."""
 
 
 def _in_forked_child() -> None:
     """A forked child (a worker of a DataLoader) is not part of the recorded run."""
     global _active
-    while _tapes:
-        _tapes.pop().full = True
-    stop_counting()
-    _active = threading.Lock()
+    _active = threading.Lock()  # first: what follows may fail, and may not stand in the way
+    while _running:
+        _running.pop().leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):
@@ -58,6 +72,9 @@ class Session:
         self._modules = ModuleRecorder(self._tape, root)
         self._lines: LineRecorder | None = None
         self._recording: Recording | None = None
+        self._installations = contextlib.ExitStack()
+        self.forked = False
+        """Whether this process is a forked child of the one that is being recorded."""
         self.inputs: tuple[int, ...] = ()
         self.output: tuple[int, ...] = ()
         self.meta: dict[str, Any] = {}
@@ -84,6 +101,11 @@ class Session:
             self._modules.add_root(module, name)
 
     @property
+    def runs_here(self) -> bool:
+        """Whether this is the thread that is being recorded."""
+        return self._tape.thread_is_ours
+
+    @property
     def op_count(self) -> int:
         """How many ops were noted so far."""
         return len(self._tape.ops)
@@ -103,14 +125,12 @@ class Session:
         Raises:
             CaptureError: another recording is running in this process.
         """
-        if not _active.acquire(blocking=False):
-            raise CaptureError(
-                "A recording is already running in this process. Recordings cannot be nested: "
-                "end the other one first."
-            )
+        active = _active  # a forked child gets a new one
+        if not active.acquire(blocking=False):
+            raise CaptureError(_already_running())
         error: BaseException | None = None
         start = time.perf_counter()
-        _tapes.append(self._tape)
+        _running.append(self)
         try:
             with self._installed(here):
                 yield self
@@ -118,36 +138,59 @@ class Session:
             error = caught
             raise
         finally:
-            _tapes.clear()
+            _running.clear()
             try:
                 self._finish(error, time.perf_counter() - start)
             finally:
-                _active.release()
+                active.release()
 
     @contextlib.contextmanager
     def _installed(self, here: FrameType | None) -> Iterator[None]:
         tape = self._tape
-        with contextlib.ExitStack() as stack:
+        with self._installations as stack:
             stack.enter_context(_room_for_frames())
             steps = stack.enter_context(StepRecorder(tape))
             stack.enter_context(self._modules)
             kernels = KernelRecorder(tape) if tape.options.kernels else None
             if kernels is not None:
-                stack.enter_context(kernels)
+                stack.enter_context(_on_stack(kernels, lift_dispatch))
             if tape.options.lines:
                 self._lines = stack.enter_context(LineRecorder(tape, here))
             ops = OpRecorder(tape)
             mode = FunctionRecorder(tape, ops, steps)
             torch_gates = stack.enter_context(gates(tape, ops, BackwardRecorder(tape, mode), mode))
             pause = Pause(self._modules, torch_gates, mode, kernels, self._lines)
-            stack.enter_context(CompiledGates(tape, ops, pause.paused))
-            stack.enter_context(tracing_gates(tape, pause.paused))
-            stack.enter_context(mode)
+            stack.enter_context(CompiledGates(tape, ops, pause))
+            stack.enter_context(tracing_gates(tape, pause))
+            stack.enter_context(_on_stack(mode, lift))
             yield
+            if self.forked:
+                return  # it was all taken away at the fork
+            if not tape.thread_is_ours:
+                tape.note(_ENDED_ELSEWHERE)
+            elif mode_depth(mode) is None:
+                tape.note(_MODE_GONE)
+
+    def leave_to_parent(self) -> None:
+        """End in a forked child: nothing is recorded in it, and nothing of ours stays installed.
+
+        Its thread is the one that forked, wherever in the program that is.
+        """
+        self.forked = self._tape.full = self._tape.others.over = True
+        self._tape.note(
+            "The process was forked, and this is the child's copy: it ends at the fork. The "
+            "recording of the run is the parent's."
+        )
+        stop_counting_here()
+        with contextlib.suppress(RecursionError):  # the stack is deeper than the old limit
+            self._installations.close()
 
     def _finish(self, error: BaseException | None, seconds: float) -> None:
         tape = self._tape
         tape.full = True  # whatever of ours is called from now on does nothing
+        tape.others.over = True
+        for text in tape.others.notes():
+            tape.note(text)
         if tape.tensors.budget_spent:
             tape.note("Not all values were kept: value_budget_mb was spent.")
         if tape.tensors.met_wrapped:
@@ -170,13 +213,54 @@ class Session:
             "values": tape.options.values,
             **self.meta,
         }
-        self._recording = Assembler(tape, self._modules.roots).recording(
-            lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
-        )
+        with _no_collection():
+            self._recording = Assembler(tape, self._modules.roots).recording(
+                lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
+            )
         # Nothing of the run may stay alive through a session object that is kept.
         self._tape = Tape(tape.options)
         self._modules = ModuleRecorder(self._tape, None)
         self._lines = None
+
+
+def _already_running() -> str:
+    """Why a recording cannot start now."""
+    if any(session.runs_here for session in _running):
+        return (
+            "A recording is already running in this process. Recordings cannot be nested: "
+            "end the other one first."
+        )
+    return (
+        "A recording is already running in this process, on another thread. There can be one "
+        "at a time: start this one when the other has ended."
+    )
+
+
+@contextlib.contextmanager
+def _on_stack(mode: Mode, lift: Callable[[Mode], None]) -> Iterator[None]:
+    """`mode` entered. At the end it need not be the innermost: a generator that is suspended in
+    a `with` block of its own leaves another mode above it.
+    """
+    mode.__enter__()
+    try:
+        yield
+    finally:
+        lift(mode)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cyclic garbage collector, which looks at all new records again and again.
+
+    They have no cycles; making them took twice as long.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

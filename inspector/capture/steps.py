@@ -17,6 +17,7 @@ from torch.optim.optimizer import (
 )
 
 from inspector.capture.frames import Site, caller
+from inspector.capture.otherthreads import STEP
 from inspector.capture.summary import readable, undisturbed
 from inspector.capture.tape import RawStep, Tape
 
@@ -45,6 +46,7 @@ class StepRecorder:
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         tape = self._tape
         if not tape.recording_here:
+            tape.elsewhere(STEP)
             return
         rates = tuple(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
         row = RawStep(

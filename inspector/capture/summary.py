@@ -18,11 +18,12 @@ from inspector.records import TensorSummary
 
 BINS = 16
 SAMPLE = 8
-FEW = 16
-"""Up to this many values are summarised in plain Python: 12 µs instead of 60."""
+_BLOCK = 4096
+_RUN = 16
+_ONES = {kind.itemsize: numpy.ones(_BLOCK, kind) for kind in map(numpy.dtype, ("f4", "f8"))}
 
-HISTOGRAM_LIMIT = 1 << 14
-"""Above this many elements the histogram counts an evenly strided subset."""
+HISTOGRAM_LIMIT = 1 << 12
+"""Above this many elements the histogram counts runs of them, evenly strided."""
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _FLOATS = (torch.float32, torch.float64)
@@ -123,53 +124,17 @@ class _Memory:
 
 def summarise(tensor: torch.Tensor) -> TensorSummary | None:
     """Statistics of `tensor`, or None where its values can't be read."""
-    if 0 < tensor.numel() <= FEW and readable(tensor):
-        with undisturbed():
-            try:
-                return _summarise_few(_plain(tensor).reshape(-1).tolist())
-            except (RuntimeError, TypeError):
-                return None  # a dtype or backend that gives no Python numbers
-            except OverflowError:
-                pass  # sums beyond the largest float: NumPy says inf
     array = to_array(tensor)
     return None if array is None else summarise_array(array)
 
 
-def _summarise_few(values: list[Any]) -> TensorSummary:
-    """The same as `summarise_array` for a handful of values, where NumPy's calls cost most."""
-    numbers = [abs(value) if isinstance(value, complex) else float(value) for value in values]
-    size = len(numbers)
-    zeros = numbers.count(0.0)
-    sample = tuple(numbers[:SAMPLE])
-    finite = [value for value in numbers if math.isfinite(value)]
-    nans = sum(value != value for value in numbers)
-    infs = size - nans - len(finite)
-    if not finite:
-        return TensorSummary(size, None, None, None, None, nans, infs, zeros / size, (), sample)
-    low, high = min(finite), max(finite)
-    mean = math.fsum(finite) / len(finite)
-    std = math.sqrt(math.fsum((value - mean) ** 2 for value in finite) / len(finite))
-    bins = [0] * BINS
-    span = high - low
-    if not 0 < span < math.inf:
-        bins = [len(finite)]
-    else:
-        for value in finite:
-            bins[min(int((value - low) / span * BINS), BINS - 1)] += 1
-    return TensorSummary(size, low, high, mean, std, nans, infs, zeros / size, tuple(bins), sample)
-
-
 def summarise_array(array: numpy.ndarray) -> TensorSummary:
     """Statistics of an array of numbers or booleans of any shape."""
-    flat = array.reshape(-1)
-    if flat.dtype.kind == "c":
-        flat = numpy.abs(flat)
-    elif flat.dtype.kind == "b":
-        flat = flat.view(numpy.uint8)
+    flat = as_numbers(array.reshape(-1))
     size = flat.size
     if size == 0:
         return TensorSummary(0, None, None, None, None, 0, 0, 0.0)
-    zeros = size - int(numpy.count_nonzero(flat))
+    zeros = int(numpy.count_nonzero(flat == 0))
     finite, nans, infs = flat, 0, 0
     low, high = flat.min(), flat.max()
     # min and max pass NaN and infinities on, so two finite ends prove the rest finite.
@@ -179,26 +144,67 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
         infs = size - nans - finite.size
         if finite.size:
             low, high = finite.min(), finite.max()
-    sample = tuple(float(value) for value in flat[:SAMPLE])
+    sample = tuple(flat[:SAMPLE].astype(numpy.float64).tolist())
     if finite.size == 0:
         return TensorSummary(size, None, None, None, None, nans, infs, zeros / size, (), sample)
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        mean = float(finite.mean(dtype=numpy.float64))
-        std = float(finite.std(dtype=numpy.float64))
+    mean, std = _moments(finite)
     bins = _histogram(finite, float(low), float(high))
     return TensorSummary(
         size, float(low), float(high), mean, std, nans, infs, zeros / size, bins, sample
     )
 
 
+def as_numbers(array: numpy.ndarray) -> numpy.ndarray:
+    """What the statistics are of: magnitudes of complex numbers, 0 and 1 for booleans."""
+    if array.dtype.kind == "c":
+        return numpy.abs(array)
+    return array.view(numpy.uint8) if array.dtype.kind == "b" else array
+
+
+def _moments(finite: numpy.ndarray) -> tuple[float, float]:
+    """Mean and population standard deviation.
+
+    In the array's own precision, block by block, with the blocks added in double precision:
+    a fifth of the time that a conversion takes. Where that loses digits (a mean far larger
+    than the deviation, sums out of range) everything is done in double precision.
+    """
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        if finite.dtype.char in "fd" and finite.size >= _BLOCK and finite.flags.c_contiguous:
+            mean, squares = _block_sums(finite)
+            variance = squares - mean * mean
+            if 1e-30 < squares < math.inf and variance > 0.1 * mean * mean:
+                return mean, math.sqrt(variance)
+        wide = finite.astype(numpy.float64)
+        mean = float(wide.mean())
+        if not math.isfinite(mean):  # the sum is out of range, the mean is not
+            return float((wide / wide.size).sum()), math.inf
+        wide -= mean
+        return mean, math.sqrt(float(numpy.dot(wide, wide)) / wide.size)
+
+
+def _block_sums(finite: numpy.ndarray) -> tuple[float, float]:
+    """Mean of the values and of their squares."""
+    whole = finite.size - finite.size % _BLOCK
+    blocks, rest = finite[:whole].reshape(-1, _BLOCK), finite[whole:].astype(numpy.float64)
+    sums = float((blocks @ _ONES[finite.itemsize]).sum(dtype=numpy.float64))
+    squares = float(numpy.vecdot(blocks, blocks).sum(dtype=numpy.float64))
+    sums, squares = sums + float(rest.sum()), squares + float(rest @ rest)
+    return sums / finite.size, squares / finite.size
+
+
 def _histogram(finite: numpy.ndarray, low: float, high: float) -> tuple[int, ...]:
     if finite.size > HISTOGRAM_LIMIT:
-        finite = finite[:: finite.size // HISTOGRAM_LIMIT]
+        # Runs of values, not single ones: each would be fetched from memory by itself.
+        runs = finite[: finite.size - finite.size % _RUN].reshape(-1, _RUN)
+        finite = runs[:: finite.size // HISTOGRAM_LIMIT].reshape(-1)
     span = high - low
     if not 0 < span < math.inf:
         return (int(finite.size),)
-    # In double precision: a difference of float16 values can exceed float16, and dividing
-    # (rather than multiplying by an inverse) holds for subnormal spans.
-    places = ((finite.astype(numpy.float64) - low) / span * BINS).astype(numpy.int64)
-    numpy.clip(places, 0, BINS - 1, out=places)
-    return tuple(numpy.bincount(places, minlength=BINS).tolist())
+    if finite.dtype.kind == "f" and 1e-30 < span < 1e30:
+        places = finite - finite.dtype.type(low)
+        places *= BINS / span
+    else:  # out of float32's range, or integers; dividing holds for subnormal spans
+        places = (finite.astype(numpy.float64) - low) / span * BINS
+    numbers = places.astype(numpy.intp)
+    numpy.minimum(numbers, BINS - 1, out=numbers)
+    return tuple(numpy.bincount(numbers, minlength=BINS).tolist())

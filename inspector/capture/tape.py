@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+from inspector.capture.batches import Summaries
 from inspector.capture.frames import PositionTable, Site
 from inspector.capture.options import CaptureOptions
-from inspector.capture.summary import summarise
+from inspector.capture.otherthreads import CALL, OtherThreads
 from inspector.capture.tensors import TensorTable
-from inspector.capture.tracing import LineTracer
-from inspector.records import Kernel, TensorSummary
+from inspector.records import Kernel
+
+if TYPE_CHECKING:
+    from inspector.capture.sizes import SteeringPlace
 
 Argument = int | str
 """One rendered argument: a tensor id, or text."""
@@ -61,6 +64,18 @@ class RawDecision:
 
 
 @dataclass(slots=True)
+class RawSizeRead:
+    """Becomes a `Decision` without an op; `before_op` ops were noted when it happened."""
+
+    func: Callable[..., Any]
+    tensor: int | weakref.ref[Any] | None
+    value: bool | int | float | str | tuple[int, ...]
+    place: SteeringPlace
+    before_op: int
+    module_call: int | None
+
+
+@dataclass(slots=True)
 class RawGradNode:
     """Becomes a `GradNode`; `leaf` is the tensor id of an AccumulateGrad's variable."""
 
@@ -69,10 +84,10 @@ class RawGradNode:
     pass_index: int
     leaf: int | None
     accumulated: bool
-    grad_inputs: tuple[TensorSummary | None, ...]
-    grad_outputs: tuple[TensorSummary | None, ...]
+    grad_inputs: tuple[int | None, ...]  # numbers of summaries
+    grad_outputs: tuple[int | None, ...]
     duration_ns: int
-    kernels: list[Kernel]
+    kernels: list[Kernel] | None
     next: tuple[int, ...] = ()
     freed: bool = False  # had saved tensors that the pass freed
 
@@ -91,29 +106,6 @@ class RawStep:
     updates: list[tuple[int, float]] = field(default_factory=list)  # (tensor id, norm)
 
 
-class Unheard:
-    """A context for our own bookkeeping, which nobody is to hear of.
-
-    Reads of `.shape` and the like reach neither a subclass nor a mode of the user, and the
-    line tracer is not called for our functions: that alone took 200 us an op.
-    """
-
-    __slots__ = ("_function", "_muted", "_tracer")
-
-    def __init__(self, tracer: LineTracer | None) -> None:
-        self._tracer = tracer
-
-    def __enter__(self) -> None:
-        self._muted = self._tracer is not None and self._tracer.mute()
-        self._function = torch._C.DisableTorchFunction()
-        self._function.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._function.__exit__(None, None, None)
-        if self._muted and self._tracer is not None:
-            self._tracer.unmute()
-
-
 class Tape:
     """Everything one recording has noted so far.
 
@@ -124,9 +116,11 @@ class Tape:
     def __init__(self, options: CaptureOptions) -> None:
         self.options = options
         self.positions = PositionTable()
-        self.tensors = TensorTable(options)
+        self.summaries = Summaries()
+        self.tensors = TensorTable(options, self.summaries)
         self.ops: list[RawOp] = []
         self.decisions: list[RawDecision] = []
+        self.size_reads: list[RawSizeRead] = []
         self.module_calls: list[RawModuleCall] = []
         self.open_calls: list[int] = []
         self.top: int | None = None  # the innermost open module call
@@ -137,15 +131,19 @@ class Tape:
         self.steps: list[RawStep] = []
         self.notes: dict[str, None] = {}
         self.running: RawOp | None = None
-        self.tracer: LineTracer | None = None
+        # The line tracer, where it is nobody's neighbour: put aside while our own code runs,
+        # which is nobody's to count. Being called for our functions took 200 us an op.
+        self.trace: Callable[..., Any] | None = None
         self.node_kernels: list[Kernel] | None = None
         self.node_ops: dict[int, int] = {}  # autograd nodes that an earlier op answers for
         self.phase = "forward"
         self.passes = 0
         self.full = False
+        self.max_ops = options.max_ops
         self.raised: tuple[BaseException, int] | None = None
         self.raised_node: tuple[BaseException, int | None] | None = None
         self.thread = threading.get_ident()
+        self.others = OtherThreads()
 
     @property
     def thread_is_ours(self) -> bool:
@@ -156,6 +154,18 @@ class Tape:
     def recording_here(self) -> bool:
         """Whether to take notes now, on this thread."""
         return not self.full and threading.get_ident() == self.thread
+
+    def mute(self) -> bool:
+        """Put the line tracer aside, if it is there; whether `unmute` has to bring it back."""
+        muted = self.trace is not None and sys.gettrace() is self.trace
+        if muted:
+            sys.settrace(None)
+        return muted
+
+    def unmute(self, muted: bool) -> None:
+        """Undo `mute`."""
+        if muted:
+            sys.settrace(self.trace)
 
     def open_call(self, frame: FrameType | None) -> int | None:
         """The innermost open module call, where one may just have been left."""
@@ -179,13 +189,29 @@ class Tape:
             self.leaving.pop()
         self.top = self.open_calls[-1] if self.open_calls else None
 
-    def elsewhere(self) -> None:
-        """Note work of a thread that is not recorded."""
+    def elsewhere(self, what: str) -> None:
+        """Count work of a thread that is not recorded; see `otherthreads`."""
         if not self.full and not self.thread_is_ours:
-            self.note(
-                "Other threads were not recorded: modules were called, or gradients computed, "
-                "on at least one."
-            )
+            self.others.saw(what)
+
+    def joins(self) -> bool:
+        """Whether this thread, which a call reached our mode on, is to be recorded from now on.
+
+        The autograd engine has threads of its own, for each device and for deeply nested passes.
+        It takes the modes along of the thread that started it, and lets that one wait.
+        """
+        if self.full or self.thread_is_ours:
+            return False
+        if self.phase != "backward" or self.running is not None:
+            self.others.saw(CALL)
+            return False
+        self.thread = threading.get_ident()
+        return True
+
+    def reached_max_ops(self) -> None:
+        """Stop recording; the program runs on."""
+        self.full = True
+        self.note(f"Recording stopped after {len(self.ops)} ops (max_ops); the program ran on.")
 
     def broken(self, error: Exception) -> None:
         """Stop recording because of an error of ours; the program runs on."""
@@ -202,9 +228,3 @@ class Tape:
     def site(self, frame: FrameType | None) -> Site:
         """The call stack from `frame` outwards."""
         return self.positions.site(frame)
-
-    def summary(self, tensor: torch.Tensor | None) -> TensorSummary | None:
-        """A summary outside the tensor table (gradients), as the options allow."""
-        if tensor is None or self.options.values == "none":
-            return None
-        return summarise(tensor)

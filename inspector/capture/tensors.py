@@ -14,9 +14,9 @@ import numpy
 import torch
 from torch.nn.parameter import is_lazy
 
+from inspector.capture.batches import Summaries
 from inspector.capture.options import CaptureOptions
-from inspector.capture.summary import summarise, summarise_array, to_array
-from inspector.records import TensorSummary
+from inspector.capture.summary import to_array
 
 MOST_ASKED = 20_000
 """Tensors whose `grad_fn` is asked for; see `TensorTable._sequence`."""
@@ -41,7 +41,7 @@ class RawTensor:
     producer: int | None
     layout: torch.layout
     nbytes: int
-    summary: TensorSummary | None
+    summary: int | None  # its number in `Summaries`
     sequence: int | None
     output_nr: int
 
@@ -80,10 +80,12 @@ def version_of(tensor: torch.Tensor) -> int:
 class TensorTable:
     """All tensor values met in one recording; `raw[i]` is the value with id i."""
 
-    def __init__(self, options: CaptureOptions) -> None:
+    def __init__(self, options: CaptureOptions, summaries: Summaries) -> None:
         self.raw: list[RawTensor] = []
+        self._summaries = summaries
         self.values: dict[int, numpy.ndarray] = {}
         self._options = options
+        self._reads = options.values != "none"
         self._budget = options.value_budget_mb * 2**20
         self._live: dict[int, _Live] = {}
         self._storages: dict[int | None, _Storage] = {}
@@ -99,10 +101,14 @@ class TensorTable:
         """The id of the value that `tensor` holds now."""
         live = self._live.get(id(tensor))
         if live is None or live.ref() is not tensor:
-            return self._register(tensor, None, None)
+            return self._register(tensor, None, ())
         storage = live.storage
         written = storage is not None and storage.writes != live.writes
-        if not written and live.version == version_of(tensor):
+        try:
+            version = tensor._version
+        except RuntimeError:
+            version = NO_VERSION
+        if not written and live.version == version:
             return live.tensor
         # Written through an alias: the value changed although no op returned this object.
         if storage is not None and not written:
@@ -150,15 +156,13 @@ class TensorTable:
             raw.requires_grad, raw.is_leaf = tensor.requires_grad, tensor.is_leaf
             raw.sequence, raw.output_nr = _sequence_of(tensor), tensor.output_nr
 
-    def _register(
-        self, tensor: torch.Tensor, producer: int | None, inputs: tuple[int, ...] | None
-    ) -> int:
+    def _register(self, tensor: torch.Tensor, producer: int | None, inputs: tuple[int, ...]) -> int:
         ref = weakref.ref(tensor)
         number = len(self.raw)
         version = version_of(tensor)
         storage, alias = self._link_storage(tensor, ref, number, inputs)
         self._live[id(tensor)] = _Live(
-            ref, self._objects, number, version, storage, storage.writes if storage else 0
+            ref, self._objects, number, version, storage, 0 if storage is None else storage.writes
         )
         self._append(tensor, self._objects, storage, alias, producer, version)
         self._objects += 1
@@ -169,7 +173,7 @@ class TensorTable:
         storage = live.storage
         if storage is None or self._storages.get(_storage_key(tensor)) is not storage:
             # `set_`, `.data = ` and growing `resize_` give a tensor other memory.
-            storage, _ = self._link_storage(tensor, live.ref, number, None)
+            storage, _ = self._link_storage(tensor, live.ref, number, ())
         if storage is not None:
             storage.tensor = number
         version = version_of(tensor)
@@ -188,21 +192,23 @@ class TensorTable:
         version: int,
     ) -> None:
         # Nested tensors have no one shape, uninitialized parameters none yet.
-        plain = type(tensor) is torch.Tensor and not tensor.is_nested
-        sized = plain or not (tensor.is_nested or is_lazy(tensor))
-        shape = tuple(map(int, tensor.shape)) if sized else ()
-        nbytes = tensor.element_size() * tensor.numel() if sized else 0
+        shape: tuple[int, ...] = ()
+        nbytes = 0
+        plain = type(tensor) is torch.Tensor
+        if not tensor.is_nested and (plain or not is_lazy(tensor)):
+            shape = tuple(tensor.shape)
+            if not plain or (shape and type(shape[0]) is not int):
+                shape = tuple(map(int, shape))  # symbols, or tensors inside torch.jit.trace
+            nbytes = tensor.element_size() * tensor.numel()
         requires_grad = tensor.requires_grad
-        summary = None
-        if self._options.values != "none":
-            summary = self._read(tensor, len(self.raw))
         self.raw.append(
             RawTensor(
                 object_number, shape, tensor.dtype, tensor.device,
                 requires_grad, tensor.is_leaf, version,
-                storage.number if storage else None, alias, producer,
-                tensor.layout, nbytes, summary,
-                self._sequence(tensor, producer) if requires_grad else None, tensor.output_nr,
+                None if storage is None else storage.number, alias, producer,
+                tensor.layout, nbytes, self._read(tensor, len(self.raw)) if self._reads else None,
+                self._sequence(tensor, producer) if requires_grad else None,
+                tensor.output_nr if requires_grad else 0,
             )
         )  # fmt: skip
 
@@ -219,9 +225,9 @@ class TensorTable:
         self._asked += 1
         return _sequence_of(tensor) if self._asked <= MOST_ASKED else None
 
-    def _read(self, tensor: torch.Tensor, number: int) -> TensorSummary | None:
+    def _read(self, tensor: torch.Tensor, number: int) -> int | None:
         if self._options.values == "stats":
-            return summarise(tensor)
+            return self._summaries.add(tensor)
         array = to_array(tensor)
         if array is None:
             return None
@@ -230,14 +236,14 @@ class TensorTable:
             self.values[number] = array.copy()
         else:
             self.budget_spent = True
-        return summarise_array(array)
+        return self._summaries.add_array(array)
 
     def _link_storage(
         self,
         tensor: torch.Tensor,
         ref: weakref.ref[torch.Tensor],
         number: int,
-        inputs: tuple[int, ...] | None,
+        inputs: tuple[int, ...],
     ) -> tuple[_Storage | None, int | None]:
         """(storage, id of the aliased tensor) of a tensor met for the first time."""
         key = _storage_key(tensor)
@@ -246,19 +252,16 @@ class TensorTable:
                 self.met_wrapped = True
             return None, None
         known = self._storages.get(key)
-        # The address may have been freed and reused: an alias needs a living witness,
-        # or to be made by an op that got a tensor of that storage.
-        witnessed = known is not None and (
-            known.ref() is not None
-            or any(self.raw[i].storage == known.number for i in inputs or ())
-        )
-        if known is None or not witnessed:
-            fresh = self._storages[key] = _Storage(self._storage_count, ref, number)
-            self._storage_count += 1
-            return fresh, None
-        alias = next((i for i in inputs or () if self.raw[i].storage == known.number), known.tensor)
-        known.ref = ref
-        return known, alias
+        if known is not None:
+            # The address may have been freed and reused: an alias needs a living witness,
+            # or to be made by an op that got a tensor of that storage.
+            sharing = [i for i in inputs if self.raw[i].storage == known.number]
+            if sharing or known.ref() is not None:
+                known.ref = ref
+                return known, sharing[0] if sharing else known.tensor
+        fresh = self._storages[key] = _Storage(self._storage_count, ref, number)
+        self._storage_count += 1
+        return fresh, None
 
 
 def _sequence_of(tensor: torch.Tensor) -> int | None:
@@ -272,6 +275,7 @@ def _sequence_of(tensor: torch.Tensor) -> int | None:
 
 def _storage_key(tensor: torch.Tensor) -> int | None:
     try:
-        return int(tensor.untyped_storage()._cdata)
+        key: int = tensor.untyped_storage()._cdata
+        return key
     except (RuntimeError, NotImplementedError):
         return None  # sparse, nested and wrapped tensors have no storage of their own

@@ -115,6 +115,7 @@ class LineTracer:
         self._kept: list[CodeType] = []  # so that no id() of a code object is used again
         self._previous: Any = None  # a trace function
         self._here: FrameType | None = None
+        self._installed: Trace | None = None  # one object, so that `is` finds it again
         self._running = False
         self.interrupted = False
         """Whether the program installed or removed a tracer meanwhile: counting ended there."""
@@ -127,54 +128,49 @@ class LineTracer:
     def start(self, here: FrameType | None) -> None:
         """Install, on this thread; count in `here` as well, a frame that runs already."""
         self._previous = sys.gettrace()
+        self._installed = self._global
         self._running = True
         self._here = here
         if here is not None:
             flow = self._flow(here.f_code)
             if flow is not None:
                 here.f_trace = self._local(flow, here, here.f_trace, 0)
-        sys.settrace(self._global)
+        sys.settrace(self._installed)
 
     def stop(self) -> None:
         """Put things back as they were, unless the program changed them itself."""
         self._running = False
-        if sys.gettrace() == self._global:
+        if sys.gettrace() is self._installed:
             sys.settrace(self._previous)
         else:
             self.interrupted = True
+        self._installed = None
         here, self._here = self._here, None
         if here is not None:
             _release(here)
 
-    def mute(self) -> bool:
-        """Stop being called while our own code runs, which is nobody's to count.
-
-        Returns whether `unmute` is due. Next to another tracer we stay: it may want to see.
-        """
-        if self._previous is None and self._running and sys.gettrace() == self._global:
-            sys.settrace(None)
-            return True
-        return False
-
-    def unmute(self) -> None:
-        """Go on counting after `mute`."""
-        sys.settrace(self._global)
+    @property
+    def alone(self) -> Trace | None:
+        """What is installed, unless another tracer is beside us: it may want to see all."""
+        return self._installed if self._previous is None else None
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Not counting for a while; the tracer that was there before is."""
-        ours = self._running and sys.gettrace() == self._global
+        ours = self._running and sys.gettrace() is self._installed
         if ours:
             sys.settrace(self._previous)
         try:
             yield
         finally:
             if ours and sys.gettrace() == self._previous:
-                sys.settrace(self._global)
+                sys.settrace(self._installed)
 
     def _global(self, frame: FrameType, event: str, arg: Any) -> Any:
         previous = self._previous
-        if not self._running:  # the program kept hold of us, and has put us back
+        if not self._running:  # put back by the program, or the recording ended on another thread
+            if sys.gettrace() == self._global:
+                sys.settrace(previous)
             return None if previous is None else previous(frame, event, arg)
         code = frame.f_code
         flow = self._flows[id(code)] if id(code) in self._flows else self._flow(code)
@@ -183,7 +179,7 @@ class LineTracer:
             return None if flow is None else _local(flow, before)
         theirs = previous(frame, event, arg)
         if sys.gettrace() == previous:  # coverage's tracer installs itself again when called
-            sys.settrace(self._global)
+            sys.settrace(self._installed)
         if flow is None:
             return theirs
         if theirs is None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from inspector.records import (
+    Decision,
     GradNode,
     IRNode,
     ModuleCall,
@@ -69,6 +70,8 @@ class Cards:
             return {"title": item}
         if kind == "op":
             return self._op(self._recording.ops[number])
+        if kind == "decision":
+            return self._read(self._recording.decisions[number])
         if kind == "parameters":
             return self._parameters(self._recording.ops[number])
         if kind == "grad":
@@ -127,6 +130,24 @@ class Cards:
         if len(named) > TENSORS:
             found.append({"role": self._t("more"), "name": f"+{len(named) - TENSORS}"})
         return found
+
+    def _read(self, read: Decision) -> Card:
+        """A decision without an op: a size that was read."""
+        t, recording = self._t, self._recording
+        rows = [(t("value"), str(read.value)), (t("read"), read.kind)]
+        if read.module_call is not None:
+            call = recording.module_calls[read.module_call]
+            rows.append((t("module"), f"{call.path or t('(the model itself)')} · {call.type}"))
+        rows.append((t("before op"), f"{(read.before_op or 0) + 1} / {len(recording.ops)}"))
+        tensor = None if read.tensor is None else recording.tensors[read.tensor]
+        return {
+            "title": read.kind,
+            "kind": t("decision"),
+            "subtitle": "" if tensor is None else words.carried(tensor),
+            "rows": rows,
+            "tensors": [] if tensor is None else [self.tensor(tensor, t("tensor"))],
+            "source": self._place(read.source),
+        }
 
     def _parameters(self, op: Op) -> Card:
         tensors = [self._recording.tensors[i] for i in dict.fromkeys(op.inputs)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from inspector.records import ModuleCall, Recording, Step
+from inspector.records import Decision, ModuleCall, Recording, Step
 from inspector.views.model import ViewBox
 
 DEFAULT_VISIBLE = 30
@@ -79,6 +79,18 @@ class BoxTree:
         if known is None:
             known = self._paths[call, step] = self._path(call, step)
         return known
+
+    def of_read(self, read: Decision) -> list[str]:
+        """Ids of the boxes around a decision that has no op, outermost first."""
+        return self._path(read.module_call, self.step_of_decision(read))
+
+    def step_of_decision(self, decision: Decision) -> int | None:
+        """The optimizer step that read a value: for one without an op, the step around it."""
+        if decision.op is not None:
+            return self.step_of(decision.op)
+        following = decision.before_op or 0
+        step = self.step_of(following)
+        return step if step == self.step_of(following - 1) else None
 
     def _path(self, call: int | None, step: int | None) -> list[str]:
         path: list[str] = []  # innermost first

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from inspector.graph import DataFlow
-from inspector.records import Op, Recording, TensorInfo
+from inspector.records import Decision, Op, Recording, TensorInfo
 from inspector.views import words
 from inspector.views.boxes import BoxTree, title, visible_id
 from inspector.views.hubs import SHARED, split_hubs
@@ -29,7 +29,10 @@ class _DynamicView:
         self._opened = opened
         self._tree = BoxTree(recording)
         self._flow = DataFlow(recording)
-        self._decisions = {decision.op: decision for decision in recording.decisions}
+        self._decisions = {
+            decision.op: decision for decision in recording.decisions if decision.op is not None
+        }
+        self._reads = _size_reads(recording)
         self._names = {int(i): str(name) for i, name in recording.meta.get("input_names", ())}
         self._given = frozenset(recording.inputs)
         self._loss_from = int(recording.meta.get("loss_from", len(recording.ops)))
@@ -43,9 +46,12 @@ class _DynamicView:
 
     def view(self) -> GraphView:
         for op in self._recording.ops:
+            self._add_reads(op.id)
             self._add_op(op)
+        self._add_reads(len(self._recording.ops))
         for op in self._recording.ops:
             self._add_inputs(op)
+        self._add_read_edges()
         self._add_control()
         self._add_steps()
         self._add_outputs()
@@ -82,6 +88,24 @@ class _DynamicView:
             ops=(op.id,),
             source=words.op_line(op),
         )
+
+    def _add_reads(self, before: int) -> None:
+        """The size reads that happened just before an op; those in closed boxes are not drawn."""
+        for read, count in self._reads.get(before, ()):
+            drawn, box = self._where_read(read)
+            if drawn == f"decision:{read.id}":
+                self._nodes[drawn] = ViewNode(
+                    id=drawn,
+                    kind="decision",
+                    title=words.value(read.value),
+                    subtitle=read.kind,
+                    badge=f"×{count}" if count > 1 else "",
+                    box=box,
+                    source=words.line(read.source),
+                )
+
+    def _where_read(self, read: Decision) -> tuple[str, str | None]:
+        return visible_id(f"decision:{read.id}", self._tree.of_read(read), self._opened)
 
     def _open_boxes(self, op: Op) -> None:
         parent: str | None = None
@@ -184,6 +208,25 @@ class _DynamicView:
         if label not in labels:
             labels.append(label)
 
+    def _add_read_edges(self) -> None:
+        """A size read hangs on its tensor, and points at what ran next, as other decisions do."""
+        for before, reads in self._reads.items():
+            for read, _ in reads:
+                own = f"decision:{read.id}"
+                if own not in self._nodes:
+                    continue
+                if read.tensor is not None:
+                    tensor = self._recording.tensors[read.tensor]
+                    self._edge(self._origin(tensor, own), own, words.carried(tensor))
+                if before < len(self._where) and before not in self._decisions:
+                    self._edge(own, self._where[before][0], "", "control")
+
+    def _origin(self, tensor: TensorInfo, user: str) -> str:
+        """The node that a tensor comes from, for a node that is no op."""
+        if tensor.producer is not None:
+            return self._where[tensor.producer][0]
+        return self._outside(tensor, (user, self._nodes[user].box), ())
+
     def _add_control(self) -> None:
         """A decision points at what ran next: the way that was taken."""
         ops = self._recording.ops
@@ -240,6 +283,22 @@ class _DynamicView:
                 ops=tuple(ops),
                 source=words.op_line(inside[0]),
             )
+
+
+def _size_reads(recording: Recording) -> dict[int, list[tuple[Decision, int]]]:
+    """The decisions without an op, by the op that ran next; equal ones are one, with their count.
+
+    A loop that runs no op and asks for a size on each trip asks a thousand times.
+    """
+    equal: dict[tuple[object, ...], list[Decision]] = {}
+    for read in recording.decisions:
+        if read.op is None:
+            what = read.tensor, read.kind, repr(read.value), read.source
+            equal.setdefault((*what, read.before_op, read.module_call), []).append(read)
+    found: dict[int, list[tuple[Decision, int]]] = {}
+    for reads in equal.values():
+        found.setdefault(reads[0].before_op or 0, []).append((reads[0], len(reads)))
+    return found
 
 
 def _labels(labels: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspector.records import Op, Recording, TensorInfo, TensorSummary
+from inspector.records import Op, Recording, Source, TensorInfo, TensorSummary
 
 _COMMON_DTYPE = "float32"
 
@@ -42,7 +42,12 @@ def is_nonfinite(summary: TensorSummary | None) -> bool:
 
 def op_line(op: Op) -> tuple[str, int] | None:
     """(file, line) of an op's source."""
-    return None if op.source is None else (op.source.file, op.source.line)
+    return line(op.source)
+
+
+def line(source: Source | None) -> tuple[str, int] | None:
+    """(file, line) of a place."""
+    return None if source is None else (source.file, source.line)
 
 
 def op_module(recording: Recording, op: Op) -> str:

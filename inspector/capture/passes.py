@@ -1,0 +1,329 @@
+"""The autograd nodes of one backward pass: which ran, in order, with their gradients.
+
+The graph below the roots is walked once, each node gets a hook for this pass, and all of them
+are removed when the engine returns or raises. Nothing is hooked while the forward runs.
+
+Which op made a node is known from autograd's own sequence numbers: each op remembers the
+number that follows its nodes, so an op owns exactly the numbers between its predecessor's
+and its own (DESIGN: `id()` of a grad_fn is reused, sequence numbers are not).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections.abc import Iterable
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch.autograd.function import BackwardCFunction
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+from torch.overrides import TorchFunctionMode
+
+from inspector.capture.modestack import lift, mode_depth
+from inspector.capture.summary import undisturbed
+from inspector.capture.tape import RawGradNode, Tape
+from inspector.capture.tensors import version_of
+from inspector.records import Kernel
+
+_DisableTorchFunction: Any = torch._C.DisableTorchFunction
+
+_LEAF_SEQUENCE = 2**64 - 1
+"""AccumulateGrad nodes all carry the largest number, so that they run first."""
+
+_COMPILED = "CompiledFunctionBackward"
+"""The backward of code that `torch.compile` made: opaque, like its forward."""
+
+MAX_NODES = 20_000
+"""Autograd nodes of one pass that are given Python objects; see `TensorTable`'s `_sequence`.
+A chain of 30,000 could still be freed with the usual 8 MB of stack."""
+
+Grads = tuple[torch.Tensor | None, ...]
+
+
+class _Watched:
+    """One node of the pass, and the hook on it."""
+
+    __slots__ = (
+        "accumulated", "compiled", "custom", "edges", "handle", "is_leaf", "kernels",
+        "name", "node", "ran_as", "saves", "sequence", "start", "watch",
+    )  # fmt: skip
+
+    def __init__(self, watch: PassWatch, node: Node) -> None:
+        self.watch: PassWatch | None = watch
+        self.node: Any = node
+        self.name = node.name()
+        self.sequence = node._sequence_nr()
+        self.edges: list[Node | None] = [following for following, _ in node.next_functions]
+        self.is_leaf = self.sequence == _LEAF_SEQUENCE
+        self.custom = isinstance(node, BackwardCFunction)
+        self.compiled = self.name == _COMPILED
+        self.accumulated = False
+        self.saves = False  # known beforehand of custom functions only
+        self.kernels: list[Kernel] | None = None
+        self.ran_as: int | None = None
+        self.start = 0
+        self.handle: Any = node.register_hook(self)
+
+    def before(self, grad_outputs: Grads) -> None:
+        """What has to be known of some nodes before they run."""
+        if self.watch is not None:
+            self.watch.starts(self)
+
+    def __call__(self, grad_inputs: Grads, grad_outputs: Grads) -> None:
+        """The node has run."""
+        end = time.perf_counter_ns()
+        watch = self.watch
+        if watch is None:
+            return
+        trace = watch.tape.trace  # put aside while our code runs; see `Tape`
+        if trace is None or sys.gettrace() is not trace:
+            watch.ran(self, grad_inputs, grad_outputs, end)
+            return
+        sys.settrace(None)
+        try:
+            watch.ran(self, grad_inputs, grad_outputs, end)
+        finally:
+            sys.settrace(trace)
+
+
+class PassWatch:
+    """The hooks of one backward pass. After one that `keeps_graph` nothing was freed."""
+
+    def __init__(
+        self, tape: Tape, mode: TorchFunctionMode, pass_index: int, keeps_graph: bool
+    ) -> None:
+        self.tape = tape
+        self._mode = mode
+        self._pass = pass_index
+        self._keeps_graph = keeps_graph
+        self._reads = tape.options.values != "none"
+        self._read_before: dict[int, tuple[weakref.ref[torch.Tensor], int, int]] = {}
+        self._prehandles: list[Any] = []
+        self._task: int | None = None
+        self._clock = 0  # when the node before had ended, our notes on it included
+        # The Python objects of the nodes are kept here during the pass: a node has one such
+        # object while it is referenced, so id() is unique among them.
+        self._watched: dict[int, _Watched] = {}
+
+    def install(self, roots: Any) -> None:
+        """Hook every node that the engine can reach from `roots`."""
+        watched = self._watched
+        with undisturbed():
+            todo: list[Node] = [_node_of(root) for root in roots if _requires_grad(root)]
+            while todo:
+                node = todo.pop()
+                if id(node) in watched:
+                    continue
+                if len(watched) == MAX_NODES:
+                    self.tape.note(
+                        f"A backward pass has more than {MAX_NODES:,} autograd nodes; no more than "
+                        "that were recorded, because torch itself overflows the stack when it "
+                        "frees a longer chain of nodes that Python has seen."
+                    )
+                    break
+                entry = watched[id(node)] = _Watched(self, node)
+                if self.tape.options.kernels or entry.is_leaf or entry.custom or entry.compiled:
+                    self._prehandles.append(node.register_prehook(entry.before))
+                todo.extend(following for following in entry.edges if following is not None)
+        self._clock = time.perf_counter_ns()
+
+    def _is_running(self) -> bool:
+        """Whether it is this pass that runs a node, and not another through the same one.
+
+        Passes of other threads meet in the AccumulateGrad nodes of parameters that they share,
+        and a hook can start a pass inside of a pass.
+        """
+        task = torch._C._current_graph_task_id()
+        if self._task is None and mode_depth(self._mode) is not None:
+            self._task = task
+        return task == self._task
+
+    def starts(self, watched: _Watched) -> None:
+        """A node is about to run."""
+        if not self._is_running():
+            return
+        self.tape.joins()
+        if watched.compiled:
+            lift(self._mode)  # for this node only: the next gets its own thread state
+        with undisturbed():
+            if watched.is_leaf:
+                watched.accumulated = _variable(watched.node).grad is not None
+            elif watched.custom:
+                watched.saves = _holds_tensors(watched.node)
+        if self.tape.options.kernels:
+            watched.kernels = self.tape.node_kernels = []
+        watched.start = time.perf_counter_ns()
+
+    def ran(self, watched: _Watched, grad_inputs: Grads, grad_outputs: Grads, end: int) -> None:
+        """A node has run, and ended at `end` of the clock.
+
+        One that was not seen starting took the time since the one before it ended.
+        """
+        if torch._C._current_graph_task_id() != self._task and not self._is_running():
+            return
+        tape = self.tape
+        if get_ident() != tape.thread:
+            tape.joins()
+        tape.node_kernels = None
+        if tape.full:
+            return
+        nodes = tape.grad_nodes
+        with _DisableTorchFunction():
+            leaf = self._leaf(watched) if watched.is_leaf else None
+            watched.ran_as = len(nodes)
+            nodes.append(
+                RawGradNode(
+                    watched.name.rpartition("::")[2],
+                    None if watched.is_leaf else watched.sequence,
+                    self._pass,
+                    leaf,
+                    watched.accumulated,
+                    self._read(grad_inputs),
+                    self._read(grad_outputs),
+                    end - (watched.start or self._clock),
+                    watched.kernels,
+                )
+            )
+        self._clock = time.perf_counter_ns()
+
+    def _leaf(self, watched: _Watched) -> int:
+        tensors = self.tape.tensors
+        variable = _variable(watched.node)
+        if watched.accumulated and variable.grad is not None:
+            tensors.engine_wrote(variable.grad)
+        return tensors.see(variable)
+
+    def _read(self, grads: Grads) -> tuple[int | None, ...]:
+        """The numbers of gradients' summaries.
+
+        What one node gives the next gets as it is: each gradient is read once.
+        """
+        if not self._reads:
+            return (None,) * len(grads)
+        before = self._read_before
+        numbers: list[int | None] = []
+        for grad in grads:
+            number = None
+            if grad is not None:
+                version = version_of(grad)
+                known = before.get(id(grad))
+                if known is not None and known[0]() is grad and known[1] == version:
+                    number = known[2]
+                else:
+                    number = self.tape.summaries.add(grad)
+                    before[id(grad)] = weakref.ref(grad), version, number
+            numbers.append(number)
+        return tuple(numbers)
+
+    def failed_node(self, args: tuple[Any, ...]) -> int | None:
+        """The sequence number of the node at which the engine stopped.
+
+        The engine runs, of the nodes that have all their gradients and that lead to what was
+        asked for, the one that was made last.
+
+        Args:
+            args: what the engine was called with.
+        """
+        needed = self._leading_to(args[4]) if args[4:5] and args[4] else self._watched
+        waiting: set[int] = set()  # nodes that a gradient is still missing for
+        for watched in self._watched.values():
+            if watched.ran_as is None and id(watched.node) in needed:
+                waiting.update(id(edge) for edge in watched.edges)
+        ready = [
+            self._watched[number].sequence
+            for number in needed
+            if number not in waiting and self._watched[number].ran_as is None
+        ]
+        return max(ready, default=None)
+
+    def _leading_to(self, inputs: Iterable[Any]) -> set[int]:
+        """Nodes that the engine runs if it is asked for the gradients of `inputs` only."""
+        with undisturbed():
+            targets = {id(_node_of(item)) for item in inputs if _requires_grad(item)}
+        before: dict[int, list[int]] = {}
+        for number, watched in self._watched.items():
+            for edge in watched.edges:
+                before.setdefault(id(edge), []).append(number)
+        found: set[int] = set()
+        todo = list(targets)
+        while todo:
+            for number in before.get(todo.pop(), ()):
+                if number not in found:
+                    found.add(number)
+                    todo.append(number)
+        return found | {number for number in targets if self._is_leaf(number)}
+
+    def _is_leaf(self, number: int) -> bool:
+        return number in self._watched and self._watched[number].is_leaf
+
+    def remove(self) -> None:
+        """Take all hooks away and note the edges between the nodes that ran."""
+        for handle in self._prehandles:
+            handle.remove()
+        self.tape.node_kernels = None
+        saving: dict[Any, bool] = {}
+        watched_by_id = self._watched
+        for watched in watched_by_id.values():
+            watched.handle.remove()
+            if watched.ran_as is None:
+                continue
+            row = self.tape.grad_nodes[watched.ran_as]
+            following = [watched_by_id.get(id(edge)) for edge in watched.edges]
+            row.next = tuple(
+                [other.ran_as for other in following if other and other.ran_as is not None]
+            )
+            if not self._keeps_graph:
+                # What a built-in node saves follows from which of its inputs need a gradient,
+                # and asking takes 20 us: one node of each kind is asked.
+                kind = watched.name, tuple([edge is None for edge in watched.edges])
+                if kind not in saving:
+                    saving[kind] = _was_freed(watched.node)
+                row.freed = watched.saves or saving[kind]
+        # The hooks hold the nodes: taken apart here, not by the garbage collector some day.
+        for watched in watched_by_id.values():
+            watched.edges.clear()
+            watched.node = watched.watch = None
+        watched_by_id.clear()
+        self._read_before.clear()
+
+
+def _variable(node: Any) -> torch.Tensor:
+    """The leaf that an AccumulateGrad adds to."""
+    variable: torch.Tensor = node.variable
+    return variable
+
+
+def _holds_tensors(node: Any) -> bool:
+    """Whether a custom function's node has saved tensors, and has them still."""
+    if not isinstance(node, BackwardCFunction):
+        return False
+    try:
+        return bool(node._raw_saved_tensors)
+    except RuntimeError:
+        return False  # an earlier pass freed them
+
+
+def _was_freed(node: Any) -> bool:
+    """Whether a built-in node had saved tensors. To be asked when they have been freed: asking
+    for a saved tensor that is still there can run hooks of the user's, one that was never saved
+    is None, one that was freed is an error.
+    """
+    if isinstance(node, BackwardCFunction):
+        return False  # told by what it held before
+    for raw in (name for name in dir(node) if name.startswith("_raw_saved_")):
+        try:
+            getattr(node, raw.removeprefix("_raw"))
+        except RuntimeError:
+            return True
+    return False
+
+
+def _requires_grad(root: torch.Tensor | GradientEdge) -> bool:
+    return isinstance(root, GradientEdge) or root.requires_grad
+
+
+def _node_of(root: torch.Tensor | GradientEdge) -> Node:
+    return root.node if isinstance(root, GradientEdge) else get_gradient_edge(root).node
