@@ -5,8 +5,8 @@
     print(recording.to_text())
 
 Names that need torch or pyarrow are imported when first used, so that `import inspector` and
-the command line's help are quick. Functions named like their module (`overlay`) are imported
-at once: a later import of the module would otherwise put the module in the name's place.
+the command line's help are quick. Functions named like their module (`overlay`, `advice`) are
+imported at once: a later import of the module would otherwise put the module in its place.
 (The standard library's module for looking at Python objects is `inspect`.)
 """
 
@@ -15,13 +15,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from inspector.advice import advice
 from inspector.overlay import overlay
 
 if TYPE_CHECKING:
+    from inspector.advice import model_facts
     from inspector.capture import CaptureOptions, Session, record, recording
     from inspector.errors import InspectorError
+    from inspector.exported import (
+        Check,
+        Export,
+        ExportedNode,
+        ExportFailure,
+        ScriptablePart,
+        StaticWarning,
+    )
+    from inspector.irdiff import graph_changes
     from inspector.records import (
         Decision,
+        Disagreement,
         Divergence,
         Failure,
         GradNode,
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
         LineBranch,
         ModuleCall,
         Op,
+        Origin,
         Overlay,
         ParameterInfo,
         Recording,
@@ -41,31 +54,80 @@ if TYPE_CHECKING:
         TensorSummary,
     )
     from inspector.render.picture import to_graphviz
+    from inspector.stages import (
+        Advice,
+        BatchPoint,
+        BatchTiming,
+        Machine,
+        Measurement,
+        ModelFacts,
+        NodeChange,
+        Stage,
+        StageChange,
+        Timing,
+    )
+    from inspector.static_run import Execution, RunFailure, StaticRun, StaticValue
     from inspector.store import load, save
     from inspector.text import to_text
-    from inspector.torchscript import load_torchscript, script, trace
+    from inspector.torchscript import (
+        export_onnx,
+        export_program,
+        load_torchscript,
+        save_torchscript,
+        script,
+        scriptable_parts,
+        torchscript_code,
+        torchscript_ir,
+        trace,
+    )
+    from inspector.torchscript.interpret import InterpretOptions, interpret
+    from inspector.torchscript.stages import optimisation_stages
+    from inspector.torchscript.sweep import sweep_batch
+    from inspector.torchscript.timing import measure
 
 _HOME = {
+    "inspector.advice": ("model_facts",),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
     "inspector.errors": ("InspectorError",),
+    "inspector.exported": (
+        "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart", "StaticWarning",
+    ),
+    "inspector.irdiff": ("graph_changes",),
     "inspector.records": (
-        "Decision", "Divergence", "Failure", "GradNode", "IRNode", "IRValue", "Kernel",
-        "LineBranch", "ModuleCall", "Op", "Overlay", "ParameterInfo", "Recording", "Source",
-        "StaticGraph", "Step", "TensorInfo", "TensorSummary",
+        "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
+        "Kernel", "LineBranch", "ModuleCall", "Op", "Origin", "Overlay", "ParameterInfo",
+        "Recording", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary",
     ),
     "inspector.render.picture": ("to_graphviz",),
+    "inspector.stages": (
+        "Advice", "BatchPoint", "BatchTiming", "Machine", "Measurement", "ModelFacts",
+        "NodeChange", "Stage", "StageChange", "Timing",
+    ),
+    "inspector.static_run": ("Execution", "RunFailure", "StaticRun", "StaticValue"),
     "inspector.store": ("load", "save"),
     "inspector.text": ("to_text",),
-    "inspector.torchscript": ("load_torchscript", "script", "trace"),
+    "inspector.torchscript": (
+        "export_onnx", "export_program", "load_torchscript", "save_torchscript", "script",
+        "scriptable_parts", "torchscript_code", "torchscript_ir", "trace",
+    ),
+    "inspector.torchscript.interpret": ("InterpretOptions", "interpret"),
+    "inspector.torchscript.stages": ("optimisation_stages",),
+    "inspector.torchscript.sweep": ("sweep_batch",),
+    "inspector.torchscript.timing": ("measure",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "CaptureOptions", "Decision", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
-    "InspectorError", "Kernel", "LineBranch", "ModuleCall", "Op", "Overlay", "ParameterInfo",
-    "Recording", "Session", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary", "load",
-    "load_torchscript", "overlay", "record", "recording", "save", "script", "to_graphviz",
-    "to_text", "trace",
+    "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Check", "Decision", "Disagreement",
+    "Divergence", "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode",
+    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "Machine",
+    "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op", "Origin", "Overlay",
+    "ParameterInfo", "Recording", "RunFailure", "ScriptablePart", "Session", "Source", "Stage",
+    "StageChange", "StaticGraph", "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo",
+    "TensorSummary", "Timing", "advice", "export_onnx", "export_program", "graph_changes",
+    "interpret", "load", "load_torchscript", "measure", "model_facts", "optimisation_stages",
+    "overlay", "record", "recording", "save", "save_torchscript", "script", "scriptable_parts",
+    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -171,9 +171,11 @@ def test_outlines_edges_and_marks_have_contrast_3(name: str) -> None:
     meaningful = [r for r in colours if r.endswith("-stroke") and r != "box-stroke"]
     meaningful += ["edge", "edge-control", "edge-grad", "edge-write"]
     meaningful += ["failed", "nonfinite", "executed", "selected"]
+    meaningful += [role for role in colours if role.startswith("stage-")]
     for role, ground in itertools.product(meaningful, ("canvas", "box-fill", "box-fill-alt")):
         assert contrast(colours[role], colours[ground]) >= 3, (name, role, ground)
-    for plate in ("failed", "nonfinite", "grad-stroke", "edge-write"):
+    stages = [role for role in colours if role.startswith("stage-")]
+    for plate in ("failed", "nonfinite", "grad-stroke", "edge-write", *stages):
         assert contrast(colours["mark-text"], colours[plate]) >= 3, (name, plate)
 
 
@@ -450,7 +452,8 @@ def test_flags_are_classes_and_some_are_marks() -> None:
     assert group.get("class") == "node op " + " ".join(NODE_FLAGS)
     marks = [mark.get("class") for mark in by_class(group, "mark")]
     assert marks == [f"mark mark-{flag}" for flag in
-                     ("failed", "nonfinite", "accumulated", "inplace", "view")]  # fmt: skip
+                     ("failed", "nonfinite", "accumulated", "inplace", "view", "new", "gone",
+                      "fused", "unrolled", "replaced")]  # fmt: skip
 
 
 def test_boxes_can_be_opened_and_closed_by_a_mark_with_their_id() -> None:

@@ -247,8 +247,11 @@ def test_a_trace_keeps_shapes_stacks_and_the_tracers_warnings() -> None:
     assert stack[0].startswith(f"{norm.source.file}:{norm.source.line}:")
     line = line_of("y = F.dropout(self.norm(x), 0.5, self.training)")
     assert stack[-1] == f"{HERE}:{line}:forward"
-    assert all(warning.startswith("TracerWarning: ") for warning in static.warnings)
-    assert static.warnings[-1].endswith(f"({HERE}:{line_of('if y.sum() > 100:')})")
+    assert all(str(warning).startswith("TracerWarning: ") for warning in static.warnings)
+    decision = static.warnings[-1]
+    assert (decision.file, decision.line) == (HERE, line_of("if y.sum() > 100:"))
+    assert str(decision).endswith(f"({HERE}:{decision.line})")
+    assert "torch.where" in decision.remedy
     assert (static.kind, static.name) == ("trace", "Dropping")
     assert HERE in static.sources
 
@@ -381,7 +384,57 @@ def test_files_that_are_no_torchscript_are_refused_in_plain_words(saved, tmp_pat
     refused("zip.pt", "no TorchScript code")
     refused("missing.pt", "no such file")
     (tmp_path / "folder").mkdir()
-    refused("folder", "no such file")
+    refused("folder", "a folder")
+
+
+def rewritten(saved, path, *, drop: str = "", old: bytes = b"", new: bytes = b"") -> None:
+    """A copy of a .pt file without the entries that end in `drop`, with other code."""
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith(".py"):
+                content = content.replace(old, new)
+            if not drop or drop not in name:
+                target.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"drop": "constants.pkl"}, "damaged or cut short"),
+        ({"drop": "/data.pkl"}, "damaged or cut short"),
+        ({"drop": "/data/"}, "damaged or cut short"),
+        ({"drop": "/code/"}, "code is missing"),
+        ({"old": b"torch.div", "new": b"torch.ops.mine.div"}, "op of an extension"),
+        (
+            {"old": b"  training : bool", "new": b"  x : __torch__.torch.classes.mine.Thing"},
+            "class of a C\\+\\+ extension",
+        ),
+        ({"old": b"class ", "new": b"!!!"}, "no TorchScript: the file was changed"),
+    ],
+)
+def test_a_changed_or_incomplete_archive_is_told_apart(saved, tmp_path, change, words) -> None:
+    path = tmp_path / "changed.pt"
+    rewritten(saved, path, **change)
+    with pytest.raises(ScriptError, match=words):
+        load_torchscript(path)
+
+
+def test_files_of_other_kinds_are_named(tmp_path) -> None:
+    model = nn.Linear(1, 1)
+    torch.save(model, tmp_path / "module.pt")
+    torch.save(model.state_dict(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    (tmp_path / "random.pt").write_bytes(random.Random(0).randbytes(4000))
+    with zipfile.ZipFile(tmp_path / "program.pt2", "w") as archive:
+        archive.writestr("program/archive_format", "pt2")
+    for name, words in (
+        ("module.pt", "pickled model"),
+        ("old.pt", "is a pickle"),
+        ("random.pt", "no TorchScript file"),
+        ("program.pt2", "torch.export.load"),
+    ):
+        with pytest.raises(ScriptError, match=words):
+            load_torchscript(tmp_path / name)
 
 
 def test_positions_hold_in_a_deeply_indented_class(tmp_path) -> None:

@@ -4,9 +4,11 @@ positions.py  which nodes an op can be
 structure.py  the graph's blocks, and which nodes certainly run an op
 values.py     numbers, lists and shapes, as far as they are known
 replay.py     walks through a script's graph, ops and values read taken from the recording
+guide.py      what an interpretation found: branches, trips, and where the recording disagrees
 lines.py      how often lines ran, for what leaves no op behind
 sums.py       counts where the walk lost its way
 traced.py     a trace: no branches, but the run may have gone elsewhere
+indexing.py   the nodes that an index becomes
 """
 
 from __future__ import annotations

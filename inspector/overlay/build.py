@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
+from inspector.overlay.guide import Guide, Interpreted, Visits
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Places, Slot
 from inspector.overlay.replay import Replay, Run
@@ -15,6 +18,7 @@ from inspector.overlay.sums import Sums
 from inspector.overlay.traced import divergence, follow
 from inspector.overlay.values import ListValue, TensorValue, recorded
 from inspector.records import Divergence, ModuleCall, Op, Overlay, Recording, StaticGraph
+from inspector.static_run import StaticRun
 
 
 @dataclass(slots=True)
@@ -26,7 +30,11 @@ class _Part:
     training: dict[str, bool] = field(default_factory=dict)
 
 
-def overlay(static: StaticGraph, recording: Recording) -> Overlay:
+def overlay(
+    static: StaticGraph,
+    recording: Recording,
+    run: StaticRun | Sequence[StaticRun] | None = None,
+) -> Overlay:
     """What a recording executed of a static graph.
 
     The code may have run several times in the recording (a module called in each training
@@ -36,49 +44,113 @@ def overlay(static: StaticGraph, recording: Recording) -> Overlay:
     Args:
         static: a graph from `script`, `trace` or `load_torchscript`.
         recording: a run of the same code, by the same files.
+        run: what `interpret` made of the same inputs (and random state): counts, branches and
+            trips are then exact and come from it, and `disagreements` says where the recording
+            tells otherwise. Several, in their order, where the code ran several times.
 
     Returns:
-        Counts, branches and trips; a node of which they cannot be told is left out.
+        Counts, branches and trips; without `run`, a node of which they cannot be told is left
+        out.
     """
     parts = _parts(static, recording)
+    runs = [] if run is None else [run] if isinstance(run, StaticRun) else [*run]
     if static.kind == "trace":
-        return _overlay_trace(static, recording, parts)
-    return _overlay_script(static, recording, parts)
+        found = _overlay_trace(static, recording, parts)
+    else:
+        found = _overlay_script(static, recording, parts)
+    if not runs:
+        return found
+    if len(runs) != len(parts):
+        return replace(
+            found,
+            method=f"{found.method}; not interpreted: the code ran {len(parts)} times in the "
+            f"recording, and {len(runs)} interpretations were given",
+        )
+    return _interpreted(static, recording, parts, found, runs)
+
+
+def _interpreted(
+    static: StaticGraph,
+    recording: Recording,
+    parts: list[_Part],
+    found: Overlay,
+    runs: list[StaticRun],
+) -> Overlay:
+    """The counts of interpretations, cross-checked with those found in the recording."""
+    counts = Interpreted(runs)
+    if static.kind != "trace":
+        replayed = _Replayed(static, recording, parts, [Guide(run) for run in runs])
+        found = replace(
+            found,
+            op_to_node=replayed.tally.op_to_node,
+            unmatched_ops=replayed.unmatched,
+        )
+    return replace(
+        found,
+        executions=counts.executions,
+        taken=counts.taken,
+        trips=counts.trips,
+        disagreements=counts.disagreements(static, *_counts_of(found)),
+        method="interpretation of the graph, cross-checked with the recording",
+    )
+
+
+def _counts_of(found: Overlay) -> tuple[Mapping[int, int], Visits, Visits]:
+    return found.executions, found.taken, found.trips
+
+
+class _Replayed:
+    """The walks through a script's graph, one for each part of the recording."""
+
+    def __init__(
+        self,
+        static: StaticGraph,
+        recording: Recording,
+        parts: list[_Part],
+        guides: Sequence[Guide] = (),
+    ) -> None:
+        places = Places(static)
+        self.structure = Structure(static, places)
+        self.lines = Lines(self.structure, recording)
+        self.tally = Tally()
+        self.seen: set[Slot] = set()
+        elsewhere: set[int] = set()
+        only = len(parts) == 1
+        for part, guide in zip_longest(parts, guides):
+            placed = [(op, path, places.slot(op, path)) for op, path in part.ops]
+            slots = [(op, slot) for op, _, slot in placed if slot is not None]
+            elsewhere.update(
+                op.id for op, path, slot in placed if slot is None and path not in places.paths
+            )
+            self.seen.update(slot for _, slot in slots)
+            inputs = _inputs(static, recording) if only else {}
+            run = Run(slots, inputs, part.training, only=only, guide=guide)
+            Replay(self.structure, recording, run, self.lines, self.tally).walk()
+        self.unmatched = tuple(
+            op.id
+            for part in parts
+            for op, _ in part.ops
+            if op.id not in self.tally.op_to_node and op.id not in elsewhere
+        )
 
 
 def _overlay_script(static: StaticGraph, recording: Recording, parts: list[_Part]) -> Overlay:
-    places = Places(static)
-    structure = Structure(static, places)
-    lines = Lines(structure, recording)
-    tally = Tally()
-    seen: set[Slot] = set()
-    unplaced: list[Op] = []
-    ops = [op for part in parts for op, _ in part.ops]
-    for part in parts:
-        found = [(op, path, places.slot(op, path)) for op, path in part.ops]
-        slots = [(op, slot) for op, _, slot in found if slot is not None]
-        unplaced += [op for op, path, slot in found if slot is None and path not in places.paths]
-        seen.update(slot for _, slot in slots)
-        inputs = _inputs(static, recording) if len(parts) == 1 else {}
-        run = Run(slots, inputs, part.training, only=len(parts) == 1)
-        Replay(structure, recording, run, lines, tally).walk()
+    replayed = _Replayed(static, recording, parts)
+    tally = replayed.tally
     sums = Sums(
-        structure,
-        Emitters(structure, seen),
-        lines,
+        replayed.structure,
+        Emitters(replayed.structure, replayed.seen),
+        replayed.lines,
         tally,
         whole=len(parts) == 1,
         failed=recording.failure is not None,
     )
-    elsewhere = {op.id for op in unplaced}
     return Overlay(
         executions=sums.executions,
         taken=sums.visits("prim::If", tally.taken),
         trips=sums.visits("prim::Loop", tally.trips),
         op_to_node=tally.op_to_node,
-        unmatched_ops=tuple(
-            op.id for op in ops if op.id not in tally.op_to_node and op.id not in elsewhere
-        ),
+        unmatched_ops=replayed.unmatched,
         method="source positions, replayed with the values that were read",
     )
 

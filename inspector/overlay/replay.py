@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inspector.overlay.guide import Guide
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Slot
 from inspector.overlay.stream import OpStream, Tally
@@ -40,13 +41,14 @@ class Run:
 
     `inputs` are the values known of the graph's inputs, `training` the mode of each module
     that was called. `only` is true when this run is all that ran of the code: the counts of
-    lines are its own then.
+    lines are its own then. `guide`, where there is one, knows the branches and trips.
     """
 
     ops: Sequence[tuple[Op, Slot]]
     inputs: Mapping[str, Any]
     training: Mapping[str, bool]
     only: bool
+    guide: Guide | None = None
 
 
 class _Stopped(Exception):
@@ -200,6 +202,9 @@ class Replay:
         self._set(node, [self._value(name) for name in outputs])
 
     def _branch(self, node: IRNode) -> int | None:
+        known = self._run.guide.block(node.id) if self._run.guide else None
+        if known is not None:
+            return known
         condition = self._value(node.inputs[0])
         if isinstance(condition, bool | int | float):
             return 0 if condition else 1
@@ -233,9 +238,13 @@ class Replay:
         carried = [self._value(name) for name in node.inputs[2:]]
         names = static.block_inputs[node.id, 0]
         counted = self._trips_by_lines(node)
+        known = self._run.guide.trips(node.id) if self._run.guide else None
         trip = 0
         while True:
-            goes_on = self._goes_on(node, most, condition, trip, counted)
+            if known is not None:
+                goes_on: bool | None = trip < known
+            else:
+                goes_on = self._goes_on(node, most, condition, trip, counted)
             if goes_on is None:
                 self._lose(node)
                 return

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from inspector.render.measure import badge_of, label_of, one_line, subtitle_of, title_of
-from inspector.render.theme import SUBTITLE_SIZE, TITLE_SIZE, colour_role, palette
+from inspector.render.theme import STAGE_FLAGS, SUBTITLE_SIZE, TITLE_SIZE, colour_role, palette
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 SHAPES = {
@@ -34,6 +34,11 @@ _GLYPHS = {
     "nonfinite": "⚠",
     "inplace": "✎",
     "accumulated": "+",
+    "new": "+",
+    "gone": "−",
+    "fused": "»",
+    "unrolled": "≡",
+    "replaced": "→",
 }
 _SHARP = ("grad", "constant")
 _EDGE_STYLES = {"control": "dashed", "write": "dotted"}
@@ -205,12 +210,15 @@ def _node(node: ViewNode, colours: Mapping[str, str]) -> str:
     for flag, thickness in (("executed", 2.2), ("nonfinite", 2.2), ("failed", 3.0)):
         if flag in node.flags:
             stroke, width = colours[flag], thickness
+    for flag in STAGE_FLAGS:
+        if flag in node.flags:
+            stroke, width = colours[f"stage-{flag}"], 2.2
     if "failed" in node.flags:
         fill = colours["failed-fill"]
     shape = SHAPES.get(node.kind, "box")
     rounded = shape == "box" and node.kind not in _SHARP
     style = ["filled"] + ["rounded"] * rounded
-    style += ["dashed"] * bool({"inplace", "skipped"} & set(node.flags))
+    style += ["dashed"] * bool({"inplace", "skipped", "gone"} & set(node.flags))
     double = node.kind == "output" or "view" in node.flags
     return (
         f"{quote(node.id)} [label=<{_label(node, colours)}>, shape={shape}, "

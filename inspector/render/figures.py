@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from inspector.records import Recording
 from inspector.render.theme import palette
+from inspector.stages import BatchTiming, Stage, Timing
 
 
 def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | None:
@@ -65,3 +66,171 @@ def _largest(low: float | None, high: float | None) -> float | None:
     ends = [abs(value) for value in (low, high) if value is not None]
     largest = max(ends, default=0.0)
     return largest or None  # a log axis has no zero: the dot is left out
+
+
+_VARIANT_ROLES = {
+    "eager": "op-stroke",
+    "no_grad": "edge",
+    "script": "decision-stroke",
+    "trace": "loop-stroke",
+    "frozen": "input-stroke",
+    "optimised": "parameter-stroke",
+    "compile": "grad-stroke",
+}
+_MARKERS = {
+    "eager": "circle",
+    "no_grad": "square",
+    "script": "diamond",
+    "trace": "cross",
+    "frozen": "triangle-up",
+    "optimised": "star",
+    "compile": "x",
+}
+
+
+def timing_figure(timing: Timing, theme: str = "light") -> go.Figure | None:
+    """The median time of each variant as a bar, the quartiles as its whiskers.
+
+    Args:
+        timing: of `measure`.
+        theme: "light" or "dark".
+
+    Returns:
+        Bars, the first variant at the top; None when nothing could be timed.
+    """
+    rows = [row for row in timing.rows if row.median is not None]
+    if not rows:
+        return None
+    colours = palette(theme)
+    medians = [row.median or 0.0 for row in rows]
+    unit, scale = _unit(max(medians))
+    figure = go.Figure(
+        go.Bar(
+            y=[row.title for row in rows],
+            x=[median / scale for median in medians],
+            orientation="h",
+            marker={"color": [colours[_role(row.variant)] for row in rows]},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [((row.third_quartile or 0) - (row.median or 0)) / scale for row in rows],
+                "arrayminus": [
+                    ((row.median or 0) - (row.first_quartile or 0)) / scale for row in rows
+                ],
+                "color": colours["text"],
+            },
+            customdata=[[row.runs] for row in rows],
+            hovertemplate=f"%{{y}}<br>median %{{x:.4g}} {unit}, "
+            "%{customdata[0]} runs<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=110 + 34 * len(rows),
+        margin={"l": 10, "r": 10, "t": 40, "b": 40},
+        title={"text": "Time per call: median and quartiles", "font": {"size": 14}},
+        xaxis={"title": unit, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "automargin": True},
+        showlegend=False,
+    )
+    return figure
+
+
+def batch_figure(timing: BatchTiming, theme: str = "light") -> go.Figure | None:
+    """The median time of each variant over the batch size, both on log axes.
+
+    Sizes at which a variant failed are gaps in its line.
+
+    Args:
+        timing: of `sweep_batch`.
+        theme: "light" or "dark".
+
+    Returns:
+        A line per variant; None when nothing could be timed.
+    """
+    medians = [point.median for point in timing.points if point.median is not None]
+    if not medians:
+        return None
+    colours = palette(theme)
+    unit, scale = _unit(max(medians))
+    figure = go.Figure()
+    for variant in dict.fromkeys(point.variant for point in timing.points):
+        points = [point for point in timing.points if point.variant == variant]
+        figure.add_trace(
+            go.Scatter(
+                x=[point.size for point in points],
+                y=[None if p.median is None else p.median / scale for p in points],
+                name=points[0].title,
+                mode="lines+markers",
+                connectgaps=False,
+                line={"color": colours[_role(variant)]},
+                marker={"symbol": _MARKERS.get(variant, "circle"), "size": 9},
+                hovertemplate=f"batch of %{{x}}<br>%{{y:.4g}} {unit}",
+            )
+        )
+    figure.update_layout(
+        height=360,
+        margin={"l": 60, "r": 10, "t": 40, "b": 40},
+        title={"text": f"Time per call by batch size, {unit}", "font": {"size": 14}},
+        xaxis={
+            "type": "log",
+            "title": "batch size",
+            "tickvals": list(timing.sizes),
+            "ticktext": [str(size) for size in timing.sizes],
+        },
+        yaxis=_log_axis([median / scale for median in medians]),
+    )
+    return figure
+
+
+def stages_figure(stages: tuple[Stage, ...], theme: str = "light") -> go.Figure | None:
+    """How many nodes each stage has: those that compute, calls, and those that carry values.
+
+    Args:
+        stages: of `optimisation_stages`; stages without a graph are left out.
+        theme: "light" or "dark".
+
+    Returns:
+        Stacked bars; None when no stage has a graph.
+    """
+    shown = [stage for stage in stages if stage.graph is not None]
+    if not shown:
+        return None
+    colours = palette(theme)
+    totals = [sum(stage.kinds.values()) for stage in shown]
+    computing = [stage.computing for stage in shown]
+    carrying = [total - own for total, own in zip(totals, computing, strict=True)]
+    parts = (
+        ("compute or steer", computing, "op-stroke", ""),
+        ("constants, attributes, calls", carrying, "constant-stroke", "/"),
+    )
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=[stage.title for stage in shown],
+                y=counts,
+                name=name,
+                marker={"color": colours[role], "pattern": {"shape": shape}},
+                hovertemplate="%{x}<br>%{y} nodes<extra>" + name + "</extra>",
+            )
+            for name, counts, role, shape in parts
+        ]
+    )
+    figure.update_layout(
+        barmode="stack",
+        height=320,
+        margin={"l": 50, "r": 10, "t": 40, "b": 40},
+        title={"text": "Nodes per stage", "font": {"size": 14}},
+    )
+    return figure
+
+
+def _role(variant: str) -> str:
+    return _VARIANT_ROLES.get(variant, "muted")
+
+
+def _unit(microseconds: float) -> tuple[str, float]:
+    """(the unit that fits, how many microseconds it has)."""
+    for unit, scale in (("s", 1e6), ("ms", 1e3)):
+        if microseconds >= scale:
+            return unit, scale
+    return "µs", 1.0

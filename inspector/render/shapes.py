@@ -20,6 +20,11 @@ MARKS = {
     "accumulated": ("added onto an old gradient", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
     "inplace": ("written in place", "M-3.8,3.8 L-3,1 L1.8,-3.8 L3.8,-1.8 L-1,3 Z"),
     "view": ("shares memory with an input", "M-3.8,-1 H1.2 V3.8 H-3.8 Z M-1.2,-3.8 H3.8 V1.2"),
+    "new": ("new in this stage", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
+    "gone": ("not in the next stage", "M-3.8,0 H3.8"),
+    "fused": ("several in one kernel", "M-3.6,-3.6 L0,0.2 L3.6,-3.6 M0,0.2 V4"),
+    "unrolled": ("unrolled: a copy for each trip", "M-3.6,-3 H3.6 M-3.6,0 H3.6 M-3.6,3 H3.6"),
+    "replaced": ("replaced by other nodes", "M-4,-2 H3.4 M1,-4 L3.6,-2 M4,2 H-3.4 M-1,4 L-3.6,2"),
 }
 """Flag -> what it means, and its glyph within a disc of 16 px."""
 

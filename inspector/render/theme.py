@@ -55,6 +55,11 @@ _LIGHT = {
     "nonfinite": "#b35309",
     "executed": "#1a7f37",
     "selected": "#0a63d1",
+    "stage-new": "#1a7f37",
+    "stage-gone": "#cf222e",
+    "stage-fused": "#8250c4",
+    "stage-unrolled": "#0a63d1",
+    "stage-replaced": "#b35309",
     "mark-text": "#ffffff",
 }
 
@@ -96,6 +101,11 @@ _DARK = {
     "nonfinite": "#f0883e",
     "executed": "#56c271",
     "selected": "#6cb0ff",
+    "stage-new": "#56c271",
+    "stage-gone": "#ff7b72",
+    "stage-fused": "#b78af5",
+    "stage-unrolled": "#6cb0ff",
+    "stage-replaced": "#f0883e",
     "mark-text": "#11151b",
 }
 
@@ -103,6 +113,9 @@ THEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"light": MappingProxyType(_LIGHT), "dark": MappingProxyType(_DARK)}
 )
 """Theme name -> role -> colour ("#rrggbb"). Both themes have the same roles."""
+
+STAGE_FLAGS = ("new", "gone", "fused", "unrolled", "replaced")
+"""What became of an IR node between two stages; each has a role "stage-FLAG" and a mark."""
 
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
@@ -159,7 +172,17 @@ def graph_css() -> str:
         f".graph .node.{kind} .solid {{ fill: var(--graph-{colour_role(kind)}-stroke); }}"
         for kind in NODE_KINDS
     )
-    return _BASE_CSS + kinds + _STATE_CSS
+    stages = "\n".join(map(_stage_rules, STAGE_FLAGS))
+    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS
+
+
+def _stage_rules(flag: str) -> str:
+    colour = f"var(--graph-stage-{flag})"
+    return (
+        f".graph .node.{flag} .outline {{ stroke: {colour}; stroke-width: 2.2; }}\n"
+        f".graph .box.{flag}:not(.node) > rect {{ stroke: {colour}; stroke-width: 2; }}\n"
+        f".graph .mark-{flag} .plate {{ fill: {colour}; }}"
+    )
 
 
 _BASE_CSS = f"""
@@ -221,4 +244,8 @@ _STATE_CSS = """
   stroke: var(--graph-selected); stroke-width: 3; }
 .graph .box-toggle:hover rect, .graph .box-toggle:focus-visible rect {
   stroke: var(--graph-selected); }
+"""
+
+_GONE_CSS = """
+.graph .node.gone .outline { stroke-dasharray: 2 3; }
 """

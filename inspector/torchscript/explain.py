@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from inspector.errors import ScriptError
+from inspector.torchscript.wrapper import NoTensorReturned
 
 _FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _TORCH = str(Path(torch.__file__).parent)
@@ -32,8 +33,14 @@ _COMPILER: tuple[tuple[str, str], ...] = (
         "below it. Set it before the `if`, or use the trace instead.",
     ),
     (
-        r"Can't get source|could not get source|source code not available|"
-        r"Could not get qualified name",
+        r"Failed to get source for <function \w+Config\.",
+        "It keeps its configuration object as an attribute and reads it while it runs, and "
+        "TorchScript cannot compile that object. Copy what is needed into plain attributes in "
+        "`__init__`, or use the trace instead.",
+    ),
+    (
+        r"Can't get source|[Cc]ould not get source|source code not available|"
+        r"Failed to get source|Could not get qualified name|is a built-in (class|module)",
         "TorchScript compiles from the source text, and there is none for this code. Put it "
         "into a .py file on disk, or use the trace instead.",
     ),
@@ -63,26 +70,72 @@ _TRACER: tuple[tuple[str, str], ...] = (
         "The tracer takes and returns only tensors and tuples, lists or dicts of tensors. "
         "Return such a value from the model.",
     ),
+    (
+        r"don't support parameter sharing",
+        "One module holds the same parameter or buffer under two names, which the tracer "
+        "refuses. Hold it under one name and read it by that.",
+    ),
+    (
+        r"requires grad as a constant",
+        "It uses a tensor that requires a gradient and was not passed in. Pass that tensor as "
+        "an argument, or trace the module that holds it.",
+    ),
+    (
+        r"missing the required \"forward\" function",
+        "It has no forward, so there is nothing to run. Trace the module that calls it, or one "
+        "of its submodules.",
+    ),
+    (
+        r"observable data dependence with trace inputs",
+        "What the model returns does not come from the tensors that went in, so there is "
+        "nothing to trace. Pass what it computes from as an argument.",
+    ),
+    (
+        r"vmap|functorch|torch\.func",
+        "The tracer cannot look into torch.func transforms (vmap, grad, ...). Call the function "
+        "without the transform, or use the recording, which shows what ran.",
+    ),
 )
 
 _LOADER: tuple[tuple[str, str], ...] = (
     (
-        r"failed finding central directory",
+        r"failed finding central directory|failed reading file|failed locating file|"
+        r"corrupted|decompress",
         "the file is damaged or cut short. Save or copy it again.",
+    ),
+    (
+        r"maximum supported version|too old, please upgrade",
+        f"it was written by a newer PyTorch than this one ({torch.__version__}). Upgrade "
+        "PyTorch, or save it again with this one.",
     ),
     (
         r"not a ZIP archive",
         "it is no TorchScript file. Make one with torch.jit.save(torch.jit.script(model), path).",
     ),
     (
-        r"constants\.pkl|hasRecord|version",
+        r"constants\.pkl|hasRecord|archive does not contain|not in a subdirectory",
         "it holds no TorchScript code (perhaps a state_dict or a pickled model). Make one with "
         "torch.jit.save(torch.jit.script(model), path).",
     ),
     (
-        r"Unknown builtin op|Unknown type name|custom class|Class .* is not registered",
-        "it uses ops or classes of an extension that is not loaded here. Import that "
-        "extension first.",
+        r"torch\.classes|custom class|Class .* is not registered",
+        "it uses a class of a C++ extension that is not loaded here. Load that extension first "
+        "(import its package, or torch.classes.load_library).",
+    ),
+    (
+        r"Unknown builtin op|not defined on builtin|torch\.ops|No such operator",
+        "it uses an op of an extension that is not loaded here. Load that extension first "
+        "(import its package, or torch.ops.load_library).",
+    ),
+    (
+        r"Unknown type name",
+        "its code uses a class that the archive does not define: the file is incomplete, or "
+        "needs an extension that is not loaded here.",
+    ),
+    (
+        r"Unexpected token|Expected .* here|expected .* but found",
+        "the code inside is no TorchScript: the file was changed after it was saved. Save it "
+        "again.",
     ),
 )
 
@@ -100,13 +153,18 @@ def trace_error(name: str, error: Exception) -> ScriptError:
     """What `torch.jit.trace` raised for the model called `name`, in plain words."""
     detail = str(error).strip()
     words = _lookup(_TRACER, detail)
-    if words is None:
+    if isinstance(error, NoTensorReturned):
+        words = (
+            f"It returns a {detail} without a tensor in it, and a graph has to end in tensors. "
+            "Return what it computed."
+        )
+    elif words is None:
         words = (
             f"It raised {type(error).__name__} when the tracer ran it: {_first_line(detail)} "
             "Check that the model runs on these inputs."
         )
     return _error(
-        f"{name} cannot be traced{{where}}. {words}", detail, _place(detail) or _raised_at(error)
+        f"{name} cannot be traced{{where}}. {words}", detail, _place(detail) or raised_at(error)
     )
 
 
@@ -142,10 +200,15 @@ def _place(detail: str) -> tuple[str, int] | None:
     return (match["file"], int(match["line"])) if match else None
 
 
-def _raised_at(error: Exception) -> tuple[str, int] | None:
+def raised_at(error: BaseException) -> tuple[str, int] | None:
     """The innermost of the user's lines on the way to an exception."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if not frame.filename.startswith((_TORCH, str(Path(__file__).parent))) and frame.lineno:
+        if is_users(frame.filename) and frame.lineno:
             return frame.filename, frame.lineno
     return None
+
+
+def is_users(file: str) -> bool:
+    """Whether a line of this file is the user's, and not torch's or ours."""
+    return not file.startswith((_TORCH, str(Path(__file__).parent), "<frozen", "<string>"))

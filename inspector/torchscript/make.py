@@ -1,4 +1,4 @@
-"""Makes TorchScript of a model by scripting, tracing or loading, and reads it.
+"""Makes TorchScript of a model by scripting or tracing, and reads it.
 
 `torch.jit.script` and `torch.jit.trace` are deprecated in torch 2.13 but still the only way to
 this IR; their own deprecation warning is dropped here, every other warning is kept on the graph.
@@ -8,28 +8,54 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
-import linecache
-import os
-import random
-import sys
 import types
 import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
+from torch import nn
 
 from inspector.errors import ScriptError
-from inspector.records import IRNode, StaticGraph
-from inspector.torchscript.explain import compile_error, load_error, trace_error
-from inspector.torchscript.unfold import Unfolded
+from inspector.exported import StaticWarning
+from inspector.records import StaticGraph
+from inspector.torchscript.explain import compile_error, trace_error
+from inspector.torchscript.kept import (
+    attributes_kept,
+    collected_warnings,
+    gradients_off,
+    modules_kept,
+    random_state_kept,
+    reached_modules,
+)
+from inspector.torchscript.live import FixedArguments
+from inspector.torchscript.read import first_paths_of, name_of, read
+from inspector.torchscript.wrapper import TensorCall, copied, tensor_call
 
-_TORCH = str(Path(torch.__file__).parent) + os.sep
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What torch made of a model, and what it said meanwhile.
+
+    `call` says what goes in and comes out of a trace; None for a script. `labels` are the
+    trace's inputs by the user's names.
+    """
+
+    module: Any
+    caught: list[warnings.WarningMessage]
+    call: TensorCall | None = None
+    notes: tuple[StaticWarning, ...] = ()
 
 
 def script(model: Any) -> StaticGraph:
@@ -42,19 +68,29 @@ def script(model: Any) -> StaticGraph:
     Raises:
         ScriptError: TorchScript cannot compile it; `detail` has the compiler's own words.
     """
-    name = _name(model)
+    made = compile_script(model)
+    name = name_of(model)
+    return read("script", name, made.module, first_paths=first_paths_of(model), caught=made.caught)
+
+
+def compile_script(model: Any) -> Compiled:
+    """Compile a model with `torch.jit.script`.
+
+    Raises:
+        ScriptError: TorchScript cannot compile it.
+    """
+    name = name_of(model)
     if not isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
         _check_scriptable(model, name)
-    with _collected_warnings() as caught, _attributes_kept(model):
+    with collected_warnings() as caught, attributes_kept(model):
         try:
-            _forget_failures()
-            compiled = torch.jit.script(model)
+            forget_failures()
+            return Compiled(torch.jit.script(model), caught)
         except Exception as error:  # the compiler raises every kind, IndentationError included
             raise compile_error(name, error) from error
-    return _read("script", name, compiled, _first_paths(model), caught)
 
 
-def _forget_failures() -> None:
+def forget_failures() -> None:
     """Take half-compiled classes out of torch's store: leftovers of attempts that failed.
 
     With them there, the next attempt at the same class would fail with "Can't redefine method"
@@ -69,103 +105,165 @@ def trace(model: Any, *args: Any, **kwargs: Any) -> StaticGraph:
     """Run a model once under `torch.jit.trace` and read the graph of that run.
 
     A copy of the module runs on copies of the tensors, and the random generators are set back,
-    so that nothing of the run stays behind. Arguments that hold something else than tensors
-    are fixed: the trace has their values built in.
+    so that nothing of the run stays behind; modules that a function reaches, and those that
+    will not be copied, run themselves and are set back. Arguments that are no tensors are
+    fixed: the trace has their values built in. What holds tensors inside (a batch, a cache)
+    has each of them as an input of its own, and so has the output (`ModelOutput`, dataclasses,
+    None inside); what was done is said in `warnings`.
 
     Args:
         model: a module or a function.
         args, kwargs: what to call it with.
 
     Raises:
-        ScriptError: the model raised, or takes or returns what the tracer cannot follow.
+        ScriptError: the model raised, or there is no tensor in what it returns.
     """
-    name = _name(model)
-    if not callable(model):
-        raise ScriptError(f"{name} is not a module or function, so it cannot be traced.")
-    first_paths = _first_paths(model)
-    with _collected_warnings() as caught, _random_state_kept():
-        try:
-            traced = _trace(model, args, kwargs)
-        except Exception as error:  # whatever the user's forward raises comes out here
-            raise trace_error(name, error) from error
-    return _read("trace", name, traced, first_paths, caught)
+    made = compile_trace(model, args, kwargs)
+    call = made.call
+    assert call is not None
+    fixed = None
+    if call.bound is not None:
+        fixed = FixedArguments(call.bound.signature, call.fixed)
+    return read(
+        "trace",
+        name_of(uncompiled(model)),
+        made.module,
+        first_paths=first_paths_of(uncompiled(model)),
+        caught=made.caught,
+        notes=made.notes,
+        labels=call.labels,
+        fixed=fixed,
+    )
 
 
-def load_torchscript(path: str | os.PathLike[str]) -> StaticGraph:
-    """Read the graph of a file written by `torch.jit.save`; nothing of it is run on the way.
-
-    The nodes' sources are the Python lines that the file names, for matching with a recording;
-    `sources` holds the archived code ("code/__torch__/model.py"), and a node's attribute
-    "archived" its line in it. Files that the archive merely names are not read: it may come
-    from a stranger.
+def compile_trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compiled:
+    """Run a model once under `torch.jit.trace`; see `trace`.
 
     Raises:
-        ScriptError: there is no such file, or it holds no TorchScript.
+        ScriptError: the model raised, or there is no tensor in what it returns.
     """
-    shown = os.fspath(path)
-    if not os.path.isfile(shown):
-        raise ScriptError(f"{shown} cannot be read as TorchScript: there is no such file.")
-    unit = torch._C.CompilationUnit()
-    with _collected_warnings() as caught:
+    name = name_of(model)
+    if not callable(model):
+        raise ScriptError(f"{name} is not a module or function, so it cannot be traced.")
+    inner = uncompiled(model)
+    notes = []
+    if inner is not model:
+        text = "The model is compiled with torch.compile; what it was compiled from is traced."
+        notes.append(StaticWarning("Note", text))
+    with collected_warnings() as caught, random_state_kept():
         try:
-            module = torch._C.import_ir_module(unit, shown, torch.device("cpu"), {}, False)  # type: ignore[call-arg]
-            sources = _archived_code(shown)
-            loaded = torch.jit._recursive.wrap_cpp_module(module)
-        except Exception as error:  # RuntimeError mostly, zipfile's own errors among others
-            raise load_error(shown, error) from error
-    graph = _read("loaded", loaded.original_name, loaded, {}, caught, unit.find_function)
-    return StaticGraph(**{**_fields(graph), "sources": sources})
+            with runnable(inner) as run_here:
+                call = tensor_call(called_of(inner), args, kwargs)
+                traced = _traced(run_here, call)
+            if call.doubtful:
+                traced = _traced_again(inner, call, traced)
+        except Exception as error:  # whatever the user's forward raises comes out here
+            raise trace_error(name_of(inner), error) from error
+    return Compiled(traced, caught, call, (*notes, *call.notes))
 
 
-def _fields(graph: StaticGraph) -> dict[str, Any]:
-    return {name: getattr(graph, name) for name in graph.__dataclass_fields__}
+def uncompiled(model: Any) -> Any:
+    """What `torch.compile` was given: neither a tracer nor an exporter gets past compiled code."""
+    if type(model).__name__ == "OptimizedModule" and hasattr(model, "_orig_mod"):
+        return model._orig_mod
+    return getattr(model, "_torchdynamo_orig_callable", model)
 
 
-def _read(
-    kind: str,
-    name: str,
-    compiled: Any,
-    first_paths: Mapping[str, str],
-    caught: list[warnings.WarningMessage],
-    find_function: Callable[[str], Any] | None = None,
-) -> StaticGraph:
-    module = compiled._c if isinstance(compiled, torch.jit.ScriptModule) else None
-    method = compiled if module is None else _forward(module, name)
-    find = find_function or torch.jit._state._python_cu.find_function
-    unfolded = Unfolded(find, first_paths)
-    labels = [argument.name for argument in method.schema.arguments]
-    unfolded.add_root(method.graph, module, method.name, labels)
-    nodes = tuple(node for node in unfolded.nodes if node is not None)
-    return StaticGraph(
-        kind=kind,
-        nodes=nodes,
-        text=str(method.graph),
-        sources=_user_sources(nodes),
-        warnings=_texts(caught),
-        inputs=unfolded.inputs,
-        block_inputs=unfolded.block_inputs,
-        block_outputs=unfolded.block_outputs,
-        name=name,
-    )
+def called_of(model: Any) -> Callable[..., Any]:
+    """What has the parameters of a call of the model."""
+    return model.forward if isinstance(model, nn.Module) else model
 
 
-def _forward(module: Any, name: str) -> Any:
-    """A module's `forward`; of an overloaded one (LSTM) the first, which takes a tensor."""
-    for method in ("forward", "forward__0"):
-        if module._has_method(method):
-            return module._get_method(method)
-    raise ScriptError(
-        f"{name} has no forward method, so it has no graph. Give it one, or script the "
-        "submodule that you want to see."
-    )
+@contextmanager
+def runnable(model: Any) -> Iterator[Any]:
+    """What to run in place of a model: a copy, or itself where that cannot be made.
+
+    Whatever is done to it, the model is as before afterwards.
+    """
+    copied = _copy_of(model) if isinstance(model, nn.Module) else None
+    if copied is not None:
+        yield copied
+        return
+    modules = reached_modules(model)
+    # A module's own parameters are inputs of its trace; those that a function reaches are built in.
+    reached = [] if isinstance(model, nn.Module) else modules
+    with modules_kept(modules), gradients_off(reached):
+        yield model
 
 
-def _name(model: Any) -> str:
-    if isinstance(model, torch.jit.ScriptModule):
-        return str(model.original_name)
-    if isinstance(model, torch.nn.Module):
-        return type(model).__name__
-    return str(getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__))
+def _copy_of(model: nn.Module) -> nn.Module | None:
+    try:
+        return copy.deepcopy(model)
+    except Exception:  # holds a tensor with a history, a lock, an open file, ...
+        return None
+
+
+def wrapped(model: Any, call: TensorCall) -> Any:
+    """A model from `runnable` as a module or function of the call's tensors alone.
+
+    A module gets another `forward` on the instance: its class and the paths of its submodules,
+    and so the graph's names, stay the same.
+    """
+    inner = called_of(model)
+    if isinstance(model, nn.Module):
+        for module in model.modules():
+            # Of no use in a forward run, and the tracer refuses modules that have any.
+            vars(module).update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
+        inner = _with_hooks(model, inner)
+
+    def run(*tensors: Any) -> Any:
+        args, kwargs = call.filled(tensors)
+        return call.flattened(inner(*args, **kwargs))
+
+    if not isinstance(model, nn.Module):
+        functools.update_wrapper(run, model)
+    vars(run)["__signature__"] = call.signature
+    if not isinstance(model, nn.Module):
+        return run
+    vars(model)["forward"] = run
+    return model
+
+
+def _with_hooks(model: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward` with the outermost module's hooks, which thereby get the user's arguments."""
+    hooks = {name: vars(model)[name] for name in _HOOKS}
+    if not any(hooks.values()):
+        return forward
+    none: dict[str, Any] = {name: OrderedDict() for name in _HOOKS}
+    vars(model).update(none)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        outer = vars(model)["forward"]
+        vars(model).update(hooks, forward=forward)
+        try:
+            return model(*args, **kwargs)
+        finally:
+            vars(model).update(none, forward=outer)
+
+    return called
+
+
+def _traced(model: Any, call: TensorCall) -> Any:
+    target = model
+    if not isinstance(model, torch.jit.ScriptModule):
+        target = wrapped(model, call)
+    return torch.jit.trace(target, copied(call.tensors), check_trace=False, strict=False)
+
+
+def _traced_again(model: Any, call: TensorCall, first: Any) -> Any:
+    """The trace without outputs that are tensors only because the tracer makes sizes tensors.
+
+    A plain run tells which those are: a cache may count the tokens that it has seen.
+    """
+    everything = call.outputs
+    with runnable(model) as run_here:
+        wrapped(run_here, call)(*copied(call.tensors))
+    if call.outputs == everything:
+        return first
+    call.wanted = frozenset(call.outputs)
+    call.notes.clear()
+    with runnable(model) as run_here:
+        return _traced(run_here, call)
 
 
 def _check_scriptable(model: Any, name: str) -> None:
@@ -176,134 +274,17 @@ def _check_scriptable(model: Any, name: str) -> None:
             file=model.__code__.co_filename,
             line=model.__code__.co_firstlineno,
         )
-    if not isinstance(model, torch.nn.Module | types.FunctionType):
+    if isinstance(model, types.MethodType):
+        raise ScriptError(
+            f"{name} is a method: TorchScript compiles a whole module or a function. Pass the "
+            "module, or use the trace instead.",
+            file=model.__func__.__code__.co_filename,
+            line=model.__func__.__code__.co_firstlineno,
+        )
+    if not isinstance(model, nn.Module | types.FunctionType):
+        fallback = " Use the trace instead, which takes whatever can be called."
         raise ScriptError(
             f"{name} is neither a module nor a function, so it cannot be scripted. Pass an "
             "instance of torch.nn.Module or a function."
+            + (fallback if callable(model) and not isinstance(model, type) else "")
         )
-
-
-def _first_paths(model: Any) -> dict[str, str]:
-    """Each path of a shared submodule -> the path that `named_modules` gives it."""
-    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
-        return {}
-    first = {id(module): path for path, module in model.named_modules()}
-    every = model.named_modules(remove_duplicate=False)
-    return {path: first[id(module)] for path, module in every if first[id(module)] != path}
-
-
-def _trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    args, kwargs = tree_map(_copied, (args, kwargs))
-    if isinstance(model, torch.nn.Module) and not isinstance(model, torch.jit.ScriptModule):
-        # A run may change buffers and attributes: those of the copy.
-        model = copy.deepcopy(model)
-    if kwargs or not all(map(_is_traceable, args)):
-        model, args = _with_fixed_arguments(model, args, kwargs)
-    return torch.jit.trace(model, args, check_trace=False, strict=False)
-
-
-def _copied(value: Any) -> Any:
-    if not isinstance(value, torch.Tensor):
-        return value
-    return value.detach().clone().requires_grad_(value.requires_grad)
-
-
-def _is_traceable(value: Any) -> bool:
-    leaves = tree_leaves(value)
-    return bool(leaves) and all(isinstance(leaf, torch.Tensor) for leaf in leaves)
-
-
-def _with_fixed_arguments(
-    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...]]:
-    """The model as a function of its traceable arguments alone, and those arguments."""
-    called = model.forward if isinstance(model, torch.nn.Module) else model
-    bound = inspect.signature(called).bind(*args, **kwargs)
-    slots: list[Any] = [*range(len(bound.args)), *bound.kwargs]
-    values = [*bound.args, *bound.kwargs.values()]
-    free = [slot for slot, value in zip(slots, values, strict=True) if _is_traceable(value)]
-    traced = tuple(value for value in values if _is_traceable(value))
-
-    @functools.wraps(called)
-    def call(*tensors: Any) -> Any:
-        given = dict(zip(slots, values, strict=True)) | dict(zip(free, tensors, strict=True))
-        positional = [value for slot, value in given.items() if isinstance(slot, int)]
-        return called(*positional, **{k: v for k, v in given.items() if isinstance(k, str)})
-
-    if not isinstance(model, torch.nn.Module):
-        return call, traced
-    # On the copy's instance: the class, and so the module's type in the graph, stay the same.
-    model.forward = call
-    return model, traced
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield caught
-
-
-def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    """Each warning once: a loop warns again on every iteration."""
-    return tuple(
-        dict.fromkeys(
-            f"{item.category.__name__}: {item.message} ({item.filename}:{item.lineno})"
-            for item in caught
-            if not _is_deprecation(item)
-        )
-    )
-
-
-def _is_deprecation(item: warnings.WarningMessage) -> bool:
-    return issubclass(item.category, DeprecationWarning | FutureWarning) and "torch.jit" in str(
-        item.message
-    )
-
-
-@contextmanager
-def _attributes_kept(model: Any) -> Iterator[None]:
-    """Take away what the compiler leaves on the modules (`__overloads__`)."""
-    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
-    before = [set(vars(module)) for module in modules]
-    try:
-        yield
-    finally:
-        for module, names in zip(modules, before, strict=True):
-            for name in set(vars(module)) - names:
-                del module.__dict__[name]
-
-
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Set the random generators of Python, NumPy (where it is loaded) and torch back after."""
-    numpy = sys.modules.get("numpy")
-    python_state, numpy_state = random.getstate(), numpy and numpy.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            if numpy is not None:
-                numpy.random.set_state(numpy_state)
-
-
-def _user_sources(nodes: Iterable[IRNode]) -> dict[str, str]:
-    """The text of each file that a node comes from, torch's own files left out."""
-    files = {node.source.file for node in nodes if node.source}
-    files |= {
-        frame.rsplit(":", 2)[0] for node in nodes for frame in node.attributes.get("stack", ())
-    }
-    wanted = sorted(file for file in files if not file.startswith(_TORCH))
-    # linecache also knows code without a file, such as a notebook's cells.
-    texts = {file: "".join(linecache.getlines(file)) for file in wanted}
-    return {file: text for file, text in texts.items() if text}
-
-
-def _archived_code(path: str) -> dict[str, str]:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".py") and "/code/" in name]
-        return {
-            name.split("/", 1)[1]: archive.read(name).decode("utf-8", "replace") for name in names
-        }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,7 +27,11 @@ _PLUMBING = ("torch/nn/modules/module.py", "inspector/torchscript/make.py")
 
 @dataclass(frozen=True, slots=True)
 class TemplateNode:
-    """One node. `function` is the qualified name of the function that a CallFunction calls."""
+    """One node. `function` is the qualified name of the function that a CallFunction calls.
+
+    `receiver` is that of the class whose method a CallMethod calls. `live` is the
+    `torch._C.Node` itself, which is valid as long as its graph is held.
+    """
 
     kind: str
     inputs: tuple[str, ...]
@@ -38,6 +42,8 @@ class TemplateNode:
     source: Source | None
     blocks: tuple[TemplateBlock, ...]
     function: str = ""
+    receiver: str = ""
+    live: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Template:
     body: TemplateBlock
     input_types: tuple[str, ...]
     function: str
+    graph: Any = field(default=None, repr=False, compare=False)
 
 
 def read_graph(graph: Any, function: str) -> Template:
@@ -75,6 +82,7 @@ def read_graph(graph: Any, function: str) -> Template:
         ),
         input_types=_printed_types(header, inputs),
         function=function,
+        graph=graph,
     )
 
 
@@ -101,6 +109,8 @@ def _node(node: Any, function: str) -> TemplateNode:
         source=source,
         blocks=tuple(_block(block, function) for block in node.blocks()),
         function=_called_function(node) if kind == "prim::CallFunction" else "",
+        receiver=_receiver(node) if kind == "prim::CallMethod" else "",
+        live=node,
     )
 
 
@@ -122,6 +132,11 @@ def _printed_types(declarations: str, names: tuple[str, ...]) -> tuple[str, ...]
 def _called_function(node: Any) -> str:
     # The type of the first input names the function: the constant itself holds the short name.
     return str(next(iter(node.inputs())).type().annotation_str)
+
+
+def _receiver(node: Any) -> str:
+    type_ = next(iter(node.inputs())).type()
+    return str(type_.qualified_name()) if isinstance(type_, torch._C.ClassType) else ""
 
 
 def _attributes(node: Any) -> dict[str, Any]:

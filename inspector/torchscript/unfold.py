@@ -6,8 +6,8 @@
                                   2    aten::linear          module_path "sub", parent (1, 0)
 
 The callee's nodes are block 0 of the call; its inputs, the module itself included, are that
-block's inputs. A callee that cannot be reached (a method of a TorchScript class, a module held
-behind an interface) leaves the call closed.
+block's inputs. A callee that is known only when the code runs (a method of an interface) leaves
+the call closed.
 """
 
 from __future__ import annotations
@@ -55,11 +55,14 @@ class Unfolded:
         find_function: qualified name -> ScriptFunction or None.
         first_path: maps each path of a shared submodule to the first of its paths, which is
             the one that `named_modules` gives.
+
+    `live` holds the `torch._C.Node` behind each node.
     """
 
     find_function: Callable[[str], Any]
     first_path: Mapping[str, str]
     nodes: list[IRNode | None] = field(default_factory=list)
+    live: list[Any] = field(default_factory=list)
     block_inputs: Blocks = field(default_factory=dict)
     block_outputs: Blocks = field(default_factory=dict)
     inputs: tuple[IRValue, ...] = ()
@@ -75,7 +78,7 @@ class Unfolded:
             name: name of the method or function.
             labels: the user's names of the inputs, the module itself included.
         """
-        template = read_graph(graph, name)
+        template = self._template("", name, graph, name)
         instance = _Instance(prefix="", path="", depth=0)
         if module is not None:
             instance.modules[template.body.inputs[0]] = (module, "")
@@ -85,6 +88,11 @@ class Unfolded:
             for value, label, type_ in rows[0 if module is None else 1 :]
         )
         self._block(template.body, instance, None, 0)
+
+    @property
+    def graphs(self) -> list[Any]:
+        """The graphs that were read; the nodes of `live` are valid as long as they are held."""
+        return [template.graph for template in self._templates.values()]
 
     def _block(
         self, block: TemplateBlock, instance: _Instance, owner: int | None, index: int
@@ -99,6 +107,7 @@ class Unfolded:
     ) -> None:
         number = len(self.nodes)
         self.nodes.append(None)  # keeps the place: a node comes before the nodes of its blocks
+        self.live.append(node.live)
         attributes = dict(node.attributes)
         if node.kind == "prim::GetAttr":
             attributes.update(self._attribute(node, instance))
@@ -140,22 +149,22 @@ class Unfolded:
         """Unfold the callee of a call as block 0; 1 when that was possible, else 0."""
         if instance.depth >= MAX_DEPTH or len(self.nodes) >= MAX_NODES:
             return 0
-        if node.kind == "prim::CallMethod":
-            module, path = instance.modules.get(node.inputs[0], (None, ""))
-            if module is None:
-                return 0
+        module: Any = None
+        path = instance.path
+        if node.kind == "prim::CallMethod" and node.inputs[0] in instance.modules:
+            module, path = instance.modules[node.inputs[0]]
             name = node.attributes["name"]
             template = self._method(module, name)
             step = path if path != instance.path else ""
             step += "" if step and name == "forward" else f".{name}()"
             step = step.removeprefix(".")
-        elif node.kind == "prim::CallFunction":
-            function = self.find_function(node.function)
+        elif node.kind in ("prim::CallFunction", "prim::CallMethod"):
+            called = node.function or f"{node.receiver}.{node.attributes['name']}"
+            function = self.find_function(called)
             if function is None:
                 return 0
-            module, path = None, instance.path
-            step = node.function.rsplit(".", 1)[-1] + "()"
-            template = self._template(node.function, "", function.graph, step[:-2])
+            step = called.rsplit(".", 1)[-1] + "()"
+            template = self._template(called, "", function.graph, step[:-2])
         else:
             return 0
         callee = _Instance(self._prefix(instance, step), path, instance.depth + 1)

@@ -32,6 +32,11 @@ NODE_FLAGS = (
     "executed",  # IR: ran for this input
     "skipped",  # IR: did not run for this input
     "accumulated",  # gradient was added onto an old one
+    "new",  # IR, between two stages: not there before
+    "gone",  # IR: not there in the next stage
+    "fused",  # IR: one kernel for several nodes
+    "unrolled",  # IR: one node and its copies
+    "replaced",  # IR: the same computation by other nodes
 )
 
 

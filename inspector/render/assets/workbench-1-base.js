@@ -43,6 +43,8 @@ const LABELS = {
   "kind.failed": "raised the exception", "kind.inplace": "writes in place",
   "kind.view": "view: shares memory", "kind.nonfinite": "NaN or Inf", "kind.executed": "ran for this input",
   "kind.skipped": "did not run for this input", "kind.accumulated": "added onto an old gradient",
+  "kind.new": "new in this stage", "kind.gone": "not in the next stage", "kind.fused": "several in one kernel",
+  "kind.unrolled": "unrolled: a copy for each trip", "kind.replaced": "replaced by other nodes",
   "edge.data": "data", "edge.control": "control flow", "edge.grad": "gradient", "edge.write": "in-place write",
   helpTitle: "Keys and mouse",
 };

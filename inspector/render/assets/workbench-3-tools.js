@@ -200,7 +200,8 @@ class GraphSearch {
 
 // -- legend ------------------------------------------------------------------------------------
 
-const FLAGS = ["failed", "inplace", "view", "nonfinite", "executed", "skipped", "accumulated"];
+const FLAGS = ["failed", "inplace", "view", "nonfinite", "executed", "skipped", "accumulated",
+  "new", "gone", "fused", "unrolled", "replaced"];
 
 /** What is measured in `box`, drawn small; strokes keep their width, shapes fill the swatch. */
 function swatch(copy, { x, y, width, height }, fill) {

@@ -1,0 +1,287 @@
+"""`torch.export`: the model as one ATen graph, or the reason why it refuses, on its line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import linecache
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inspector.exported import Check, Export, ExportedNode, ExportFailure
+from inspector.records import Source
+from inspector.torchscript.explain import is_users, raised_at
+from inspector.torchscript.kept import collected_warnings, random_state_kept
+from inspector.torchscript.make import runnable, uncompiled, wrapped
+from inspector.torchscript.read import name_of
+from inspector.torchscript.remedies import static_warnings
+from inspector.torchscript.runs import eager_outputs, flat_call, outputs_of, same
+from inspector.torchscript.wrapper import NoTensorReturned, TensorCall
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
+
+_REASONS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"Could not guard on data-dependent|Data-dependent branching|data-dependent jump",
+        "Which way the program goes here depends on a value that only a run has, and "
+        "torch.export keeps one graph for all inputs",
+        "Write it with torch.cond (both ways in the graph), torch.where (both computed, one "
+        "chosen), or decide before the model is called. TorchScript's `script` keeps such an "
+        "`if`.",
+    ),
+    (
+        r"Could not extract specialized (integer|float)|_local_scalar_dense|DataDependentOutput",
+        "A number is read out of a tensor here and used as a Python number, and torch.export "
+        "has no value for it",
+        "Keep computing with the tensor; or, for a size or an index, state its range with "
+        "torch._check and export with strict=True.",
+    ),
+    (
+        r"\.numpy\(\) is not supported|numpy|from_numpy",
+        "The tensor leaves for NumPy here, where torch.export cannot follow",
+        "Use the torch function that does the same.",
+    ),
+    (
+        r"attribute .* was assigned during export|must be registered as buffers",
+        "The model assigns a tensor to an attribute while it runs, and a graph has no attributes",
+        "Register it with self.register_buffer in `__init__`, or return it.",
+    ),
+    (
+        r"no fake impl|Operator does not support running with fake|UnsupportedOperator",
+        "This op does not say which shape its result has, so torch.export cannot pass it",
+        "Register a fake implementation with torch.library.register_fake.",
+    ),
+    (
+        r"ScriptModule is not supported|ScriptFunction|ScriptMethod",
+        "torch.export takes Python modules, and this one is TorchScript already",
+        "Pass the Python module that it was made of.",
+    ),
+    (
+        r"data_ptr|storage|is not supported for tensor subclasses",
+        "The code reads the memory behind a tensor, and while torch.export runs it there is none",
+        "Use torch functions on the tensor itself.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What `torch.export` made, or why not; `expected` is what the model itself returned."""
+
+    call: TensorCall
+    program: Any
+    expected: list[Tensor]
+    failure: ExportFailure | None
+    caught: list[warnings.WarningMessage]
+
+
+class _Function(nn.Module):
+    """Holds a function: torch.export takes modules only."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.forward = function
+
+
+def export_program(
+    model: Any,
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    strict: bool = False,
+) -> Export:
+    """The model as `torch.export` sees it: one graph of ATen ops.
+
+    Arguments and outputs that are no tensors, and those that hold tensors inside, are dealt
+    with as in `trace`. The model and the random generators stay as they are.
+
+    Args:
+        model: a module or function.
+        args, kwargs: what to call it with.
+        strict: let Dynamo read the code instead of running it on stand-ins for tensors.
+
+    Returns:
+        `data` is the graph as text with the user's lines, `nodes` are its nodes. `failure` says
+        why there is none; nothing is raised.
+    """
+    inner = uncompiled(model)
+    made = exported_program(inner, args, kwargs or {}, strict)
+    way = "torch.export, strict" if strict else "torch.export"
+    if made.failure is not None:
+        return Export(
+            kind="torch.export",
+            name=name_of(inner),
+            way=way,
+            failure=made.failure,
+            warnings=static_warnings(made.caught),
+        )
+    return Export(
+        kind="torch.export",
+        name=name_of(inner),
+        data=str(made.program).strip() + "\n",
+        way=way,
+        file_name=f"{name_of(inner)}.export.txt",
+        checks=(_checked(made),),
+        warnings=(*static_warnings(made.caught), *dict.fromkeys(made.call.notes)),
+        nodes=nodes_of(made.program),
+        inputs=made.call.labels,
+        outputs=made.call.outputs,
+    )
+
+
+def exported_program(
+    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], strict: bool = False
+) -> Program:
+    """Run a model, and export it for the same inputs; what goes wrong is in `failure`."""
+    call = TensorCall({}, None, flat=True)
+    expected: list[Tensor] = []
+    if not callable(model):
+        failure = ExportFailure(
+            f"{type(model).__name__} is no module or function", remedy="Pass a module."
+        )
+        return Program(call, None, expected, failure, [])
+    try:
+        call = flat_call(model, args, kwargs)
+        expected = eager_outputs(model, call)
+    except Exception as error:  # whatever the user's forward raises
+        return Program(call, None, expected, _run_failure(error), [])
+    call.notes.clear()
+    with collected_warnings() as caught:
+        try:
+            with quiet(), random_state_kept(), runnable(model) as run_here:
+                target = wrapped(run_here, call)
+                module = target if isinstance(target, nn.Module) else _Function(target)
+                program = torch.export.export(module, call.tensors, strict=strict)
+        except Exception as error:  # torch.export raises every kind
+            return Program(call, None, expected, export_failure(error), caught)
+    return Program(call, program, expected, None, caught)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Exporters print half-made graphs and log what they skip; none of it is for the user."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _checked(made: Program) -> Check:
+    name = "gives the model's output"
+    try:
+        with collected_warnings():
+            found = outputs_of(made.program.module(), made.call.tensors)
+    except Exception as error:
+        return Check(name, False, f"{type(error).__name__}: {str(error).strip()}")
+    return same(name, made.expected, found, exact=False)
+
+
+def _run_failure(error: Exception) -> ExportFailure:
+    """The model itself raised, before there was anything to export."""
+    place = raised_at(error) or (None, None)
+    words = f"The model raises {type(error).__name__} on these inputs: {first_line(str(error))}"
+    if isinstance(error, NoTensorReturned):
+        words = f"The model returns a {error} without a tensor in it"
+    return ExportFailure(
+        words,
+        remedy="Check that it runs on them.",
+        detail=str(error),
+        file=place[0],
+        line=place[1],
+    )
+
+
+def export_failure(error: Exception) -> ExportFailure:
+    """What `torch.export` raised, in plain words and on the user's line."""
+    detail = str(error).strip()
+    kind = type(error).__name__
+    file, line = _line_of(error, detail)
+    code = linecache.getline(file, line).strip() if file and line else ""
+    words, remedy = f"torch.export refuses ({kind}): {first_line(detail)}", ""
+    for pattern, reason, what_to_do in _REASONS:
+        if re.search(pattern, f"{kind} {detail}"):
+            words, remedy = reason, what_to_do
+            break
+    if code:
+        words += f": `{code}`"
+    remedy = remedy or "Use TorchScript (`script` or `trace`) to take the model away instead."
+    return ExportFailure(words, remedy, detail, file, line)
+
+
+def _line_of(error: BaseException, detail: str) -> tuple[str | None, int | None]:
+    cause: BaseException | None = error
+    while cause is not None:
+        place = raised_at(cause)
+        if place is not None:
+            return place
+        cause = cause.__cause__
+    return place_in(detail) or (None, None)
+
+
+def place_in(text: str) -> tuple[str, int] | None:
+    """The innermost of the user's lines in a text that quotes a stack."""
+    frames = [match for match in _FRAME.finditer(text) if is_users(match["file"])]
+    return (frames[-1]["file"], int(frames[-1]["line"])) if frames else None
+
+
+def first_line(detail: str) -> str:
+    """The first line that says something, without its full stop."""
+    line = next((row.strip() for row in detail.splitlines() if row.strip()), "no reason given")
+    return line.rstrip(" .:")
+
+
+def nodes_of(program: Any) -> tuple[ExportedNode, ...]:
+    """The nodes of an exported program's graph, in order."""
+    return tuple(
+        ExportedNode(
+            id=number,
+            kind=str(node.op),
+            name=str(node.name),
+            target=str(node.target) if isinstance(node.target, str) else _called(node.target),
+            inputs=tuple(str(given.name) for given in node.all_input_nodes),
+            type=_type(node.meta.get("val")),
+            module_path=_module_path(node),
+            source=source_of(node),
+        )
+        for number, node in enumerate(program.graph.nodes)
+    )
+
+
+def _called(target: Any) -> str:
+    return str(target) if isinstance(target, torch._ops.OpOverload) else str(target.__name__)
+
+
+def source_of(node: Any) -> Source | None:
+    """The innermost of the user's lines that made a node."""
+    frames = [
+        match
+        for match in _FRAME.finditer(str(node.meta.get("stack_trace") or ""))
+        if is_users(match["file"])
+    ]
+    if not frames:
+        return None
+    frame = frames[-1]
+    return Source(frame["file"], int(frame["line"]), 0, frame["function"])
+
+
+def _module_path(node: Any) -> str:
+    stack = node.meta.get("nn_module_stack") or {}
+    path = next((str(entry[0]) for entry in reversed(list(stack.values()))), "")
+    return path.removeprefix("L['self'].").removeprefix("L['self']")
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_type, value))})"
+    return "" if value is None else str(value)
