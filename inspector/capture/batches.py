@@ -50,6 +50,7 @@ class Summaries:
     def __init__(self) -> None:
         self._found: list[TensorSummary | None] = []
         self._waiting: dict[Key, list[tuple[int, bytes]]] = {}
+        self._batches: list[tuple[list[int], Columns]] = []  # made into records at the end
         self._bytes = 0
         self._dense: dict[tuple[type, int], bool] = {}
 
@@ -90,6 +91,10 @@ class Summaries:
     def finish(self) -> list[TensorSummary | None]:
         """All summaries; None where values could not be read."""
         self._summarise_all()
+        for numbers, columns in self._batches:
+            for number, summary in zip(numbers, columns.summaries(), strict=True):
+                self._found[number] = summary
+        self._batches.clear()
         return self._found
 
     def _is_dense(self, tensor: torch.Tensor) -> bool:
@@ -117,8 +122,7 @@ class Summaries:
         data = b"".join([part for _, part in waiting])
         self._bytes -= len(data)
         rows = _values(data, dtype).reshape(len(waiting), numel)
-        for (number, _), summary in zip(waiting, summarise_rows(rows), strict=True):
-            self._found[number] = summary
+        self._batches.append(([number for number, _ in waiting], Columns(rows)))
 
 
 def _values(memory: Any, dtype: torch.dtype) -> numpy.ndarray:
@@ -134,50 +138,60 @@ def _summarise(tensor: torch.Tensor) -> TensorSummary | None:
     return None if array is None else summarise_array(array)
 
 
-def summarise_rows(rows: numpy.ndarray) -> list[TensorSummary]:
+class Columns:
     """What `summarise_array` says of each row, for all rows at once.
 
     Args:
         rows: (tensors, elements), no less than one element.
     """
-    numbers = as_numbers(rows)
-    size = numbers.shape[1]
-    zeros = (numbers == 0).sum(axis=1) / size
-    with numpy.errstate(all="ignore"):
-        wide = numbers.astype(numpy.float64)
-        low, high = wide.min(axis=1), wide.max(axis=1)
-        mean = wide.mean(axis=1)
-        span = high - low
-        bins = _histograms(wide, low, span)
-        sample = wide[:, :SAMPLE].tolist()
-        wide -= mean[:, None]
-        std = numpy.sqrt(numpy.vecdot(wide, wide) / size)
-    even = span == 0
-    odd = ~(numpy.isfinite(std) & (even | (span > _LEAST) & numpy.isfinite(span)))
-    count = len(rows)
-    found = records_of(
-        TensorSummary,
-        count,
-        numel=repeat(size),
-        min=low.tolist(),
-        max=high.tolist(),
-        mean=mean.tolist(),
-        std=std.tolist(),
-        nan_count=repeat(0),
-        inf_count=repeat(0),
-        zero_fraction=zeros.tolist(),
-        histogram=[
-            (size,) if flat else tuple(counts)
-            for flat, counts in zip(even.tolist(), bins, strict=True)
-        ],
-        sample=map(tuple, sample),
-    )
-    for i in numpy.flatnonzero(odd).tolist():
-        found[i] = summarise_array(rows[i])  # NaN, infinities, sums or inverses of no use
-    return found
+
+    def __init__(self, rows: numpy.ndarray) -> None:
+        numbers = as_numbers(rows)
+        size = numbers.shape[1]
+        self._size = size
+        self._zeros = (numbers == 0).sum(axis=1) / size
+        with numpy.errstate(all="ignore"):
+            wide = numbers.astype(numpy.float64)
+            self._low, self._high = wide.min(axis=1), wide.max(axis=1)
+            self._mean = wide.mean(axis=1)
+            span = self._high - self._low
+            self._bins = _histograms(wide, self._low, span)
+            self._sample = wide[:, :SAMPLE].copy()
+            wide -= self._mean[:, None]
+            self._std = numpy.sqrt(numpy.vecdot(wide, wide) / size)
+        self._even = span == 0
+        usual = self._even | (span > _LEAST) & numpy.isfinite(span)
+        # Of the others (NaN, infinities, sums or inverses of no use) the rows are kept.
+        self._others = {
+            i: rows[i].copy() for i in numpy.flatnonzero(~(numpy.isfinite(self._std) & usual))
+        }
+
+    def summaries(self) -> list[TensorSummary]:
+        """One summary per row."""
+        count = len(self._low)
+        found = records_of(
+            TensorSummary,
+            count,
+            numel=repeat(self._size),
+            min=self._low.tolist(),
+            max=self._high.tolist(),
+            mean=self._mean.tolist(),
+            std=self._std.tolist(),
+            nan_count=repeat(0),
+            inf_count=repeat(0),
+            zero_fraction=self._zeros.tolist(),
+            histogram=[
+                (self._size,) if even else tuple(counts)
+                for even, counts in zip(self._even.tolist(), self._bins.tolist(), strict=True)
+            ],
+            sample=map(tuple, self._sample.tolist()),
+        )
+        for i, row in self._others.items():
+            found[i] = summarise_array(row)
+        return found
 
 
-def _histograms(wide: numpy.ndarray, low: numpy.ndarray, span: numpy.ndarray) -> list[list[int]]:
+def _histograms(wide: numpy.ndarray, low: numpy.ndarray, span: numpy.ndarray) -> numpy.ndarray:
     """Counts in `BINS` equal bins between each row's ends; not to be used where it has no span."""
     scale = BINS / span  # a span that is not in range makes no sense, and is not used
     places = (wide - low[:, None]) * scale[:, None]
@@ -187,5 +201,4 @@ def _histograms(wide: numpy.ndarray, low: numpy.ndarray, span: numpy.ndarray) ->
     numpy.clip(numbers, 0, BINS - 1, out=numbers)
     numbers += (numpy.arange(len(wide)) * BINS)[:, None]
     counted = numpy.bincount(numbers.reshape(-1), minlength=len(wide) * BINS)
-    counts: list[list[int]] = counted.reshape(-1, BINS).tolist()
-    return counts
+    return counted.reshape(-1, BINS).astype(numpy.int32)

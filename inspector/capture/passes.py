@@ -40,6 +40,8 @@ MAX_NODES = 20_000
 """Autograd nodes of one pass that are given Python objects; see `TensorTable`'s `_sequence`.
 A chain of 30,000 could still be freed with the usual 8 MB of stack."""
 
+_RECENT = 256  # gradients that are known again when they come by again
+
 Grads = tuple[torch.Tensor | None, ...]
 
 
@@ -56,7 +58,7 @@ class _Watched:
         self.node: Any = node
         self.name = node.name()
         self.sequence = node._sequence_nr()
-        self.edges: list[Node | None] = [following for following, _ in node.next_functions]
+        self.edges: tuple[int | None, ...] = ()  # id() of the nodes that follow
         self.is_leaf = self.sequence == _LEAF_SEQUENCE
         self.custom = isinstance(node, BackwardCFunction)
         self.compiled = self.name == _COMPILED
@@ -127,7 +129,9 @@ class PassWatch:
                 entry = watched[id(node)] = _Watched(self, node)
                 if self.tape.options.kernels or entry.is_leaf or entry.custom or entry.compiled:
                     self._prehandles.append(node.register_prehook(entry.before))
-                todo.extend(following for following in entry.edges if following is not None)
+                following = [edge for edge, _ in node.next_functions]
+                entry.edges = tuple([None if edge is None else id(edge) for edge in following])
+                todo += [edge for edge in following if edge is not None]
         self._clock = time.perf_counter_ns()
 
     def _is_running(self) -> bool:
@@ -204,6 +208,8 @@ class PassWatch:
         if not self._reads:
             return (None,) * len(grads)
         before = self._read_before
+        if len(before) > _RECENT:  # what is handed on is handed on soon
+            before.clear()
         numbers: list[int | None] = []
         for grad in grads:
             number = None
@@ -231,7 +237,7 @@ class PassWatch:
         waiting: set[int] = set()  # nodes that a gradient is still missing for
         for watched in self._watched.values():
             if watched.ran_as is None and id(watched.node) in needed:
-                waiting.update(id(edge) for edge in watched.edges)
+                waiting.update(edge for edge in watched.edges if edge is not None)
         ready = [
             self._watched[number].sequence
             for number in needed
@@ -243,12 +249,12 @@ class PassWatch:
         """Nodes that the engine runs if it is asked for the gradients of `inputs` only."""
         with undisturbed():
             targets = {id(_node_of(item)) for item in inputs if _requires_grad(item)}
-        before: dict[int, list[int]] = {}
+        before: dict[int | None, list[int]] = {}
         for number, watched in self._watched.items():
             for edge in watched.edges:
-                before.setdefault(id(edge), []).append(number)
+                before.setdefault(edge, []).append(number)
         found: set[int] = set()
-        todo = list(targets)
+        todo: list[int | None] = list(targets)
         while todo:
             for number in before.get(todo.pop(), ()):
                 if number not in found:
@@ -271,7 +277,7 @@ class PassWatch:
             if watched.ran_as is None:
                 continue
             row = self.tape.grad_nodes[watched.ran_as]
-            following = [watched_by_id.get(id(edge)) for edge in watched.edges]
+            following = [watched_by_id.get(edge or 0) for edge in watched.edges]
             row.next = tuple(
                 [other.ran_as for other in following if other and other.ran_as is not None]
             )
@@ -284,7 +290,6 @@ class PassWatch:
                 row.freed = watched.saves or saving[kind]
         # The hooks hold the nodes: taken apart here, not by the garbage collector some day.
         for watched in watched_by_id.values():
-            watched.edges.clear()
             watched.node = watched.watch = None
         watched_by_id.clear()
         self._read_before.clear()

@@ -156,9 +156,12 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
 
 def as_numbers(array: numpy.ndarray) -> numpy.ndarray:
     """What the statistics are of: magnitudes of complex numbers, 0 and 1 for booleans."""
+    numbers: numpy.ndarray = array
     if array.dtype.kind == "c":
-        return numpy.abs(array)
-    return array.view(numpy.uint8) if array.dtype.kind == "b" else array
+        numbers = numpy.abs(array)
+    elif array.dtype.kind == "b":
+        numbers = array.view(numpy.uint8)
+    return numbers
 
 
 def _moments(finite: numpy.ndarray) -> tuple[float, float]:
