@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         ExportedNode,
         ExportFailure,
         ScriptablePart,
-        StaticWarning,
     )
     from inspector.irdiff import graph_changes
     from inspector.records import (
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         Recording,
         Source,
         StaticGraph,
+        StaticWarning,
         Step,
         TensorInfo,
         TensorSummary,
@@ -84,19 +84,23 @@ if TYPE_CHECKING:
     from inspector.torchscript.stages import optimisation_stages
     from inspector.torchscript.sweep import sweep_batch
     from inspector.torchscript.timing import measure
+    from inspector.truthful import line_marks, truth
+    from inspector.truthful.check import check_truth
+    from inspector.verdicts import LineMark, OutputMatch, Parting, Side, Truth
 
 _HOME = {
     "inspector.advice": ("model_facts",),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
     "inspector.errors": ("InspectorError",),
     "inspector.exported": (
-        "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart", "StaticWarning",
+        "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
     ),
     "inspector.irdiff": ("graph_changes",),
     "inspector.records": (
         "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
         "Kernel", "LineBranch", "ModuleCall", "Op", "Origin", "Overlay", "ParameterInfo",
-        "Recording", "Source", "StaticGraph", "Step", "TensorInfo", "TensorSummary",
+        "Recording", "Source", "StaticGraph", "StaticWarning", "Step", "TensorInfo",
+        "TensorSummary",
     ),
     "inspector.render.picture": ("to_graphviz",),
     "inspector.stages": (
@@ -114,20 +118,24 @@ _HOME = {
     "inspector.torchscript.stages": ("optimisation_stages",),
     "inspector.torchscript.sweep": ("sweep_batch",),
     "inspector.torchscript.timing": ("measure",),
+    "inspector.truthful": ("line_marks", "truth"),
+    "inspector.truthful.check": ("check_truth",),
+    "inspector.verdicts": ("LineMark", "OutputMatch", "Parting", "Side", "Truth"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Check", "Decision", "Disagreement",
     "Divergence", "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode",
-    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "Machine",
-    "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op", "Origin", "Overlay",
-    "ParameterInfo", "Recording", "RunFailure", "ScriptablePart", "Session", "Source", "Stage",
-    "StageChange", "StaticGraph", "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo",
-    "TensorSummary", "Timing", "advice", "export_onnx", "export_program", "graph_changes",
-    "interpret", "load", "load_torchscript", "measure", "model_facts", "optimisation_stages",
+    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
+    "Machine", "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op", "Origin",
+    "OutputMatch", "Overlay", "ParameterInfo", "Parting", "Recording", "RunFailure",
+    "ScriptablePart", "Session", "Side", "Source", "Stage", "StageChange", "StaticGraph",
+    "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo", "TensorSummary", "Timing",
+    "Truth", "advice", "check_truth", "export_onnx", "export_program", "graph_changes", "interpret",
+    "line_marks", "load", "load_torchscript", "measure", "model_facts", "optimisation_stages",
     "overlay", "record", "recording", "save", "save_torchscript", "script", "scriptable_parts",
-    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace",
+    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

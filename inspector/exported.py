@@ -17,27 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inspector.records import Source
-
-
-@dataclass(frozen=True, slots=True)
-class StaticWarning:
-    """One warning of the compiler, the tracer or an exporter.
-
-    `category` is the warning's class ("TracerWarning"), or "Note" for what we have to say.
-    `message` is torch's own text, `remedy` what to do about it ("" where nothing helps). Its
-    `str` is the text with its place: "TracerWarning: ... (model.py:12)".
-    """
-
-    category: str
-    message: str
-    file: str | None = None
-    line: int | None = None
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        place = "" if self.file is None else f" ({self.file}:{self.line})"
-        return f"{self.category}: {self.message}{place}"
+    from inspector.records import Source, StaticWarning
 
 
 @dataclass(frozen=True, slots=True)

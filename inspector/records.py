@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     import numpy
 
-    from inspector.exported import StaticWarning
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -372,6 +370,26 @@ class Origin:
     """
 
     __slots__ = ("__weakref__",)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticWarning:
+    """One warning of the compiler, the tracer or an exporter.
+
+    `category` is the warning's class ("TracerWarning"), or "Note" for what we have to say.
+    `message` is torch's own text, `remedy` what to do about it ("" where nothing helps). Its
+    `str` is the text with its place: "TracerWarning: ... (model.py:12)".
+    """
+
+    category: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = "" if self.file is None else f" ({self.file}:{self.line})"
+        return f"{self.category}: {self.message}{place}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 import inspector
-from inspector.exported import Export, ExportFailure, StaticWarning
+from inspector.exported import Export, ExportFailure
+from inspector.records import StaticWarning
 from inspector.torchscript import (
     export_onnx,
     export_program,

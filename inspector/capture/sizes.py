@@ -12,7 +12,7 @@ import linecache
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 from types import CodeType, FrameType
 from typing import Any
@@ -23,7 +23,7 @@ from torch import nn
 from inspector.capture.calls import plain_name
 from inspector.capture.expressions import Item
 from inspector.capture.steering import steering_reads
-from inspector.capture.tape import RawSizeRead, Tape
+from inspector.capture.tape import RawSizeRead, SteeringPlace, Tape
 from inspector.records import Decision, Source
 
 MAX_READS = 1_000
@@ -34,15 +34,6 @@ _INTEGERS = frozenset((int,))
 _NUMBERS = frozenset((bool, int, float, str))
 _NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format, torch.qscheme)
 _SYMBOLS = (torch.SymInt, torch.SymBool, torch.SymFloat)
-
-
-@dataclass(slots=True)
-class SteeringPlace:
-    """A place in the code with a read that steers; `items` says by which part of it."""
-
-    source: Source
-    items: frozenset[Item]
-    noted: int = 0
 
 
 class SizeReads:

@@ -18,7 +18,8 @@ from inspector.capture.tensors import TensorTable
 from inspector.records import Kernel
 
 if TYPE_CHECKING:
-    from inspector.capture.sizes import SteeringPlace
+    from inspector.capture.expressions import Item
+    from inspector.records import Source
 
 Argument = int | str
 """One rendered argument: a tensor id, or text."""
@@ -61,6 +62,15 @@ class RawDecision:
     tensor: int | None
     value: bool | int | float | str
     kind: str
+
+
+@dataclass(slots=True)
+class SteeringPlace:
+    """A place in the code with a read that steers; `items` says by which part of it."""
+
+    source: Source
+    items: frozenset[Item]
+    noted: int = 0
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from inspector.errors import ScriptError
-from inspector.exported import Check, Export, ExportFailure, StaticWarning
-from inspector.records import StaticGraph
+from inspector.exported import Check, Export, ExportFailure
+from inspector.records import StaticGraph, StaticWarning
 from inspector.torchscript.kept import collected_warnings
 from inspector.torchscript.make import (
     Compiled,

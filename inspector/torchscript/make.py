@@ -20,8 +20,7 @@ import torch
 from torch import nn
 
 from inspector.errors import ScriptError
-from inspector.exported import StaticWarning
-from inspector.records import StaticGraph
+from inspector.records import StaticGraph, StaticWarning
 from inspector.torchscript.explain import compile_error, trace_error
 from inspector.torchscript.kept import (
     attributes_kept,

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from inspector.errors import ScriptError
-from inspector.exported import Export, ExportFailure, StaticWarning
-from inspector.records import Source
+from inspector.exported import Export, ExportFailure
+from inspector.records import Source, StaticWarning
 from inspector.torchscript.archive import script_failure
 from inspector.torchscript.kept import collected_warnings, random_state_kept
 from inspector.torchscript.make import compile_script, runnable, uncompiled

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from inspector.errors import ScriptError
-from inspector.exported import StaticWarning
-from inspector.records import IRNode, StaticGraph
+from inspector.records import IRNode, StaticGraph, StaticWarning
 from inspector.torchscript.live import FixedArguments, Live, remember
 from inspector.torchscript.remedies import static_warnings
 from inspector.torchscript.unfold import Unfolded

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
-from inspector.exported import StaticWarning
+from inspector.records import StaticWarning
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (

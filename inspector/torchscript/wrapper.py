@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inspector.exported import StaticWarning
+from inspector.records import StaticWarning
 
 Leaf = Callable[[str, Tensor], Any]
 
