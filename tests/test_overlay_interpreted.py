@@ -162,3 +162,38 @@ def test_a_run_that_fails_agrees_with_the_recording_that_fails() -> None:
     (cat,) = [node.id for node in static.nodes if node.kind == "aten::cat"]
     (relu,) = [node.id for node in static.nodes if node.kind == "aten::relu"]
     assert (found.executions[cat], found.executions[relu]) == (2, 0)
+
+
+def test_a_graph_of_one_of_several_equal_modules_is_lit_by_its_own_calls_alone() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.linear(x)
+            if bool(x.sum() > 0):
+                return x * 2
+            return x
+
+    class Stack(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks = nn.ModuleList(Block() for _ in range(3))
+            self.unused = Block()
+
+        def forward(self, x: Tensor) -> Tensor:
+            for index in (0, 1, 1, 2):
+                x = self.blocks[index](x)
+            return x
+
+    model = Stack()
+    recording = inspector.record(model, torch.ones(2, 3))
+    static = script(model.blocks[1])
+    (linear,) = [node for node in static.nodes if node.kind == "aten::linear"]
+    counts = {
+        path: overlay(static, recording, path=path).executions.get(linear.id)
+        for path in (None, "blocks.0", "blocks.1", "unused")
+    }
+    assert counts == {None: 4, "blocks.0": 1, "blocks.1": 2, "unused": 0}
+    assert overlay(static, recording, path="blocks.1").unmatched_ops == ()

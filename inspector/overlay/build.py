@@ -34,6 +34,7 @@ def overlay(
     static: StaticGraph,
     recording: Recording,
     run: StaticRun | Sequence[StaticRun] | None = None,
+    path: str | None = None,
 ) -> Overlay:
     """What a recording executed of a static graph.
 
@@ -47,12 +48,14 @@ def overlay(
         run: what `interpret` made of the same inputs (and random state): counts, branches and
             trips are then exact and come from it, and `disagreements` says where the recording
             tells otherwise. Several, in their order, where the code ran several times.
+        path: the path in the recording of the module that the graph is of, where only one of
+            several of its class is meant ("encoder.layers.0").
 
     Returns:
         Counts, branches and trips; without `run`, a node of which they cannot be told is left
         out.
     """
-    parts = _parts(static, recording)
+    parts = _parts(static, recording, path)
     runs = [] if run is None else [run] if isinstance(run, StaticRun) else [*run]
     if static.kind == "trace":
         found = _overlay_trace(static, recording, parts)
@@ -178,11 +181,11 @@ def _overlay_trace(static: StaticGraph, recording: Recording, parts: list[_Part]
     )
 
 
-def _parts(static: StaticGraph, recording: Recording) -> list[_Part]:
+def _parts(static: StaticGraph, recording: Recording, path: str | None) -> list[_Part]:
     """The runs of the static graph's code, in order."""
-    roots = _root_calls(static, recording)
+    roots = _root_calls(static, recording, path)
     if not roots:
-        return [_whole(static, recording)]
+        return [_whole(static, recording)] if path is None else []
     parts = {call: _Part() for call in roots}
     owner: dict[int, int] = {}
     path_of: dict[int, str] = {}
@@ -193,17 +196,17 @@ def _parts(static: StaticGraph, recording: Recording) -> list[_Part]:
         if root is None:
             continue
         owner[call.id] = root
-        path = _below(call.path, recording.module_calls[root].path)
-        path_of[call.id] = path
-        parts[root].calls[path] += 1
-        parts[root].training.setdefault(path, call.training)
+        below = _below(call.path, recording.module_calls[root].path)
+        path_of[call.id] = below
+        parts[root].calls[below] += 1
+        parts[root].training.setdefault(below, call.training)
     for op in recording.ops:
         if op.phase == "forward" and op.module_call in owner:
             parts[owner[op.module_call]].ops.append((op, path_of[op.module_call]))
     return list(parts.values())
 
 
-def _root_calls(static: StaticGraph, recording: Recording) -> list[int]:
+def _root_calls(static: StaticGraph, recording: Recording, path: str | None) -> list[int]:
     """The outermost calls of the module that the graph is of."""
     if len(static.block_inputs.get((None, 0), ())) == len(static.inputs):
         return []  # a function's graph
@@ -212,7 +215,7 @@ def _root_calls(static: StaticGraph, recording: Recording) -> list[int]:
     for call in recording.module_calls:
         if call.parent in inside:
             inside.add(call.id)
-        elif call.type == static.name:
+        elif call.type == static.name and path in (None, call.path):
             inside.add(call.id)
             roots.append(call.id)
     return roots
