@@ -190,7 +190,8 @@ class _Case:
         if decisions is None:
             return
         if not decisions:
-            yield "No tensor's value decided what the recorded run did: a trace fixes nothing."
+            if not self._facts.divergence:
+                yield "No tensor's value decided what the recorded run did: a trace fixes nothing."
             return
         places = ", ".join(_place(source) for source in decisions[:4])
         more = f" and {len(decisions) - 4} more" if len(decisions) > 4 else ""

@@ -23,6 +23,7 @@ from inspector.render import layout, to_dot, to_svg
 from inspector.render.figures import stages_figure
 from inspector.render.stages import stage_payload
 from inspector.stages import CHANGE_KINDS, NodeChange, Stage
+from inspector.torchscript.copies import in_words
 from inspector.views.stages import stage_view
 
 NAMES = ["raw", "inlined", "frozen", "optimised", "executed"]
@@ -583,3 +584,11 @@ def test_the_chart_of_node_counts_adds_up(stages: dict[str, Stage]) -> None:
     totals = [a + b for a, b in zip(computing.y, carrying.y, strict=True)]
     assert totals == [len(s.graph.nodes) for s in stages.values() if s.graph is not None]
     assert stages_figure(()) is None
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_an_error_of_an_op_is_told_by_its_last_line_without_the_interpreters_stack() -> None:
+    compiled = torch.jit.trace(lambda x: x.view(2, 3), torch.ones(6))
+    with pytest.raises(RuntimeError) as caught:
+        compiled(torch.ones(5))
+    assert in_words(caught.value).startswith("RuntimeError: shape '[2, 3]' is invalid")

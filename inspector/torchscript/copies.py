@@ -57,9 +57,12 @@ def is_training(model: Any) -> bool:
     return isinstance(model, torch.nn.Module) and any(m.training for m in model.modules())
 
 
+_INTERPRETER = "operation failed in the TorchScript interpreter"
+
+
 def in_words(error: BaseException) -> str:
     """An exception in a line: its class and what its message says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, torch.jit.Error) and lines:
+    if lines and (isinstance(error, torch.jit.Error) or _INTERPRETER in lines[0]):
         return lines[-1].removeprefix("builtins.")  # after the interpreter's own stack
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

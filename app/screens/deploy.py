@@ -1,0 +1,81 @@
+"""Optimise and deploy: what optimisation does, what it gains, what to take away, what to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+import sample_models
+from inspector.errors import InspectorError
+from inspector_app.choice import choose_input, choose_one, choose_sample, remember
+from inspector_app.parts import escaped
+from inspector_app.phrases import say
+from inspector_app.screens import deploy_advice, deploy_measured, deploy_stages, deploy_take
+from inspector_app.subject import Subject
+
+PART = "deploy/part"
+PARTS: dict[str, tuple[str, Callable[[Subject, str], None]]] = {
+    "stages": ("What optimisation does", deploy_stages.part),
+    "measured": ("Measured here", deploy_measured.part),
+    "take": ("Take it away", deploy_take.part),
+    "advice": ("Which one to choose?", deploy_advice.part),
+}
+WAYS = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
+MODES = {"eval": "Evaluation (as deployed)", "train": "Training"}
+
+
+def page() -> None:
+    """The page."""
+    sample = choose_sample("deploy/sample")
+    input_name = choose_input(sample, "deploy/input")
+    way = choose_one(
+        say("TorchScript"),
+        {name: say(text) for name, text in WAYS.items()},
+        "graph",
+        say("Where a model cannot be scripted, its trace is taken, and the reason given."),
+    )
+    mode = choose_one(
+        say("Mode"),
+        {name: say(text) for name, text in MODES.items()},
+        "mode",
+        say("In evaluation mode dropout is off and batch norms use their running statistics."),
+    )
+    st.markdown(f"#### {escaped(say('Optimise and deploy: {title}', title=sample.title))}")
+    part = _choose_part()
+    remember(sample=sample.name, input=input_name, graph=way, mode=mode, part=part)
+    _about_loops(sample)
+    subject = Subject(sample.name, input_name, mode == "eval")
+    try:
+        PARTS[part][1](subject, way)
+    except InspectorError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        st.caption(say("Choose another input or sample in the sidebar."))
+
+
+def _choose_part() -> str:
+    asked = st.query_params.get("part")
+    start = asked if asked in PARTS else "stages"
+    if PART not in st.session_state:
+        st.session_state[PART] = start
+    chosen = st.segmented_control(
+        say("Part"),
+        list(PARTS),
+        required=True,
+        key=PART,
+        format_func=lambda name: say(PARTS[name][0]),
+        label_visibility="collapsed",
+    )
+    return str(chosen)
+
+
+def _about_loops(sample: sample_models.Sample) -> None:
+    """A training loop itself is not what is deployed."""
+    model = sample.build()
+    if sample.static(model) is not model:
+        st.caption(
+            say(
+                ":material/info: This sample trains a network. What is optimised, measured and "
+                "taken away here is the network alone."
+            )
+        )
