@@ -37,7 +37,11 @@ def default_open_static(static: StaticGraph, visible: int = DEFAULT_VISIBLE) -> 
     Blocks of branches and loops are the subject: they open before modules do, up to twice
     that number. Calls into code that is not the user's stay closed.
     """
-    shape = Shape(static)
+    return default_open_of(Shape(static), visible)
+
+
+def default_open_of(shape: Shape, visible: int = DEFAULT_VISIBLE) -> frozenset[str]:
+    """`default_open_static` of a graph whose shape is known already."""
     opened: set[str] = set()
     shown = _cost(shape, (None, 0))
     level = list(_boxes_in(shape, (None, 0)))
@@ -64,22 +68,20 @@ class Shape:
         self.children: dict[Block, list[int]] = {}
         for node in static.nodes:
             self.children.setdefault(node.parent or (None, 0), []).append(node.id)
-        # How much shows inside each node when all is open; nodes come before their blocks.
+        # How much shows inside each node and block when all is open; nodes come before theirs.
         self.weight = [0] * len(static.nodes)
+        self._block_weights: dict[Block, int] = {}
+        inside = [0] * len(static.nodes)
         for node in reversed(static.nodes):
-            inner = sum(
-                self.weight[child]
-                for index in range(node.blocks)
-                for child in self.children.get((node.id, index), ())
-            )
+            inner = inside[node.id]
             own = 0 if is_folded(node) or (node.kind in CALLS and node.blocks) else 1
             if node.kind in BLOCKS and inner == 0 and node.kind != "prim::Loop":
                 own = 0  # decides about bookkeeping only
-            self.weight[node.id] = own + inner
-        self._block_weights = {
-            block: sum(self.weight[child] for child in children)
-            for block, children in self.children.items()
-        }
+            weight = self.weight[node.id] = own + inner
+            if node.parent is not None:
+                inside[node.parent[0]] += weight
+                self._block_weights[node.parent] = self._block_weights.get(node.parent, 0) + weight
+        self._paths: dict[Block | None, list[str]] = {None: []}
 
     def shown(self, node: IRNode) -> bool:
         """Whether a node is drawn when its surroundings are open."""
@@ -107,15 +109,18 @@ class Shape:
         return self._block_weights.get((node, index), 0)
 
     def path(self, node: IRNode) -> list[str]:
-        """Ids of the boxes around a node, outermost first."""
-        path: list[str] = []
-        parent = node.parent
-        while parent is not None:
-            owner, index = self.nodes[parent[0]], parent[1]
-            if index in self.boxes_of(owner):
-                path.append(block_id(owner.id, index))
-            parent = owner.parent
-        return path[::-1]
+        """Ids of the boxes around a node, outermost first; one list for all nodes of a block."""
+        missing: list[tuple[int, int]] = []
+        block = node.parent
+        while block is not None and block not in self._paths:
+            missing.append(block)
+            block = self.nodes[block[0]].parent
+        for inner in reversed(missing):
+            owner, index = self.nodes[inner[0]], inner[1]
+            around = self._paths[owner.parent]
+            own = [block_id(owner.id, index)] if index in self.boxes_of(owner) else []
+            self._paths[inner] = around + own
+        return self._paths[node.parent]
 
 
 def is_folded(node: IRNode) -> bool:

@@ -20,6 +20,7 @@ from inspector.views.irshape import (
     CALLS,
     Shape,
     block_id,
+    default_open_of,
     default_open_static,
     is_folded,
 )
@@ -40,7 +41,7 @@ def static_view(
     """
     shape = Shape(static)
     if opened is None:
-        opened = default_open_static(static)
+        opened = default_open_of(shape)
     return _StaticView(static, shape, overlay, opened).view()
 
 
