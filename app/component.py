@@ -11,7 +11,7 @@ from inspector.render.workbench import Shown, script_text, style_text, workbench
 from inspector.views import default_open
 from inspector.views.static import default_open_static
 
-_HEIGHT = ".wb { height: clamp(560px, calc(100vh - 136px), 1200px); }"
+_HEIGHT = ".wb { height: clamp(560px, calc(100vh - var(--wb-above, 136px)), 1200px); }"
 """The graphs and the card are seen without scrolling; 136 px are the headline's."""
 
 _mount = st.components.v2.component(

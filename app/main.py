@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from inspector_app.screens import explore, guide, open_recording
+from inspector_app.screens import deploy, explore, guide, open_recording, torchscript
 
 ABOUT = "See what a PyTorch model did for one input: ops, gradients, decisions and TorchScript."
 
@@ -23,6 +23,18 @@ st.navigation(
     [
         st.Page(
             explore.page, title="Explore a model", icon=":material/account_tree:", default=True
+        ),
+        st.Page(
+            torchscript.page,
+            title="TorchScript",
+            icon=":material/data_object:",
+            url_path="torchscript",
+        ),
+        st.Page(
+            deploy.page,
+            title="Optimise and deploy",
+            icon=":material/rocket_launch:",
+            url_path="deploy",
         ),
         st.Page(
             open_recording.page,

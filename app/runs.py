@@ -12,7 +12,7 @@ import sample_models
 from inspector.errors import ScriptError
 from inspector.records import Overlay, Recording, StaticGraph
 
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 """A process can run one recording at a time; sessions wait for each other here."""
 
 
@@ -42,7 +42,7 @@ def run_sample(name: str, input_name: str, prefer: str) -> Run:
     """
     sample = sample_models.get(name)
     arguments = sample.inputs[input_name].make()
-    with _one_at_a_time:
+    with one_at_a_time:
         recording = inspector.record(sample.build(), *arguments, loss=sample.loss)
         static, reason, detail = _static(sample, input_name, prefer)
     overlay = None if static is None else inspector.overlay(static, recording)

@@ -121,7 +121,7 @@ def test_the_counts_of_several_calls_are_added_up() -> None:
     assert found.executions[branch] == 3
     assert found.disagreements == ()
     one = overlay(static, session.recording, runs[0])
-    assert "3 times" in one.method
+    assert "runs of the code in the recording: 3, interpretations given: 1" in one.method
     assert one.taken[branch] == (0, 1, 0)  # as the recording alone tells
 
 

@@ -66,8 +66,8 @@ def overlay(
     if len(runs) != len(parts):
         return replace(
             found,
-            method=f"{found.method}; not interpreted: the code ran {len(parts)} times in the "
-            f"recording, and {len(runs)} interpretations were given",
+            method=f"{found.method}; not interpreted: runs of the code in the recording: "
+            f"{len(parts)}, interpretations given: {len(runs)}",
         )
     return _interpreted(static, recording, parts, found, runs)
 

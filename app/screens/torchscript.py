@@ -1,0 +1,257 @@
+"""TorchScript of a sample: what one input ran of it, step by step, and where it is not true."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+import sample_models
+from inspector.records import Disagreement
+from inspector.render.workbench import Shown
+from inspector_app.choice import choose_input, choose_sample
+from inspector_app.component import workbench
+from inspector_app.parts import escaped, failure_banner
+from inspector_app.phrases import say, say_count
+from inspector_app.screens.torchscript_parts import parts_view
+from inspector_app.screens.torchscript_steps import steps_view
+from inspector_app.screens.torchscript_truth import prose, truth_view
+from inspector_app.staticruns import Refusal, StaticWork, static_work
+from inspector_app.truthruns import verdict_on
+
+KINDS = {"script": say("Script"), "trace": say("Trace")}
+KIND_CAPTIONS = [say("Compiled from the source"), say("What one input ran")]
+RAN, STEPS, TRUTH, PARTS = "ran", "steps", "truth", "parts"
+VIEWS = {
+    RAN: say("What ran of it"),
+    STEPS: say("Step through it"),
+    TRUTH: say("Does it tell the truth?"),
+    PARTS: say("Parts that script"),
+}
+_ROOM = """<style>[data-testid=stMainBlockContainer] {{
+  --wb-above: {above}px; --ts-panes: max(430px, 100vh - {above}px - 136px);
+}}
+.st-key-ts-headline {{ min-height: 40px; justify-content: center; }}</style>"""
+_ABOVE, _LINE = 182, 50
+"""What stands above the workbench and the panes, which shall fill the window and not more."""
+
+_DISAGREEMENTS = 5
+
+
+def page() -> None:
+    """The page."""
+    sample = choose_sample("ts/sample")
+    input_name = choose_input(sample, "ts/input")
+    kind = _choose_kind() if sample.scriptable else "trace"
+    traced_with = _choose_traced(sample) if kind == "trace" else input_name
+    work = static_work(sample.name, input_name, kind, traced_with)
+    _headline(sample, work, input_name, traced_with)
+    failure_banner(work.recording)
+    if work.static is None:
+        _no_graph(work)
+        return
+    _refusal(work)
+    key = f"{sample.name}/{input_name}/{kind}/{traced_with}"
+    view = _choose_view(work)
+    st.html(_ROOM.format(above=_ABOVE + _LINE * (bool(work.refusals) + (view == PARTS))))
+    _remember(
+        sample=sample.name,
+        input=input_name,
+        kind=kind,
+        traced_with=traced_with if work.static.kind == "trace" else None,
+        view=view,
+    )
+    if view == RAN:
+        _ran(work, f"torchscript/{key}")
+    elif view == STEPS:
+        steps_view(work, key)
+    elif view == TRUTH:
+        truth_view(sample, work, input_name, traced_with)
+    else:
+        parts_view(sample, input_name)
+
+
+# -- choices ---------------------------------------------------------------------------------------
+
+
+def _choose_traced(sample: sample_models.Sample) -> str:
+    names = list(sample.inputs)
+    asked = st.query_params.get("traced_with")
+    chosen = st.sidebar.radio(
+        say("The trace is taken with"),
+        names,
+        index=names.index(asked) if asked in names else 0,
+        key=f"ts/traced/{sample.name}",
+        help=say(
+            "A trace keeps what this input did. Run another one above and see whether the trace"
+            " still tells the truth."
+        ),
+    )
+    return str(chosen)
+
+
+def _choose_kind() -> str:
+    asked = st.query_params.get("kind")
+    chosen = st.sidebar.radio(
+        say("Graph"),
+        list(KINDS),
+        index=list(KINDS).index(asked) if asked in KINDS else 0,
+        key="ts/kind",
+        format_func=KINDS.__getitem__,
+        captions=KIND_CAPTIONS,
+    )
+    return str(chosen)
+
+
+def _choose_view(work: StaticWork) -> str:
+    names = [view for view in VIEWS if view != PARTS or work.refusals]
+    asked = st.query_params.get("view")
+    if "ts/view" not in st.session_state or st.session_state["ts/view"] not in names:
+        st.session_state["ts/view"] = asked if asked in names else RAN
+    chosen = st.segmented_control(
+        say("View"),
+        names,
+        key="ts/view",
+        format_func=VIEWS.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+    )
+    return str(chosen or RAN)
+
+
+def _remember(**choices: str | None) -> None:
+    """Keep the address of what is shown, so that it can be shared."""
+    for name, value in choices.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            known = name in st.query_params
+            st.query_params[name] = value
+            if known and name != "view":
+                st.query_params.pop("step", None)
+
+
+# -- the headline ----------------------------------------------------------------------------------
+
+
+def _headline(
+    sample: sample_models.Sample, work: StaticWork, input_name: str, traced_with: str
+) -> None:
+    st.markdown(f"#### {sample.title}")
+    if work.static is None or work.overlay is None:
+        return
+    counts = work.overlay.executions
+    nodes = len(work.static.nodes)
+    kind = say("Script")
+    if work.static.kind == "trace":
+        kind = say("Trace taken with “{name}”", name=escaped(traced_with))
+    badges = [f":gray-badge[{kind}]"]
+    badges.append(f":gray-badge[{say_count('1 node', '{count} nodes', nodes)}]")
+    if counts:
+        share = round(100 * sum(map(bool, counts.values())) / nodes)
+        badges.append(f":violet-badge[{say('{share} % executed by this input', share=share)}]")
+    if len(work.runs) > 1:
+        badges.append(f":gray-badge[{say('in {count} calls', count=len(work.runs))}]")
+    if work.interpreted:
+        badges.append(f":green-badge[{say('counts are exact')}]")
+    else:
+        badges.append(f":orange-badge[{say('counts by source positions')}]")
+    truth = verdict_on(sample.name, input_name, work.static.kind, traced_with).truth
+    true = truth is None or truth.agrees
+    if not true:
+        badges.append(f":red-badge[{say('not true for this input')}]")
+    row = st.container(key="ts-headline")
+    origin, agreement = row.columns([5, 1], vertical_alignment="center")
+    origin.markdown("&ensp;".join(badges), help=_origin(work))
+    with agreement.container(horizontal_alignment="right"):
+        if work.overlay.disagreements:
+            _disagreements(work.overlay.disagreements)
+        elif work.interpreted and work.checked and true:
+            st.caption(say(":material/check: The recording agrees."))
+    if not work.interpreted:
+        st.caption(f":material/info: {escaped(_origin(work))}")
+
+
+def _origin(work: StaticWork) -> str:
+    """Where the counts come from, and why not from an interpretation."""
+    if work.interpreted and not work.checked:
+        return say(
+            "The graph was run node by node with this input. The recording has no call of the"
+            " Python module to check that with: this run used a compiled copy of it."
+        )
+    if work.interpreted:
+        return say(
+            "The graph was run node by node with this input, and its counts were cross-checked"
+            " with the recording of the Python code."
+        )
+    if work.problem:
+        return say(
+            "The graph could not be run node by node, so the counts were found by matching the"
+            " recorded ops to source positions: {problem}",
+            problem=work.problem,
+        )
+    return say(
+        "The counts were found by matching the recorded ops to source positions, because the"
+        " runs of the graph and of the Python code could not be paired: {method}.",
+        method="" if work.overlay is None else work.overlay.method,
+    )
+
+
+def _disagreements(found: tuple[Disagreement, ...]) -> None:
+    label = say_count("One disagreement", "{count} disagreements", len(found))
+    with st.popover(label, icon=":material/warning:", type="tertiary"):
+        st.markdown(
+            say(
+                "The run of the graph and the recording of the Python code count differently"
+                " here. The counts shown are those of the graph."
+            )
+        )
+        for each in found[:_DISAGREEMENTS]:
+            st.markdown(f"- {prose(each.reason)}")
+        if len(found) > _DISAGREEMENTS:
+            st.caption(say("And {count} more.", count=len(found) - _DISAGREEMENTS))
+
+
+def _no_graph(work: StaticWork) -> None:
+    st.error(
+        say("There is no TorchScript graph of this model: it neither scripts nor traces."),
+        icon=":material/error:",
+    )
+    for refusal in work.refusals:
+        st.markdown(f"- {prose(refusal.message)}")
+        _compilers_text(refusal)
+    st.markdown(
+        say(
+            "Choose another input in the sidebar, or see on the page *Explore a model* what the"
+            " Python code runs."
+        )
+    )
+
+
+def _refusal(work: StaticWork) -> None:
+    """The compiler's reason, small: the trace is what there is to see."""
+    if not work.refusals:
+        return
+    refusal = work.refusals[0]
+    place = "" if refusal.file is None else f"{os.path.basename(refusal.file)}:{refusal.line}"
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    sentence = ":material/info: This model does not script; its trace is shown."
+    if place:
+        sentence = ":material/info: This model does not script ({place}); its trace is shown."
+    row.caption(say(sentence, place=escaped(place)), width="content")
+    with row.popover(say("Why not?"), type="tertiary"):
+        st.markdown(prose(refusal.message))
+        _compilers_text(refusal)
+
+
+def _compilers_text(refusal: Refusal) -> None:
+    if refusal.detail:
+        st.code(refusal.detail, language="text")
+
+
+# -- what ran of it --------------------------------------------------------------------------------
+
+
+@st.fragment
+def _ran(work: StaticWork, key: str) -> None:
+    workbench(Shown(work.recording, work.static, work.overlay), key=key)

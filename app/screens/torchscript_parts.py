@@ -1,0 +1,106 @@
+"""Of a model that does not script: the parts that do, each as a graph of its own."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+import sample_models
+from inspector.exported import ScriptablePart
+from inspector.render.workbench import Shown
+from inspector_app.component import workbench
+from inspector_app.parts import escaped
+from inspector_app.phrases import say, say_count
+from inspector_app.screens.torchscript_steps import steps_view
+from inspector_app.staticruns import part_work, parts_that_script
+
+GRAPH, STEP = say("Graph"), say("Step by step")
+
+
+def parts_view(sample: sample_models.Sample, input_name: str) -> None:
+    """Offer the parts; show the chosen one with what the whole run's calls ran of it."""
+    parts = parts_that_script(sample.name)
+    good = [(part, path) for part in parts if part.scripts for path in part.paths]
+    if not good:
+        st.info(say("No part of this model scripts on its own. Its trace is all there is."))
+        _refused(parts)
+        return
+    paths = [path for _, path in good]
+    asked = st.query_params.get("part")
+    key = f"ts/part/{sample.name}"
+    choose, how = st.columns([2, 1], vertical_alignment="center")
+    chosen = choose.selectbox(
+        say("A part that scripts on its own"),
+        range(len(good)),
+        index=paths.index(asked) if asked in paths else 0,
+        key=key,
+        format_func=lambda n: _label(*good[n]),
+        label_visibility="collapsed",
+    )
+    way = how.segmented_control(
+        say("Show as"),
+        [GRAPH, STEP],
+        default=GRAPH,
+        required=True,
+        key="ts/part-way",
+        label_visibility="collapsed",
+    )
+    _, path = good[chosen]
+    if st.query_params.get("part") != path:
+        st.query_params["part"] = path
+    _show(sample, input_name, path, way == STEP)
+    _refused(parts)
+
+
+def _label(part: ScriptablePart, path: str) -> str:
+    return say_count(
+        "{path} · {type}, 1 module, {parameters:,} parameters",
+        "{path} · {type}, {count} modules, {parameters:,} parameters",
+        part.modules,
+        path=path or say("the model itself"),
+        type=part.type,
+        parameters=part.parameters,
+    )
+
+
+def _show(sample: sample_models.Sample, input_name: str, path: str, steps: bool) -> None:
+    work = part_work(sample.name, input_name, path)
+    if work.static is None or work.overlay is None:
+        for refusal in work.refusals:
+            st.error(escaped(refusal.message), icon=":material/error:")
+        return
+    if not any(work.overlay.executions.values()):
+        st.info(
+            say(
+                "The whole run did not call this part with this input, so nothing of it is lit."
+                " Choose another input in the sidebar."
+            )
+        )
+    elif not work.interpreted:
+        method = escaped(work.overlay.method)
+        st.caption(say("Its counts are from source positions: {method}.", method=method))
+    if steps:
+        steps_view(work, f"part/{sample.name}/{input_name}/{path}")
+    else:
+        _graph(sample, input_name, path)
+
+
+@st.fragment
+def _graph(sample: sample_models.Sample, input_name: str, path: str) -> None:
+    work = part_work(sample.name, input_name, path)
+    shown = Shown(work.recording, work.static, work.overlay)
+    workbench(shown, key=f"part/{sample.name}/{input_name}/{path}")
+
+
+def _refused(parts: tuple[ScriptablePart, ...]) -> None:
+    """What does not script, and on which line, folded away."""
+    bad = [part for part in parts if not part.scripts]
+    if not bad:
+        return
+    title = say_count("One that does not script", "{count} that do not script, and why", len(bad))
+    with st.expander(title):
+        for part in bad:
+            where = ", ".join(path or say("the model itself") for path in part.paths[:4])
+            line = "" if part.file is None else f" ({os.path.basename(part.file)}:{part.line})"
+            st.markdown(f"- **{escaped(where)}**{escaped(line)}: {escaped(part.reason)}")
