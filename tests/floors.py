@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.records",
         "inspector.stages",
         "inspector.static_run",
+        "inspector.verdicts",
     ),
     # 1: what a recording says, as text, as a file, as the content of a picture
     (
@@ -37,6 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",
+        "inspector.truthful",
         "inspector.views",
     ),
     # 4: records to pictures

@@ -9,6 +9,7 @@ lines.py      how often lines ran, for what leaves no op behind
 sums.py       counts where the walk lost its way
 traced.py     a trace: no branches, but the run may have gone elsewhere
 indexing.py   the nodes that an index becomes
+queues.py     nodes waiting for their ops
 """
 
 from __future__ import annotations

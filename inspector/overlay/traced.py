@@ -1,9 +1,10 @@
 """Overlays a recording on a traced graph, which has no branches: each node ran once or not.
 
 A traced node keeps the lines of all Python frames it came from, without columns. An op belongs
-to the first unused node of its kind with a frame on the op's line. What differs from a script
-is that the recorded run may have gone elsewhere than the traced one: then ops are left over,
-and nodes have no op.
+to the first unused node of its kind with a frame on the op's line, if there is one behind the
+last op's node: nodes stand in the order of the traced run. What differs from a script is that
+the recorded run may have gone elsewhere than the traced one: then ops are left over, and nodes
+have no op.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
+from inspector.overlay.indexing import VIEWS, index_steps, views_into
 from inspector.overlay.positions import matches, plain, sites
+from inspector.overlay.queues import Queue
 from inspector.overlay.values import is_tensor
 from inspector.records import Divergence, IRNode, Op, Recording, StaticGraph
 
@@ -60,9 +64,9 @@ def divergence(static: StaticGraph, recording: Recording, match: Match) -> Diver
 
     Ops whose result only steers the program are no divergence: a trace never has those.
     """
-    needed = _needed(recording)
+    wanted = needed(recording)
     for op in match.unmatched:
-        if op.id in needed:
+        if op.id in wanted:
             line = f" at line {op.source.line}" if op.source else ""
             return Divergence(
                 op=op.id,
@@ -72,7 +76,7 @@ def divergence(static: StaticGraph, recording: Recording, match: Match) -> Diver
                 "that the traced input did not take.",
             )
     for node in static.nodes:
-        if match.executions[node.id] == 0 and node.source and _is_op(node):
+        if match.executions[node.id] == 0 and node.source and is_op(node):
             name = node.kind.rpartition("::")[2]
             return Divergence(
                 op=None,
@@ -94,6 +98,12 @@ class _Follower:
         self._lines = recording.lines
         self._arithmetic = _arithmetic(static)
         self._used: set[int] = set()
+        self._last = -1  # the node of the last op
+        self._makers = {name: node for node in static.nodes for name in node.outputs}
+        self._needed = needed(recording)
+        self._waiting: Counter[tuple[tuple[object, ...], str]] = Counter()  # needed ops to come
+        self._parts: dict[tuple[tuple[object, ...], str], list[IRNode]] = {}
+        self._fitting: dict[tuple[tuple[object, ...], str], tuple[Queue, Queue]] = {}
         self._nodes: dict[tuple[object, ...], list[IRNode]] = {}
         self._names: dict[Place, set[str]] = {}  # what ran at each place
         for node in static.nodes:
@@ -103,23 +113,73 @@ class _Follower:
         for op, path in ops:
             for place in _op_places(op, path):
                 self._names.setdefault(place, set()).add(op.name)
+                self._waiting[place, op.name] += op.id in self._needed
 
     def take(self, op: Op, path: str) -> IRNode | None:
         """The node that an op is; None when the trace has none (any more)."""
         places: list[tuple[object, ...]] = [*_op_places(op, path)]
+        is_needed = op.id in self._needed
+        for place in places:
+            self._waiting[place, op.name] -= is_needed
         for place in places or [(path,)]:
-            nodes = self._nodes.get(place, [])
-            fitting = [node for node in nodes if matches(op.name, node.kind)]
-            fitting.sort(key=lambda node: plain(node.kind) != plain(op.name))
-            for node in fitting:
-                if node.id not in self._used:
-                    self._used.add(node.id)
-                    return self._placed(node, op, places)
-            parts = [] if fitting else [node for node in nodes if self._is_part(node, op, place)]
-            if parts:
-                # The trace looked into the op: its last part makes the result.
-                return self._placed(parts[-1], op, [])
+            exact, alike = self._queues(place, op.name)
+            # What only steers is in the trace where the traced run made more of it than steering.
+            spare = 0 if is_needed else self._waiting[place, op.name]
+            for queue in (exact, alike):
+                node = queue.take(self._used, self._last, spare)
+                if node is not None:
+                    return self._placed(self._whole(node, op, place), op, places)
+            if not exact.nodes and not alike.nodes:
+                part = self._last_part(op, place)
+                if part is not None:
+                    return self._placed(part, op, [])
         return None
+
+    def _last_part(self, op: Op, place: tuple[object, ...]) -> IRNode | None:
+        """The node that makes the result of an op into which the trace looked.
+
+        Each call of a module has a block of its own; so the parts of one op end where those of
+        another call begin. The last ones are given again to what comes after them.
+        """
+        key = (place, op.name)
+        if key not in self._parts:
+            nodes = [n for n in self._nodes.get(place, []) if self._is_part(n, op, place)]
+            self._parts[key] = [
+                node
+                for node, after in zip_longest(nodes, nodes[1:])
+                if after is None or after.parent != node.parent
+            ]
+        ends_of_calls = self._parts[key]
+        if len(ends_of_calls) > 1:
+            return ends_of_calls.pop(0)
+        return ends_of_calls[0] if ends_of_calls else None
+
+    def _queues(self, place: tuple[object, ...], name: str) -> tuple[Queue, Queue]:
+        """The nodes at a place that an op of this name can be: of that very kind, and others."""
+        if (place, name) not in self._fitting:
+            fitting = [n for n in self._nodes.get(place, []) if matches(name, n.kind)]
+            exact = [node for node in fitting if plain(node.kind) == plain(name)]
+            alike = [node for node in fitting if plain(node.kind) != plain(name)]
+            self._fitting[place, name] = Queue(exact), Queue(alike)
+        return self._fitting[place, name]
+
+    def _whole(self, node: IRNode, op: Op, place: tuple[object, ...]) -> IRNode:
+        """The last node of an op that is several: one for each part of an index."""
+        group = [node]
+        if op.name == "getitem":
+            steps = index_steps(op)
+            queue = self._queues(place, op.name)[1]
+            group += views_into(node, queue.following(node, 2 * steps), steps)
+        elif op.name == "setitem":
+            maker = self._makers.get(node.inputs[0])
+            while maker is not None and maker.kind in VIEWS and maker.id not in self._used:
+                if place not in tuple(_places(maker)):
+                    break
+                group.insert(0, maker)
+                maker = self._makers.get(maker.inputs[0])
+        self._used.update(each.id for each in group)
+        self._last = max(self._last, group[-1].id)
+        return group[-1]
 
     def _placed(self, node: IRNode, op: Op, places: list[tuple[object, ...]]) -> IRNode:
         """Note the lines of an op that could not tell them itself."""
@@ -139,7 +199,7 @@ class _Follower:
         others = self._names.get((str(place[0]), str(place[1]), int(str(place[2]))), ())
         return (
             place[1] not in self._static.sources  # torch's own line: nothing else can be there
-            and _is_op(node)
+            and is_op(node)
             and not any(matches(name, node.kind) for name in others)
         )
 
@@ -169,7 +229,7 @@ class _Follower:
         if not places:
             return True
         silent = node.id in self._arithmetic or node.kind.rpartition("::")[2] in _SILENT
-        if _is_op(node) and not silent:
+        if is_op(node) and not silent:
             names = self._names.get(places[0])
             if names is not None:
                 # Its line ran, but the ops there are other nodes: another branch or trip.
@@ -211,19 +271,21 @@ def _arithmetic(static: StaticGraph) -> set[int]:
     return found
 
 
-def _is_op(node: IRNode) -> bool:
+def is_op(node: IRNode) -> bool:
+    """Whether a node computes a tensor."""
     return node.kind.startswith("aten::") and any(map(is_tensor, node.types))
 
 
-def _needed(recording: Recording) -> set[int]:
-    """Ops that the run's result was made from; all of them where no result was recorded."""
-    if not recording.output:
-        read = {decision.op for decision in recording.decisions}
-        return {op.id for op in recording.ops if op.id not in read}
+def needed(recording: Recording) -> set[int]:
+    """Ops that the run's result was made from; without a result, all that do not only steer."""
+    read = {decision.op for decision in recording.decisions}
     wanted = set(recording.output)
-    needed: set[int] = set()
+    used: set[int] = set()
+    found: set[int] = set()
     for op in reversed(recording.ops):
-        if wanted.intersection(op.outputs):
-            needed.add(op.id)
+        ends = not recording.output and op.id not in read and used.isdisjoint(op.outputs)
+        if ends or not wanted.isdisjoint(op.outputs):
+            found.add(op.id)
             wanted.update(op.inputs)
-    return needed
+        used.update(op.inputs)
+    return found

@@ -14,6 +14,7 @@ archive.py   to take away: the .pt file, the code, the IR
 program.py   to take away: the graph of torch.export
 onnx_file.py to take away: ONNX (onnx_checks.py: checked and compared)
 runs.py      runs on copies, compared
+rehearsal.py graph and model run on one input, for `inspector.truthful`
 stages.py    one graph at five stages of optimisation
 flat.py      a graph whose calls are inlined already
 timing.py    how long the variants of a model take: variants.py, race.py, overhead.py, sweep.py
