@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _with_compile() -> tuple[str, ...]:
-    from inspector.torchscript.variants import DEFAULT
+    from inspector.torchscript.measuring.variants import DEFAULT
 
     return (*DEFAULT, "compile")
 

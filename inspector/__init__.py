@@ -81,9 +81,9 @@ if TYPE_CHECKING:
         trace,
     )
     from inspector.torchscript.interpret import InterpretOptions, interpret
+    from inspector.torchscript.measuring.sweep import sweep_batch
+    from inspector.torchscript.measuring.timing import measure
     from inspector.torchscript.stages import optimisation_stages
-    from inspector.torchscript.sweep import sweep_batch
-    from inspector.torchscript.timing import measure
     from inspector.truthful import line_marks, truth
     from inspector.truthful.check import check_truth
     from inspector.verdicts import LineMark, OutputMatch, Parting, Side, Truth
@@ -116,8 +116,8 @@ _HOME = {
     ),
     "inspector.torchscript.interpret": ("InterpretOptions", "interpret"),
     "inspector.torchscript.stages": ("optimisation_stages",),
-    "inspector.torchscript.sweep": ("sweep_batch",),
-    "inspector.torchscript.timing": ("measure",),
+    "inspector.torchscript.measuring.sweep": ("sweep_batch",),
+    "inspector.torchscript.measuring.timing": ("measure",),
     "inspector.truthful": ("line_marks", "truth"),
     "inspector.truthful.check": ("check_truth",),
     "inspector.verdicts": ("LineMark", "OutputMatch", "Parting", "Side", "Truth"),

@@ -101,7 +101,8 @@ class Measurement:
         equal: whether the outputs agree within the tolerance (1e-5 absolute and relative, more
             for lower precision); None where it cannot be told.
         outside_share: estimated share (0 to 1) of the time that was spent outside of ATen ops:
-            in Python, or in the interpreter of TorchScript. See `inspector.torchscript.overhead`.
+            in Python, or in the interpreter of TorchScript; how it is found says
+            `inspector.torchscript.measuring.overhead`.
         share_reason: why there is no share.
         reason: why there is no time; "" when all is well.
     """

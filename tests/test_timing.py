@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from inspector import BatchPoint, BatchTiming, Machine, Measurement, Timing, measure, sweep_batch
 from inspector.errors import TimingError
 from inspector.render.figures import batch_figure, timing_figure
-from inspector.torchscript import overhead, sweep, variants
 from inspector.torchscript.copies import copied_values, tensors_in
-from inspector.torchscript.overhead import Profile, outside_share
-from inspector.torchscript.race import Course, Runner, difference, quartiles, race
-from inspector.torchscript.variants import TITLES, Variant, within
+from inspector.torchscript.measuring import overhead, sweep, variants
+from inspector.torchscript.measuring.overhead import Profile, outside_share
+from inspector.torchscript.measuring.race import Course, Runner, difference, quartiles, race
+from inspector.torchscript.measuring.variants import TITLES, Variant, within
 
 
 class Clock:

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 import inspector
 from inspector.errors import ScriptError
 from inspector.torchscript import script, scriptable_parts, trace
+from inspector.torchscript.exports.runs import eager_outputs, outputs_of
 from inspector.torchscript.make import compile_trace
-from inspector.torchscript.runs import eager_outputs, outputs_of
 
 X = torch.arange(6.0).reshape(2, 3)
 

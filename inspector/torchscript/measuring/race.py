@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from inspector.torchscript.copies import copied_values, in_words, tensors_in
-from inspector.torchscript.variants import Variant
+from inspector.torchscript.measuring.variants import Variant
 
 Clock = Callable[[], float]
 

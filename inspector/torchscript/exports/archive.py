@@ -11,6 +11,7 @@ import torch
 from inspector.errors import ScriptError
 from inspector.exported import Check, Export, ExportFailure
 from inspector.records import StaticGraph, StaticWarning
+from inspector.torchscript.exports.runs import outputs_of, same
 from inspector.torchscript.kept import collected_warnings
 from inspector.torchscript.make import (
     Compiled,
@@ -22,7 +23,6 @@ from inspector.torchscript.make import (
 )
 from inspector.torchscript.read import first_paths_of, name_of, read
 from inspector.torchscript.remedies import static_warnings
-from inspector.torchscript.runs import outputs_of, same
 
 _BREAK = "\n\n"
 

@@ -11,10 +11,9 @@ import torch
 
 from inspector.errors import TimingError
 from inspector.stages import BatchPoint, BatchTiming
-from inspector.torchscript.machine import machine, waiting
-from inspector.torchscript.race import Clock, Course, Runner, quartiles, race
-from inspector.torchscript.read import name_of
-from inspector.torchscript.timing import (
+from inspector.torchscript.measuring.machine import machine, waiting
+from inspector.torchscript.measuring.race import Clock, Course, Runner, quartiles, race
+from inspector.torchscript.measuring.timing import (
     MAX_RUNS,
     Reference,
     known,
@@ -22,7 +21,8 @@ from inspector.torchscript.timing import (
     subject_of,
     to_us,
 )
-from inspector.torchscript.variants import TITLES
+from inspector.torchscript.measuring.variants import TITLES
+from inspector.torchscript.read import name_of
 
 
 def sweep_batch(

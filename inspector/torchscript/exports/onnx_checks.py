@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from inspector.exported import Check
+from inspector.torchscript.exports.program import quiet
+from inspector.torchscript.exports.runs import same
 from inspector.torchscript.kept import collected_warnings
-from inspector.torchscript.program import quiet
-from inspector.torchscript.runs import same
 
 MAX_NODES, MAX_NUMBERS = 5_000, 50_000_000
 """Beyond this the reference evaluator, which is plain NumPy, is not asked to run the file."""

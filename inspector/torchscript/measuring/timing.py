@@ -25,11 +25,11 @@ from inspector.torchscript.kept import (
     random_state_kept,
     reached_modules,
 )
-from inspector.torchscript.machine import described, machine, waiting
-from inspector.torchscript.overhead import hides_kernels, profiled_share
-from inspector.torchscript.race import Clock, Course, Runner, quartiles, race
+from inspector.torchscript.measuring.machine import described, machine, waiting
+from inspector.torchscript.measuring.overhead import hides_kernels, profiled_share
+from inspector.torchscript.measuring.race import Clock, Course, Runner, quartiles, race
+from inspector.torchscript.measuring.variants import DEFAULT, TITLES, Subject, Variant, make_variant
 from inspector.torchscript.read import name_of
-from inspector.torchscript.variants import DEFAULT, TITLES, Subject, Variant, make_variant
 
 MAX_RUNS = 200
 _HIDDEN = "Its kernels are no ATen ops, so the share outside of them is not known."

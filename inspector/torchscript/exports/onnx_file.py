@@ -23,11 +23,9 @@ from torch import Tensor, nn
 from inspector.errors import ScriptError
 from inspector.exported import Export, ExportFailure
 from inspector.records import Source, StaticWarning
-from inspector.torchscript.archive import script_failure
-from inspector.torchscript.kept import collected_warnings, random_state_kept
-from inspector.torchscript.make import compile_script, runnable, uncompiled
-from inspector.torchscript.onnx_checks import gives_outputs, well_formed
-from inspector.torchscript.program import (
+from inspector.torchscript.exports.archive import script_failure
+from inspector.torchscript.exports.onnx_checks import gives_outputs, well_formed
+from inspector.torchscript.exports.program import (
     Program,
     exported_program,
     first_line,
@@ -35,9 +33,11 @@ from inspector.torchscript.program import (
     quiet,
     source_of,
 )
+from inspector.torchscript.exports.runs import draws_random_numbers
+from inspector.torchscript.kept import collected_warnings, random_state_kept
+from inspector.torchscript.make import compile_script, runnable, uncompiled
 from inspector.torchscript.read import name_of
 from inspector.torchscript.remedies import static_warnings
-from inspector.torchscript.runs import draws_random_numbers
 from inspector.torchscript.wrapper import copied
 
 MAX_BYTES = 2_000_000_000

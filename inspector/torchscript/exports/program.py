@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from inspector.exported import Check, Export, ExportedNode, ExportFailure
 from inspector.records import Source
 from inspector.torchscript.explain import is_users, raised_at
+from inspector.torchscript.exports.runs import eager_outputs, flat_call, outputs_of, same
 from inspector.torchscript.kept import collected_warnings, random_state_kept
 from inspector.torchscript.make import runnable, uncompiled, wrapped
 from inspector.torchscript.read import name_of
 from inspector.torchscript.remedies import static_warnings
-from inspector.torchscript.runs import eager_outputs, flat_call, outputs_of, same
 from inspector.torchscript.wrapper import NoTensorReturned, TensorCall
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')

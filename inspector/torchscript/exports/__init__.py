@@ -1,0 +1,8 @@
+"""A model as something to take away; nothing is handed out unchecked.
+
+archive.py      TorchScript: the `.pt` file, its code, its IR
+program.py      torch.export
+onnx_file.py    ONNX
+onnx_checks.py  what an ONNX file says against what the model says
+runs.py         running the model without leaving a trace of it
+"""
