@@ -48,7 +48,11 @@ class BackwardRecorder:
         tape.steps.append(step)
         tape.passes += 1
         watch = PassWatch(tape, self._mode, tape.passes - 1, keeps_graph=_keeps_graph(args))
-        watch.install(args[0])
+        muted = tape.mute()
+        try:
+            watch.install(args[0])
+        finally:
+            tape.unmute(muted)
         phase, tape.phase = tape.phase, "backward"
         thread = tape.thread
         try:
@@ -61,7 +65,9 @@ class BackwardRecorder:
         finally:
             tape.phase = phase
             tape.thread = thread  # the engine may have gone on in one of its own
+            muted = tape.mute()
             watch.remove()
+            tape.unmute(muted)
             step.last_op = len(tape.ops)
 
     @contextlib.contextmanager
