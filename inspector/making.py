@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -23,3 +25,18 @@ def records_of(record_type: type[R], count: int, /, **columns: Iterable[object])
     for name, values in columns.items():
         deque(map(getattr(record_type, name).__set__, rows, values), maxlen=0)
     return rows
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cyclic garbage collector, which looks at all new objects again and again.
+
+    For our own work only, while nothing of the program runs: making records took twice as long.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

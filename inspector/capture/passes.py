@@ -26,6 +26,7 @@ from inspector.capture.modestack import lift, mode_depth
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import RawGradNode, Tape
 from inspector.capture.tensors import version_of
+from inspector.making import uncollected
 from inspector.records import Kernel
 
 _DisableTorchFunction: Any = torch._C.DisableTorchFunction
@@ -113,7 +114,7 @@ class PassWatch:
     def install(self, roots: Any) -> None:
         """Hook every node that the engine can reach from `roots`."""
         watched = self._watched
-        with undisturbed():
+        with undisturbed(), uncollected():
             todo: list[Node] = [_node_of(root) for root in roots if _requires_grad(root)]
             while todo:
                 node = todo.pop()

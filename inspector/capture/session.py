@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import platform
 import sys
@@ -35,6 +34,7 @@ from inspector.capture.summary import undisturbed
 from inspector.capture.tape import Tape
 from inspector.capture.threads import stop_counting_here
 from inspector.errors import CaptureError
+from inspector.making import uncollected
 from inspector.records import Recording
 
 Mode = TypeVar("Mode", TorchFunctionMode, TorchDispatchMode)
@@ -213,7 +213,7 @@ class Session:
             "values": tape.options.values,
             **self.meta,
         }
-        with _no_collection():
+        with uncollected():
             self._recording = Assembler(tape, self._modules.roots).recording(
                 lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
             )
@@ -246,21 +246,6 @@ def _on_stack(mode: Mode, lift: Callable[[Mode], None]) -> Iterator[None]:
         yield
     finally:
         lift(mode)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the cyclic garbage collector, which looks at all new records again and again.
-
-    They have no cycles; making them took twice as long.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager
