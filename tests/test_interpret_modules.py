@@ -185,8 +185,12 @@ def compiled_call(static, args):
     live = live_of(static)
     compiled = copy.deepcopy(live.compiled) if live.module is not None else live.compiled
     call = compiled if live.module is None else compiled._c._get_method(live.method.name)
-    # A function that first runs unoptimised is never inlined whole again, in any model.
-    torch._C._jit_pass_inline(call.graph.copy())
+    # A function that first runs unoptimised is never inlined whole again, in any model: this one
+    # runs optimised first, on other copies.
+    with torch.random.fork_rng():
+        warm = copy.deepcopy(compiled) if live.module is not None else compiled
+        first = warm if live.module is None else warm._c._get_method(live.method.name)
+        first(*copy.deepcopy(args))
     with torch.jit.optimized_execution(False):
         return call(*args), compiled
 
