@@ -1,4 +1,8 @@
-"""Choosing a sample and an input in the sidebar; what is chosen stands in the address."""
+"""Choosing a sample and an input in the sidebar: the same ones on all pages of samples.
+
+What was shown last is kept in the session, so that a link to another page goes on with it.
+An address that names a sample wins over that.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +11,91 @@ from collections.abc import Mapping
 import streamlit as st
 
 import sample_models
+from inspector_app.address import Address, acted
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
 
+_SHOWN = "_sample_shown"
 
-def choose_sample(key: str) -> sample_models.Sample:
-    """The sample chosen: by hand, else by the address, else the one explored last.
+
+def choose_sample(address: Address, key: str) -> sample_models.Sample:
+    """The sample chosen: by the address that was opened, by hand, else the one shown last.
 
     Args:
+        address: that the page was run with.
         key: of the widget, of its own for each page.
     """
     catalog = sample_models.catalog()
     names = list(catalog)
-    asked = st.query_params.get("sample") or _explored()[0]
-    if asked and asked not in catalog and key not in st.session_state:
-        try:
-            sample_models.get(asked)
-        except sample_models.UnknownSample as error:
-            st.error(
-                say(
-                    "{reason} Showing “{title}” instead.",
-                    reason=escaped(str(error)),
-                    title=catalog[names[0]].title,
-                )
-            )
+    last = _shown()[0]
+    start = last if last in catalog else names[0]
+    asked = address.asked.get("sample")
+    if asked is not None and asked not in catalog:
+        start = names[0]
+    if address.opened and asked is not None and asked not in catalog:
+        _unknown(asked, catalog[start].title)
+        st.session_state[key] = start
+    else:
+        address.options("sample", names, key=key, start=start, what=say("sample"))
     name = st.sidebar.selectbox(
         say("Sample model"),
         names,
-        index=names.index(asked) if asked in catalog else 0,
         key=key,
+        on_change=acted,
         format_func=lambda one: catalog[one].title,
         help=say("Each sample is one short file in sample_models/."),
     )
     return catalog[name]
 
 
-def choose_input(sample: sample_models.Sample, key: str) -> str:
+def _unknown(name: str, instead: str) -> None:
+    """Say that there is no such sample, and which ones are meant perhaps."""
+    try:
+        sample_models.get(name)
+    except sample_models.UnknownSample as error:
+        reason = escaped(str(error))
+        st.error(say("{reason} Showing “{title}” instead.", reason=reason, title=instead))
+
+
+def choose_input(address: Address, sample: sample_models.Sample, key: str) -> str:
     """The name of the input chosen, likewise."""
     names = list(sample.inputs)
-    asked = st.query_params.get("input") or _explored()[1]
+    last_sample, last_input = _shown()
+    keep = last_input in names and (not address.opened or last_sample == sample.name)
+    start = last_input if keep else names[0]
+    here = f"{key}/{sample.name}"
+    address.options("input", names, key=here, start=start, what=say("input"))
     name = st.sidebar.radio(
         say("Input"),
         names,
-        index=names.index(asked) if asked in names else 0,
-        key=f"{key}/{sample.name}",
+        key=here,
+        on_change=acted,
         captions=[sample.inputs[name].description for name in names],
+        help=say("Switch it and watch the graph change."),
     )
+    st.session_state[_SHOWN] = (sample.name, str(name))
     return str(name)
 
 
-def choose_one(label: str, options: Mapping[str, str], parameter: str, help: str) -> str:
+def choose_one(
+    address: Address, label: str, options: Mapping[str, str], parameter: str, help: str | None
+) -> str:
     """One of a few options in the sidebar, by the address parameter that it is kept in."""
     names = list(options)
-    asked = st.query_params.get(parameter)
+    key = f"choice/{parameter}"
+    address.options(parameter, names, key=key, start=names[0], what=label)
     chosen = st.sidebar.radio(
         label,
         names,
-        index=names.index(asked) if asked in names else 0,
-        key=f"deploy/{parameter}",
+        key=key,
+        on_change=acted,
         format_func=lambda name: options[name],
         help=help,
     )
     return str(chosen)
 
 
-def remember(**choices: str) -> None:
-    """Keep what is shown in the address, so that it can be shared."""
-    for name, value in choices.items():
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
-
-
-def _explored() -> tuple[str, str]:
-    """(sample, input) that the page “Explore a model” showed last in this session."""
-    found: tuple[str, str] | None = st.session_state.get("_shown")
+def _shown() -> tuple[str, str]:
+    """(sample, input) that a page showed last in this session."""
+    found: tuple[str, str] | None = st.session_state.get(_SHOWN)
     return found or ("", "")

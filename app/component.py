@@ -48,6 +48,11 @@ def workbench(shown: Shown, *, key: str, selected: str | None = None) -> str | N
     return result.selected or None
 
 
+def select_anew() -> None:
+    """Have the next workbench select what it is given, although its `key` may not be new."""
+    st.session_state.pop("_workbench_payload", None)
+
+
 def _payload(shown: Shown, key: str, opened: Opened, selected: str | None) -> dict[str, Any]:
     """The data of the component; drawn anew only when the recording or a box has changed."""
     wanted = (key, opened.dynamic, opened.static)

@@ -119,6 +119,11 @@ class Steps:
             node = self._owner(node)
         return None
 
+    def is_users(self, step: int) -> bool:
+        """Whether the step's own node stands on a line of the user's code."""
+        source = self.node(step).source
+        return source is not None and source.file in self.static.sources
+
     def path(self, step: int) -> list[Place]:
         """The calls, branches and trips around a step, outermost first."""
         trips = list(self.run.steps[step].trips)

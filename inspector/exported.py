@@ -1,7 +1,7 @@
 """What leaves the static side: warnings, parts that script, files to take away.
 
 Frozen records without live objects, like those of `inspector.records`; imports nothing but the
-standard library.
+standard library and the errors.
 
     Export                one thing to take away: TorchScript file, code, IR, ONNX, torch.export
     ├── checks    Check           what was verified of it, and how that went
@@ -13,8 +13,13 @@ standard library.
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from inspector.errors import InspectorError
 
 if TYPE_CHECKING:
     from inspector.records import Source, StaticWarning
@@ -100,10 +105,31 @@ class Export:
         """Whether it was made and no check failed."""
         return self.failure is None and all(check.passed is not False for check in self.checks)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `data` to a file, whole or not at all.
+
+        Raises:
+            InspectorError: there is nothing to write, because the export failed.
+            OSError: the folder is missing, full or not writable.
+        """
+        if self.failure is not None:
+            raise InspectorError(f"There is no {self.kind} to save. {self.failure}")
+        target = Path(path)
+        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+        with open(temporary, "xb") as file:
+            try:
+                file.write(self.data.encode() if isinstance(self.data, str) else self.data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, target)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+
     def __repr__(self) -> str:
         state = f"{len(self.data)} {'bytes' if isinstance(self.data, bytes) else 'characters'}"
         if self.failure is not None:
-            state = "failed"
+            state = f"failed: {self.failure.message}"
         return f"<Export of {self.name}: {self.kind}, {state}>"
 
 

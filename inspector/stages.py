@@ -81,6 +81,12 @@ class Stage:
     reason: str = ""
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        if self.graph is None:
+            return f"<Stage {self.name}: no graph. {self.reason}>"
+        nodes = len(self.graph.nodes)
+        return f"<Stage {self.name} of {self.graph.name}: {nodes} nodes, {self.computing} compute>"
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -129,6 +135,11 @@ class Measurement:
         """How many calls were timed."""
         return len(self.samples)
 
+    def __repr__(self) -> str:
+        calls = "1 call" if self.runs == 1 else f"{self.runs} calls"
+        said = self.reason or f"{_time(self.median)}, {calls}"
+        return f"<Measurement of {self.variant}: {said}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -161,6 +172,29 @@ class Timing:
         """The measurement of a variant, if it was asked for."""
         return next((row for row in self.rows if row.variant == variant), None)
 
+    def __repr__(self) -> str:
+        timed = sum(row.median is not None for row in self.rows)
+        return f"<Timing of {self.model}: {timed} of {len(self.rows)} variants timed>"
+
+    def __str__(self) -> str:
+        """A table: median and quartiles per call, and how many times as fast as eager."""
+        eager = self.row("eager")
+        head = ("variant", "median", "quartiles", "speed", "same result", "")
+        rows = [
+            (
+                row.title,
+                _time(row.median),
+                _range(row.first_quartile, row.third_quartile),
+                _speed(eager.median if eager else None, row.median),
+                _SAME[row.equal],
+                row.reason,
+            )
+            for row in self.rows
+        ]
+        given = f", {', '.join(self.inputs)}" if self.inputs else ""
+        title = f"{self.model}{given}, {_where(self.machine)}"
+        return "\n".join([title, *_table([head, *rows]), *self.notes])
+
 
 @dataclass(frozen=True, slots=True)
 class BatchPoint:
@@ -187,6 +221,62 @@ class BatchTiming:
     machine: Machine
     batched: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        timed = sum(point.median is not None for point in self.points)
+        return f"<BatchTiming of {self.model}: {timed} of {len(self.points)} points timed>"
+
+    def __str__(self) -> str:
+        """A table: variants and batch sizes, with median and quartiles per call."""
+        head = ("variant", "batch", "median", "quartiles", "same result", "")
+        rows = [
+            (
+                point.title,
+                str(point.size),
+                _time(point.median),
+                _range(point.first_quartile, point.third_quartile),
+                _SAME[point.equal],
+                point.reason,
+            )
+            for point in self.points
+        ]
+        title = f"{self.model}, {_where(self.machine)}"
+        return "\n".join([title, *_table([head, *rows]), *self.notes])
+
+
+_SAME: Mapping[bool | None, str] = {True: "yes", False: "no", None: "–"}
+
+
+def _time(microseconds: float | None) -> str:
+    if microseconds is None:
+        return "–"
+    for factor, unit in ((1e6, "s"), (1e3, "ms")):
+        if microseconds >= factor:
+            return f"{microseconds / factor:.2f} {unit}"
+    return f"{microseconds:.1f} µs"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{_time(low)} to {_time(high)}"
+
+
+def _speed(eager: float | None, own: float | None) -> str:
+    return f"{eager / own:.2f}×" if eager and own else "–"
+
+
+def _where(machine: Machine) -> str:
+    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
+    return f"{machine.device}, {threads}, torch {machine.torch}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines with aligned columns; of a reason with several lines the first."""
+    rows = [tuple((cell.splitlines() or [""])[0] for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ class RunFailure:
     for a `raise ValueError`), `raised_as` is the type that a call of the compiled module
     raises instead ("torch.jit.Error", whose last line is the message). `node` is the innermost
     node that ran, `trips` as in `Execution`, `source` its line.
+
+    A run that got to `InterpretOptions.max_executions` has the type "ExecutionLimit", and as
+    `node` the loop around it with the most trips; `raised_as` is "", as the compiled module
+    would go on. `node` is None where the program ran to its end, and only what it returns
+    cannot be had in Python.
     """
 
     type: str

@@ -140,8 +140,21 @@ class Truth:
     @property
     def summary(self) -> str:
         """The verdict in one or two sentences."""
+        if self._both_refuse:
+            assert self.dynamic_failure is not None
+            failure = self.dynamic_failure
+            return (
+                f"The model itself refuses this input ({failure.type}: {failure.message}), and so "
+                f"does the {self.kind}."
+            )
         said = self._agreement() if self.parting is None else self.parting.reason
         return f"{said} {self._result()}".strip()
+
+    @property
+    def _both_refuse(self) -> bool:
+        """Whether neither model nor graph took the input: not one op ran."""
+        both = self.dynamic_failure is not None and self.static_failure is not None
+        return both and self.parting is None and self.ops == 0
 
     def _agreement(self) -> str:
         counts = {level: count for level, count in self.compared.items() if count}
@@ -154,11 +167,18 @@ class Truth:
             "rounding": "up to rounding",
         }
         equal = [(counts[level], words[level]) for level in words if level in counts]
-        ops = "the one op agrees" if seen == 1 else f"all {seen:,} ops agree"
         how = equal[0][1] if len(equal) == 1 else ", ".join(f"{n:,} {word}" for n, word in equal)
+        agree = "agrees" if seen == 1 else "agree"
         left = counts.get("unknown", 0)
-        rest = f", {left:,} could not be compared" if left else ""
-        return f"The {self.kind} tells the truth: {ops} {how}{rest}."
+        if not left:
+            ops = "the one op" if seen == 1 else f"all {seen:,} ops"
+            return f"The {self.kind} tells the truth: {ops} {agree} {how}."
+        were = "was" if seen == 1 else "were"
+        why = "values were not kept, or come from other random numbers"
+        return (
+            f"The {self.kind} tells the truth: {seen:,} of {seen + left:,} ops {were} compared, "
+            f"and {agree} {how}; {left:,} could not be: {why}."
+        )
 
     def _result(self) -> str:
         if self.dynamic_failure is not None and self.static_failure is not None:

@@ -38,6 +38,12 @@ def said(element: Any) -> str:
     return str(element.value).replace("\\", "")
 
 
+def written(app: AppTest, parameter: str) -> str:
+    """What the address says for a parameter."""
+    found: str | list[str] = app.query_params[parameter]
+    return found if isinstance(found, str) else found[-1]
+
+
 @pytest.fixture(autouse=True)
 def fresh_caches() -> None:
     import streamlit as st
@@ -83,6 +89,19 @@ def test_an_unknown_sample_in_the_address_is_named_and_another_one_shown() -> No
     assert "branching" in said(app.error[0])
     assert "brnching" in said(app.error[0])
     assert next(iter(sample_models.catalog().values())).title in texts(app)
+
+
+def test_an_unknown_input_and_graph_are_named_in_one_message() -> None:
+    app = start(sample="branching", input="up", graph="down")
+    assert "the input “up”, the TorchScript “down”" in said(app.error[0])
+    assert written(app, "input") == "mean above zero"
+    assert written(app, "graph") == "script"
+
+
+def test_a_page_goes_on_with_the_sample_that_another_showed() -> None:
+    page = _page("deploy", _sample_shown=("branching", "mean below zero"))
+    assert page.sidebar.selectbox[0].value == "branching"
+    assert page.sidebar.radio[0].value == "mean below zero"
 
 
 def test_a_model_that_cannot_be_scripted_shows_the_reason_and_the_trace() -> None:
@@ -170,11 +189,13 @@ def test_the_guide_names_every_pane() -> None:
         assert pane in texts(app)
 
 
-def _page(name: str) -> AppTest:
+def _page(name: str, **state: object) -> AppTest:
     """One page by itself: AppTest cannot follow navigation to pages that are functions."""
     app = AppTest.from_string(
         f"from inspector_app.screens import {name}\n{name}.page()", default_timeout=TIMEOUT_S
     )
+    for key, value in state.items():
+        app.session_state[key] = value
     app.run()
     assert not app.exception
     return app

@@ -123,7 +123,7 @@ def test_an_unknown_sample_in_the_address_is_named_and_another_one_shown() -> No
 
 
 def test_the_sample_explored_before_is_the_one_shown() -> None:
-    app = start(state={"_shown": ("while_loop", "norm 20, five trips")})
+    app = start(state={"_sample_shown": ("while_loop", "norm 20, five trips")})
     assert app.sidebar.selectbox[0].value == "while_loop"
     assert app.sidebar.radio[0].value == "norm 20, five trips"
 

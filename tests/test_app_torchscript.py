@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from test_app import TIMEOUT_S, said, texts
+from test_app import TIMEOUT_S, said, texts, written
 from torch import Tensor, nn
 
 import inspector
 import sample_models
 from inspector.errors import UnsupportedNode
+from inspector_app.screens.torchscript_steps import _code_title
+from inspector_app.staticruns import static_work
 from inspector_app.steps import Named, Place, Steps
 
 PAGE = "from inspector_app.screens import torchscript\ntorchscript.page()"
@@ -106,6 +108,48 @@ def test_everything_that_is_chosen_stands_in_the_address() -> None:
     assert app.query_params["step"] == "5"  # 3 reads of attributes, the linear's call, linear
 
 
+@pytest.mark.parametrize(
+    ("parameter", "shown"),
+    [("input", "mean above zero"), ("kind", "script"), ("view", "ran")],
+)
+def test_what_the_address_asks_for_and_is_not_there_is_named(parameter: str, shown: str) -> None:
+    app = start(sample="branching", **{parameter: "nonsense"})
+    assert "“nonsense”" in said(app.error[0])
+    assert written(app, parameter) == shown
+
+
+def test_an_unknown_input_of_the_trace_is_named() -> None:
+    app = start(sample="branching", kind="trace", traced_with="nonsense")
+    assert "input that the trace is taken with “nonsense”" in said(app.error[0])
+    assert written(app, "traced_with") == "mean above zero"
+
+
+def test_an_address_gone_back_to_sets_the_widgets() -> None:
+    app = start(sample="branching", input="mean below zero")
+    app.segmented_control[0].set_value("truth").run()
+    assert written(app, "view") == "truth"
+    app.query_params["view"] = "ran"
+    app.query_params["input"] = "mean above zero"
+    app.run()
+    assert app.segmented_control[0].value == "ran"
+    assert app.sidebar.radio[0].value == "mean above zero"
+
+
+def test_a_choice_wins_over_an_address_that_the_browser_had_not_got_yet() -> None:
+    app = start(sample="branching", input="mean above zero")
+    app.segmented_control[0].set_value("truth").run()
+    app.query_params["view"] = "ran"  # as it was before the last action
+    app.sidebar.radio[0].set_value("mean below zero").run()
+    assert app.segmented_control[0].value == "truth"
+    assert app.sidebar.radio[0].value == "mean below zero"
+    assert written(app, "view") == "truth"
+
+
+def test_parameters_of_another_page_are_dropped() -> None:
+    app = start(sample="branching", mode="eval", step="3", view="ran")
+    assert set(app.query_params) == {"sample", "input", "kind", "view"}
+
+
 # -- step through it -------------------------------------------------------------------------------
 
 
@@ -141,6 +185,37 @@ def test_a_link_opens_at_its_step_and_the_slider_goes_anywhere() -> None:
     app.slider[0].set_value(14).run()
     assert "`aten::linear`" in texts(app)
     assert app.query_params["step"] == "22"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("999", "22"), ("0", "4"), ("x", "4"), ("²", "4")])
+def test_a_step_that_is_not_there_is_replaced_by_the_one_shown(asked: str, shown: str) -> None:
+    # 22 steps; the first three are reads of attributes, which the walk does not stop at.
+    app = start(sample="while_loop", input="norm 3, two trips", view="steps", step=asked)
+    assert written(app, "step") == shown
+
+
+def test_a_node_of_torchs_own_code_is_of_the_line_that_called_it() -> None:
+    app = start(sample="dynamic_rnn", view="steps", step="36")
+    assert "`aten::dim`" in texts(app)
+    steps = Steps(*_first_run("dynamic_rnn"))
+    line = line_of("dynamic_rnn", "for ")
+    assert _code_title(steps, 6, "f.py") == ("f.py: torch's own code for size, at no line of yours")
+    assert _code_title(steps, 8, "f.py") == "f.py: bookkeeping of the compiler, no line of yours"
+    assert steps.place_of(35) is not None
+    called = steps.place_of(35).line
+    assert called > line
+    assert _code_title(steps, 35, "f.py") == (
+        f"f.py: torch's own code for dim, called from line {called}"
+    )
+    assert _code_title(steps, 36, "f.py") == (
+        f"f.py: bookkeeping of the compiler, inside line {called}"
+    )
+
+
+def _first_run(name: str):
+    first = next(iter(sample_models.get(name).inputs))
+    work = static_work(name, first, "script", first)
+    return work.static, work.steps[0].run
 
 
 def test_a_kind_of_node_is_jumped_to_and_a_branch_says_its_way() -> None:

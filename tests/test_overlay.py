@@ -650,3 +650,33 @@ def test_arithmetic_on_sizes_is_no_divergence() -> None:
     found = overlay(static, recording)
     assert found.first_divergence is None
     assert set(found.executions.values()) == {1}
+
+
+class Shift(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.layer(x) + 1)
+
+
+class Waves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.other(x).tanh().sin()
+
+
+@pytest.mark.parametrize("make", [script, lambda model: trace(model, torch.ones(2, 3))])
+def test_a_recording_of_other_code_runs_nothing_of_the_graph(make):
+    static = make(Shift())
+    lit = overlay(static, record(Waves(), torch.ones(2, 3)))
+    assert set(lit.executions) == {node.id for node in static.nodes}
+    assert set(lit.executions.values()) == {0}
+    assert (lit.op_to_node, lit.unmatched_ops) == ({}, (0, 1, 2))  # linear, tanh, sin
+    assert lit.first_divergence.op == 0
+    assert "other code" in lit.first_divergence.reason
+    assert "other code" in lit.method

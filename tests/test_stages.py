@@ -250,7 +250,7 @@ def test_a_stage_that_torch_refuses_has_its_reason_and_the_next_is_compared_with
 
 
 def test_only_script_and_trace_can_be_asked_for() -> None:
-    with pytest.raises(ScriptError, match='"script" or "trace"'):
+    with pytest.raises(ValueError, match='"script" or "trace"'):
         optimisation_stages(three_trips, torch.ones(2), how="magic")
 
 
@@ -592,3 +592,17 @@ def test_an_error_of_an_op_is_told_by_its_last_line_without_the_interpreters_sta
     with pytest.raises(RuntimeError) as caught:
         compiled(torch.ones(5))
     assert in_words(caught.value).startswith("RuntimeError: shape '[2, 3]' is invalid")
+
+
+def test_a_stage_is_short_when_printed() -> None:
+    raw = optimisation_stages(three_trips, torch.ones(2))[0]
+    assert raw.graph is not None
+    nodes = len(raw.graph.nodes)
+    assert repr(raw) == f"<Stage raw of three_trips: {nodes} nodes, {raw.computing} compute>"
+    refused = Stage("frozen", "Frozen", "", reason="It refuses.")
+    assert repr(refused) == "<Stage frozen: no graph. It refuses.>"
+
+
+def test_stages_of_what_is_no_model_are_refused() -> None:
+    with pytest.raises(ScriptError, match=r"no stages to show\. The model is a str: pass"):
+        optimisation_stages("abc", torch.ones(2))

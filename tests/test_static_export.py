@@ -11,6 +11,7 @@ import copy
 import io
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import inspector
+from inspector.errors import InspectorError
 from inspector.exported import Export, ExportFailure
 from inspector.records import StaticWarning
 from inspector.torchscript import (
@@ -250,7 +252,6 @@ def test_a_model_that_does_not_run_is_told_with_its_line(export: Callable[..., E
     assert failure is not None
     assert "raises RuntimeError on these inputs" in failure.message
     assert failure.line == line_of("return scaled(self.norm(self.linear(x)), 0.5)")
-    assert export(3, (X,)).failure is not None
 
 
 def test_an_onnx_file_is_well_formed_and_gives_the_models_output() -> None:
@@ -346,7 +347,7 @@ def test_records_read_as_sentences() -> None:
     failure = ExportFailure("It refuses", "Change it.", file="m.py", line=3)
     assert str(failure) == "It refuses (m.py:3). Change it."
     assert repr(Export("onnx", "M", b"1234")) == "<Export of M: onnx, 4 bytes>"
-    assert repr(Export("onnx", "M", failure=failure)) == "<Export of M: onnx, failed>"
+    assert repr(Export("onnx", "M", failure=failure)) == "<Export of M: onnx, failed: It refuses>"
 
 
 def _export(model: nn.Module) -> str:
@@ -403,3 +404,90 @@ def test_exporting_inside_a_recording_changes_neither_the_export_nor_the_recordi
     names = [op.name for op in recording.ops]
     assert names == ["linear", "add_", "batch_norm", "mul", "dropout"] * 2
     assert sum("ran inside" in note for note in recording.notes) == 1
+
+
+# -- what is given ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("export", EVERY)
+def test_a_tensor_alone_is_the_only_argument(export: Callable[..., Export]) -> None:
+    alone, wrapped = export(scaled_by_two, X), export(scaled_by_two, (X,))
+    listed = export(scaled_by_two, [X])
+    assert alone.ok
+    assert alone.inputs == wrapped.inputs == listed.inputs
+    assert alone.checks == wrapped.checks == listed.checks
+
+
+def scaled_by_two(x: Tensor) -> Tensor:
+    return x * 2.0
+
+
+@pytest.mark.parametrize("export", EVERY)
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        ("/tmp/x.pt", None, r"args is a tuple: \(x,\), and a str was given.*export\.save"),
+        (3, None, r"args is a tuple: \(x,\), and an int was given\.$"),
+        (None, None, r"args is a tuple: \(x,\), and None was given"),
+        ({"x": X}, None, "a dict was given. Pass arguments by name as kwargs"),
+        ((X,), [1], "kwargs is a dict .* and a list was given"),
+        ((X,), {1: X}, "kwargs is a dict"),
+    ],
+)
+def test_what_is_no_argument_is_refused(
+    export: Callable[..., Export], args: Any, kwargs: Any, words: str
+) -> None:
+    with pytest.raises(InspectorError, match=words):
+        export(scaled_by_two, args, kwargs)
+
+
+@pytest.mark.parametrize("export", EVERY)
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("abc", "The model is a str: pass a module or a function"),
+        (None, "The model is None: pass"),
+        (nn.Linear, "Linear is a class: pass an instance of it"),
+    ],
+)
+def test_what_is_no_model_is_not_exported(
+    export: Callable[..., Export], model: Any, words: str
+) -> None:
+    with pytest.raises(InspectorError, match=words):
+        export(model, (X,))
+
+
+def test_an_export_is_saved_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model.pt"
+    target.write_bytes(b"older")
+    save_torchscript(scaled_by_two, X).save(target)
+    assert torch.equal(torch.jit.load(target)(X), X * 2)
+    torchscript_ir(scaled_by_two, X).save(str(tmp_path / "model.txt"))
+    assert (tmp_path / "model.txt").read_text(encoding="utf-8").startswith("# scaled_by_two\n")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model.pt", "model.txt"]
+
+
+def test_a_failed_export_is_not_saved(tmp_path: Path) -> None:
+    failed = Export("onnx", "M", failure=ExportFailure("It refuses", "Change it."))
+    with pytest.raises(InspectorError, match=r"no onnx to save\. It refuses\. Change it\."):
+        failed.save(tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_without_a_tensor_is_told_in_plain_words() -> None:
+    failure = export_program(lambda x: 1.0, X).failure
+    assert str(failure) == (
+        "The model returns a float without a tensor in it, and a graph has to end in tensors. "
+        "Return what it computed."
+    )
+    assert "returns None, and" in str(export_program(lambda x: None, X).failure)
+
+
+def test_a_missing_argument_is_on_no_line_of_the_standard_library() -> None:
+    failure = export_program(nn.Linear(3, 3)).failure
+    assert failure is not None
+    assert failure.file is None
+    assert str(failure) == (
+        "The model raises TypeError on these inputs: missing a required argument: 'input'. "
+        "Call it with inputs that it runs on."
+    )

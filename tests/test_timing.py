@@ -552,3 +552,82 @@ def test_the_sweep_is_a_line_per_variant_with_gaps() -> None:
 
 def test_the_runner_starts_without_times() -> None:
     assert Runner(variant("a", lambda: None)).times == []
+
+
+# -- printed, and refused --------------------------------------------------------------------------
+
+
+def test_a_timing_is_printed_as_a_table() -> None:
+    rows = (
+        Measurement("eager", "eager", (30.0,), 30.0, 20.0, 1500.0, equal=True),
+        Measurement("script", "script", (12.0, 12.0), 12.0, 12.0, 12.0, equal=False),
+        Measurement("trace", "trace", reason="It raised.\nBelow."),
+    )
+    machine = Machine("a CPU", 1, "2.0", "3.11")
+    timing = Timing("Net", rows, machine, ("2×3 float32",), notes=("A note.",))
+    assert str(timing).splitlines() == [
+        "Net, 2×3 float32, cpu, 1 thread, torch 2.0",
+        "variant  median   quartiles           speed  same result",
+        "eager    30.0 µs  20.0 µs to 1.50 ms  1.00×  yes",
+        "script   12.0 µs  12.0 µs to 12.0 µs  2.50×  no",
+        "trace    –        –                   –      –            It raised.",
+        "A note.",
+    ]
+    assert repr(timing) == "<Timing of Net: 2 of 3 variants timed>"
+    assert [repr(row) for row in rows] == [
+        "<Measurement of eager: 30.0 µs, 1 call>",
+        "<Measurement of script: 12.0 µs, 2 calls>",
+        "<Measurement of trace: It raised.\nBelow.>",
+    ]
+
+
+def test_a_sweep_is_printed_as_a_table() -> None:
+    points = (
+        BatchPoint("script", "script", 1, 5.0, 4.0, 2e6, 3, True),
+        BatchPoint("script", "script", 16, reason="out of memory"),
+    )
+    timing = BatchTiming("Net", points, (1, 16), Machine("a CPU", 2, "2.0", "3.11"))
+    assert str(timing).splitlines() == [
+        "Net, cpu, 2 threads, torch 2.0",
+        "variant  batch  median  quartiles         same result",
+        "script   1      5.0 µs  4.0 µs to 2.00 s  yes",
+        "script   16     –       –                 –            out of memory",
+    ]
+    assert repr(timing) == "<BatchTiming of Net: 1 of 2 points timed>"
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("abc", "The model is a str: pass a module or a function"),
+        (None, "The model is None"),
+        (nn.Linear, "Linear is a class: pass an instance of it"),
+    ],
+)
+def test_what_is_no_model_is_not_timed(model: Any, words: str) -> None:
+    for timed in (measure, sweep_batch):
+        with pytest.raises(TimingError, match=words):
+            timed(model, torch.ones(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seconds": -1}, "seconds is a number, 0 or more, not -1"),
+        ({"seconds": "a"}, "seconds is a number, 0 or more, not 'a'"),
+        ({"seconds": float("nan")}, "seconds is a number, 0 or more, not nan"),
+        ({"max_runs": 0}, "max_runs is a whole number, 1 or more, not 0"),
+        ({"max_runs": 1.5}, "max_runs is a whole number, 1 or more, not 1.5"),
+        ({"variants": "eager"}, r"variants is a list of names: \['eager'\]"),
+        ({"variants": []}, "variants is empty: name at least one of eager, no_grad"),
+    ],
+)
+def test_wrong_options_are_told(options: dict[str, Any], words: str) -> None:
+    for timed in (measure, sweep_batch):
+        with pytest.raises(TimingError, match=words):
+            timed(nn.Linear(3, 3), torch.ones(2, 3), **options)
+
+
+def test_sizes_are_whole_numbers() -> None:
+    with pytest.raises(TimingError, match="1 or more"):
+        sweep_batch(nn.Linear(3, 3), torch.ones(2, 3), sizes="ab")  # type: ignore[arg-type]

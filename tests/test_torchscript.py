@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 import zipfile
 
@@ -12,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inspector.errors import ScriptError
-from inspector.torchscript import load_torchscript, script, trace
+from inspector.torchscript import load_torchscript, script, scriptable_parts, trace
+from inspector.torchscript.explain import is_users
+from inspector.torchscript.stages import optimisation_stages
 from sample_models import catalog
 
 HERE = __file__
@@ -327,13 +330,35 @@ def test_code_without_a_source_text_is_refused_with_a_remedy() -> None:
             script(namespace["nowhere"])
 
 
-@pytest.mark.parametrize("thing", [3, "model", nn.Linear, None])
-def test_what_is_no_model_is_refused(thing) -> None:
+@pytest.mark.parametrize(
+    ("thing", "words"), [(3, "an int"), ("model", "a str"), (None, "None"), (4.0, "a float")]
+)
+def test_what_is_no_model_is_refused(thing, words) -> None:
     with pytest.raises(ScriptError, match="neither a module nor a function"):
         script(thing)
-    if not callable(thing):
-        with pytest.raises(ScriptError, match="not a module or function"):
-            trace(thing, torch.ones(1))
+    with pytest.raises(ScriptError, match=f"The model is {words}: pass a module or a function"):
+        trace(thing, torch.ones(1))
+
+
+def test_a_class_is_told_from_its_instances() -> None:
+    for attempt in (
+        lambda: script(nn.Linear),
+        lambda: trace(nn.Linear, torch.ones(1)),
+        lambda: scriptable_parts(nn.Linear),
+        lambda: optimisation_stages(nn.Linear, torch.ones(1)),
+    ):
+        with pytest.raises(ScriptError, match="Linear is a class: pass an instance of it"):
+            attempt()
+
+
+def test_a_missing_argument_is_on_no_line_of_the_standard_library() -> None:
+    with pytest.raises(ScriptError, match="missing a required argument: 'input'") as caught:
+        trace(nn.Linear(3, 3))
+    assert caught.value.file is None
+    assert "inspect.py" not in str(caught.value)
+    assert is_users(os.path.join(os.path.dirname(os.__file__), "site-packages", "mine", "net.py"))
+    assert not is_users(os.__file__)
+    assert is_users(__file__)
 
 
 def test_a_model_that_raises_when_traced_is_told_with_its_line() -> None:

@@ -377,6 +377,111 @@ def test_a_graph_that_raises_alone_is_the_parting_with_node_and_line() -> None:
     assert found.parting.dynamic.shape == (3, 2, 3)
 
 
+def plus_one(module, given, output):
+    return output + 1  # by the hook
+
+
+def hooked():
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    model[0].register_forward_hook(plus_one)
+    return model
+
+
+def test_an_op_of_a_forward_hook_has_its_node_in_the_block_of_the_caller() -> None:
+    x = torch.randn(2, 3)
+    found = check_truth(hooked(), (x,), (x,))
+    assert found.parting is None
+    assert found.compared == {"bits": 3}  # linear, add, relu
+    assert found.notes == ()
+    model = hooked()
+    lit = inspector.overlay(inspector.trace(model, x), inspector.record(model, x))
+    assert lit.unmatched_ops == ()
+    assert lit.first_divergence is None
+    assert sorted(lit.op_to_node) == [0, 1, 2]
+
+
+def test_a_hook_that_was_added_after_the_trace_is_still_a_parting() -> None:
+    model, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.randn(2, 3)
+    static = inspector.trace(model, x)
+    model[0].register_forward_hook(plus_one)
+    found = truth(static, inspector.record(model, x), inspector.interpret(static, x))
+    assert (found.parting.kind, found.parting.op) == ("missing", 1)
+    assert found.parting.source.line == line_of("# by the hook")
+
+
+def test_the_traced_input_with_equal_results_is_no_structural_parting(monkeypatch) -> None:
+    """Without the search in the caller's block the hook's op has no node: that is a note then."""
+    from inspector.overlay.traced import _Follower
+
+    monkeypatch.setattr(_Follower, "_of_caller", lambda self, op, path: None)
+    x = torch.randn(2, 3)
+    found = check_truth(hooked(), (x,), (x,))
+    assert found.parting is None
+    assert found.notes == (
+        f"`add` at line {line_of('# by the hook')} has no node of its own, without consequence "
+        "for the result.",
+    )
+
+
+class Cache:
+    def __init__(self, key):
+        self.key = key
+
+
+class Cached(nn.Module):
+    """A result with a tensor inside an object, which a recording does not look into."""
+
+    def forward(self, x: Tensor):
+        return {"value": x + 1, "cache": Cache(x * 2)}
+
+
+def test_tensors_in_an_object_that_a_model_returns_are_compared_too() -> None:
+    found = check_truth(Cached(), torch.ones(2), torch.tensor([3.0, 4.0]))
+    assert [each.agreement for each in found.outputs] == ["bits", "bits"]
+    assert found.outputs[1].dynamic.summary.max == 8.0
+    assert found.same_output is True
+    assert not Cached()._forward_hooks
+
+
+def test_results_that_cannot_be_compared_are_said_to_be_that() -> None:
+    model, x = Cached(), torch.ones(2)
+    static = inspector.trace(model, x)
+    found = truth(static, inspector.record(model, x), inspector.interpret(static, x))
+    assert found.outputs == ()
+    assert found.notes[0] == (
+        "The results were not compared: the graph returns 2 tensors, the recording has 1 of the "
+        "run's."
+    )
+
+
+def test_an_input_that_the_model_itself_refuses_is_no_parting() -> None:
+    found = check_truth(MeanBranch(), torch.ones(2, 3), ())
+    assert found.parting is None
+    assert (found.dynamic_failure.type, found.static_failure.type) == (
+        "TypeError",
+        "InterpretError",
+    )
+    assert found.summary == (
+        "The model itself refuses this input (TypeError: MeanBranch.forward() missing 1 required "
+        "positional argument: 'x'), and so does the trace."
+    )
+
+
+@pytest.mark.parametrize("compare", [inspector.overlay, truth])
+def test_arguments_in_the_wrong_places_are_refused_in_words(compare) -> None:
+    model, x = MeanBranch(), torch.ones(2, 3)
+    static, recording = inspector.trace(model, x), inspector.record(model, x)
+    refused = inspector.InspectorError
+    with pytest.raises(refused, match="the other way round"):
+        compare(recording, static)
+    with pytest.raises(refused, match=r"must be a static graph.*of the class `str`"):
+        compare("a", "b")
+    with pytest.raises(refused, match=r"must be a recording.*this is None"):
+        compare(static, None)
+    with pytest.raises(refused, match=r"`run` must be.*of the class `str`"):
+        compare(static, recording, "c")
+
+
 def test_an_input_that_the_trace_cannot_take_is_said_to_be_that() -> None:
     def either(x: Tensor, y: Tensor | None = None) -> Tensor:
         return x if y is None else x + y
@@ -397,7 +502,8 @@ def test_equal_runs_agree_bit_for_bit_and_say_so_with_counts(how) -> None:
     # into a view of what it returns, so that there is nothing of its own to compare.
     assert found.compared == {"bits": 10, "unknown": 1}
     assert found.summary == (
-        f"The {how} tells the truth: all 10 ops agree bit for bit, 1 could not be compared."
+        f"The {how} tells the truth: 10 of 11 ops were compared, and agree bit for bit; 1 could "
+        "not be: values were not kept, or come from other random numbers."
     )
     assert [match.agreement for match in found.outputs] == ["bits"]
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 import sample_models
 from inspector.errors import InspectorError
-from inspector_app.choice import choose_input, choose_one, choose_sample, remember
+from inspector_app.address import Address, acted
+from inspector_app.choice import choose_input, choose_one, choose_sample
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
 from inspector_app.screens import deploy_advice, deploy_measured, deploy_stages, deploy_take
@@ -18,7 +19,7 @@ PART = "deploy/part"
 PARTS: dict[str, tuple[str, Callable[[Subject, str], None]]] = {
     "stages": ("What optimisation does", deploy_stages.part),
     "measured": ("Measured here", deploy_measured.part),
-    "take": ("Take it away", deploy_take.part),
+    "take": ("Save and export", deploy_take.part),
     "advice": ("Which one to choose?", deploy_advice.part),
 }
 WAYS = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
@@ -27,23 +28,31 @@ MODES = {"eval": "Evaluation (as deployed)", "train": "Training"}
 
 def page() -> None:
     """The page."""
-    sample = choose_sample("deploy/sample")
-    input_name = choose_input(sample, "deploy/input")
+    address = Address("deploy")
+    sample = choose_sample(address, "deploy/sample")
+    input_name = choose_input(address, sample, "deploy/input")
     way = choose_one(
+        address,
         say("TorchScript"),
         {name: say(text) for name, text in WAYS.items()},
         "graph",
         say("Where a model cannot be scripted, its trace is taken, and the reason given."),
     )
     mode = choose_one(
+        address,
         say("Mode"),
         {name: say(text) for name, text in MODES.items()},
         "mode",
         say("In evaluation mode dropout is off and batch norms use their running statistics."),
     )
     st.markdown(f"#### {escaped(say('Optimise and deploy: {title}', title=sample.title))}")
-    part = _choose_part()
-    remember(sample=sample.name, input=input_name, graph=way, mode=mode, part=part)
+    st.space("xsmall")
+    part = _choose_part(address)
+    address.tell()
+    stage = _stage(address) if part == "stages" else None
+    address.write(
+        sample=sample.name, input=input_name, graph=way, mode=mode, part=part, stage=stage
+    )
     _about_loops(sample)
     subject = Subject(sample.name, input_name, mode == "eval")
     try:
@@ -53,16 +62,23 @@ def page() -> None:
         st.caption(say("Choose another input or sample in the sidebar."))
 
 
-def _choose_part() -> str:
-    asked = st.query_params.get("part")
-    start = asked if asked in PARTS else "stages"
-    if PART not in st.session_state:
-        st.session_state[PART] = start
+def _stage(address: Address) -> str | None:
+    """The stage to go on with: an address that was opened chooses it anew."""
+    if address.opened:
+        st.session_state.pop("deploy/stage", None)
+        return address.asked.get("stage")
+    found: str | None = st.session_state.get("deploy/stage") or address.asked.get("stage")
+    return found
+
+
+def _choose_part(address: Address) -> str:
+    address.options("part", list(PARTS), key=PART, start="stages", what=say("part"))
     chosen = st.segmented_control(
         say("Part"),
         list(PARTS),
         required=True,
         key=PART,
+        on_change=acted,
         format_func=lambda name: say(PARTS[name][0]),
         label_visibility="collapsed",
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from inspector.advice import advice
 from inspector.stages import Advice
+from inspector_app.address import acted
 from inspector_app.deployment import facts_of
 from inspector_app.parts import escaped
 from inspector_app.phrases import prose, say
@@ -85,6 +86,7 @@ def _todo(sentence: str, label: str, part: str) -> None:
 
 def _go(part: str) -> None:
     st.session_state["deploy/part"] = part
+    acted()
 
 
 def _card(one: Advice) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from inspector.irdiff import computes
 from inspector.render.figures import stages_figure
 from inspector.stages import NodeChange, Stage, StageChange
-from inspector_app.choice import remember
+from inspector_app.address import write_one
 from inspector_app.deployment import stages_of
 from inspector_app.parts import escaped
 from inspector_app.phrases import prose, say, say_count
@@ -67,7 +67,7 @@ def _show(stages: dict[str, Stage], key: str) -> None:
 
 def _choose_stage(stages: dict[str, Stage]) -> str:
     asked = st.query_params.get("stage")
-    if "deploy/stage" not in st.session_state:
+    if st.session_state.get("deploy/stage") not in stages:
         st.session_state["deploy/stage"] = asked if asked in stages else next(iter(stages))
     chosen = st.segmented_control(
         say("Stage"),
@@ -77,7 +77,7 @@ def _choose_stage(stages: dict[str, Stage]) -> str:
         format_func=lambda name: _stage_label(stages[name]),
         label_visibility="collapsed",
     )
-    remember(stage=str(chosen))
+    write_one("stage", str(chosen))
     return str(chosen)
 
 

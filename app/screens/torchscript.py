@@ -9,12 +9,13 @@ import streamlit as st
 import sample_models
 from inspector.records import Disagreement
 from inspector.render.workbench import Shown
+from inspector_app.address import Address, acted
 from inspector_app.choice import choose_input, choose_sample
 from inspector_app.component import workbench
 from inspector_app.parts import escaped, failure_banner
 from inspector_app.phrases import say, say_count
 from inspector_app.screens.torchscript_parts import parts_view
-from inspector_app.screens.torchscript_steps import steps_view
+from inspector_app.screens.torchscript_steps import ask_for_step, steps_view
 from inspector_app.screens.torchscript_truth import prose, truth_view
 from inspector_app.staticruns import Refusal, StaticWork, static_work
 from inspector_app.truthruns import verdict_on
@@ -23,7 +24,7 @@ KINDS = {"script": say("Script"), "trace": say("Trace")}
 KIND_CAPTIONS = [say("Compiled from the source"), say("What one input ran")]
 RAN, STEPS, TRUTH, PARTS = "ran", "steps", "truth", "parts"
 VIEWS = {
-    RAN: say("What ran of it"),
+    RAN: say("What ran"),
     STEPS: say("Step through it"),
     TRUTH: say("Does it tell the truth?"),
     PARTS: say("Parts that script"),
@@ -40,10 +41,11 @@ _DISAGREEMENTS = 5
 
 def page() -> None:
     """The page."""
-    sample = choose_sample("ts/sample")
-    input_name = choose_input(sample, "ts/input")
-    kind = _choose_kind() if sample.scriptable else "trace"
-    traced_with = _choose_traced(sample) if kind == "trace" else input_name
+    address = Address("torchscript")
+    sample = choose_sample(address, "ts/sample")
+    input_name = choose_input(address, sample, "ts/input")
+    kind = _choose_kind(address) if sample.scriptable else "trace"
+    traced_with = _choose_traced(address, sample) if kind == "trace" else input_name
     work = static_work(sample.name, input_name, kind, traced_with)
     _headline(sample, work, input_name, traced_with)
     failure_banner(work.recording)
@@ -52,15 +54,17 @@ def page() -> None:
         return
     _refusal(work)
     key = f"{sample.name}/{input_name}/{kind}/{traced_with}"
-    view = _choose_view(work)
+    view = _choose_view(address, work)
     st.html(_ROOM.format(above=_ABOVE + _LINE * (bool(work.refusals) + (view == PARTS))))
-    _remember(
-        sample=sample.name,
-        input=input_name,
-        kind=kind,
-        traced_with=traced_with if work.static.kind == "trace" else None,
-        view=view,
-    )
+    address.tell()
+    shown = {
+        "sample": sample.name,
+        "input": input_name,
+        "kind": work.static.kind,
+        "traced_with": traced_with if work.static.kind == "trace" else None,
+        "view": view,
+    }
+    _write(address, shown)
     if view == RAN:
         _ran(work, f"torchscript/{key}")
     elif view == STEPS:
@@ -68,20 +72,22 @@ def page() -> None:
     elif view == TRUTH:
         truth_view(sample, work, input_name, traced_with)
     else:
-        parts_view(sample, input_name)
+        parts_view(address, sample, input_name)
 
 
 # -- choices ---------------------------------------------------------------------------------------
 
 
-def _choose_traced(sample: sample_models.Sample) -> str:
+def _choose_traced(address: Address, sample: sample_models.Sample) -> str:
     names = list(sample.inputs)
-    asked = st.query_params.get("traced_with")
+    key = f"ts/traced/{sample.name}"
+    what = say("input that the trace is taken with")
+    address.options("traced_with", names, key=key, start=names[0], what=what)
     chosen = st.sidebar.radio(
         say("The trace is taken with"),
         names,
-        index=names.index(asked) if asked in names else 0,
-        key=f"ts/traced/{sample.name}",
+        key=key,
+        on_change=acted,
         help=say(
             "A trace keeps what this input did. Run another one above and see whether the trace"
             " still tells the truth."
@@ -90,28 +96,27 @@ def _choose_traced(sample: sample_models.Sample) -> str:
     return str(chosen)
 
 
-def _choose_kind() -> str:
-    asked = st.query_params.get("kind")
+def _choose_kind(address: Address) -> str:
+    address.options("kind", list(KINDS), key="ts/kind", start="script", what=say("kind of graph"))
     chosen = st.sidebar.radio(
         say("Graph"),
         list(KINDS),
-        index=list(KINDS).index(asked) if asked in KINDS else 0,
         key="ts/kind",
+        on_change=acted,
         format_func=KINDS.__getitem__,
         captions=KIND_CAPTIONS,
     )
     return str(chosen)
 
 
-def _choose_view(work: StaticWork) -> str:
+def _choose_view(address: Address, work: StaticWork) -> str:
     names = [view for view in VIEWS if view != PARTS or work.refusals]
-    asked = st.query_params.get("view")
-    if "ts/view" not in st.session_state or st.session_state["ts/view"] not in names:
-        st.session_state["ts/view"] = asked if asked in names else RAN
+    address.options("view", names, key="ts/view", start=RAN, what=say("view"))
     chosen = st.segmented_control(
         say("View"),
         names,
         key="ts/view",
+        on_change=acted,
         format_func=VIEWS.__getitem__,
         required=True,
         label_visibility="collapsed",
@@ -119,16 +124,14 @@ def _choose_view(work: StaticWork) -> str:
     return str(chosen or RAN)
 
 
-def _remember(**choices: str | None) -> None:
-    """Keep the address of what is shown, so that it can be shared."""
-    for name, value in choices.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            known = name in st.query_params
-            st.query_params[name] = value
-            if known and name != "view":
-                st.query_params.pop("step", None)
+def _write(address: Address, shown: dict[str, str | None]) -> None:
+    """Keep the address; a step or a part of it stays while the same is shown."""
+    same = all(address.asked.get(name) in (None, value) for name, value in shown.items())
+    view = shown["view"]
+    step = address.asked.get("step") if same and view in (STEPS, PARTS) else None
+    part = address.asked.get("part") if same and view == PARTS else None
+    ask_for_step(step or "" if address.opened else None)
+    address.write(**shown, step=step, part=part)
 
 
 # -- the headline ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import streamlit as st
 import sample_models
 from inspector.exported import ScriptablePart
 from inspector.render.workbench import Shown
+from inspector_app.address import Address, acted, write_one
 from inspector_app.component import workbench
 from inspector_app.parts import escaped
 from inspector_app.phrases import say, say_count
@@ -18,7 +19,7 @@ from inspector_app.staticruns import part_work, parts_that_script
 GRAPH, STEP = say("Graph"), say("Step by step")
 
 
-def parts_view(sample: sample_models.Sample, input_name: str) -> None:
+def parts_view(address: Address, sample: sample_models.Sample, input_name: str) -> None:
     """Offer the parts; show the chosen one with what the whole run's calls ran of it."""
     parts = parts_that_script(sample.name)
     good = [(part, path) for part in parts if part.scripts for path in part.paths]
@@ -27,14 +28,14 @@ def parts_view(sample: sample_models.Sample, input_name: str) -> None:
         _refused(parts)
         return
     paths = [path for _, path in good]
-    asked = st.query_params.get("part")
     key = f"ts/part/{sample.name}"
+    _set_part(address, paths, key)
     choose, how = st.columns([2, 1], vertical_alignment="center")
     chosen = choose.selectbox(
         say("A part that scripts on its own"),
         range(len(good)),
-        index=paths.index(asked) if asked in paths else 0,
         key=key,
+        on_change=acted,
         format_func=lambda n: _label(*good[n]),
         label_visibility="collapsed",
     )
@@ -47,10 +48,20 @@ def parts_view(sample: sample_models.Sample, input_name: str) -> None:
         label_visibility="collapsed",
     )
     _, path = good[chosen]
-    if st.query_params.get("part") != path:
-        st.query_params["part"] = path
+    write_one("part", path)
     _show(sample, input_name, path, way == STEP)
     _refused(parts)
+
+
+def _set_part(address: Address, paths: list[str], key: str) -> None:
+    """Let the address choose the part, as it chooses all else."""
+    asked = address.asked.get("part")
+    if address.opened:
+        st.session_state[key] = paths.index(asked) if asked in paths else 0
+        if asked is not None and asked not in paths:
+            st.error(say("There is no part “{name}” that scripts.", name=escaped(asked)))
+    elif key not in st.session_state:
+        st.session_state[key] = 0
 
 
 def _label(part: ScriptablePart, path: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from inspector.static_run import StaticRun
+from inspector_app.address import write_one
 from inspector_app.listing import Row, listing, source_rows
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
@@ -15,7 +16,23 @@ from inspector_app.screens.torchscript_values import values_pane
 from inspector_app.staticruns import StaticWork
 from inspector_app.steps import Place, Steps
 
+_ASKED = "_step_asked"
+_DIGITS = 10
+"""Longer numbers in an address are none of a step."""
+
 _IR_HEIGHT, _CODE_HEIGHT = "var(--ts-panes)", "190px"
+
+
+def ask_for_step(number: str | None) -> None:
+    """Have the walk that is shown next start at a step, as the address counts; "" is its start.
+
+    Args:
+        number: None leaves a walk where it stands.
+    """
+    if number is None:
+        st.session_state.pop(_ASKED, None)
+    else:
+        st.session_state[_ASKED] = number
 
 
 def steps_view(work: StaticWork, key: str) -> None:
@@ -33,7 +50,7 @@ def steps_view(work: StaticWork, key: str) -> None:
         )
         st.markdown(
             say(
-                "What can be told of its counts is in the view *What ran of it*. With another"
+                "What can be told of its counts is in the view *What ran*. With another"
                 " input or another graph, chosen in the sidebar, it may run."
             )
         )
@@ -90,11 +107,14 @@ class _Position:
         self.kind = f"kind/{key}"
         self.slider = f"slider/{key}"
         self._key = f"step/{key}"
-        if self._key not in st.session_state:
-            st.session_state[self._key] = self._asked()
+        asked = st.session_state.pop(_ASKED, None)
+        if asked is not None or self._key not in st.session_state:
+            st.session_state[self._key] = self._numbered(asked or "")
         shown = self.shown
         at = st.session_state[self._key]
         self.index = min(range(len(shown)), key=lambda n: (abs(shown[n] - at), n))
+        if "step" in st.query_params or self.index > 0:
+            write_one("step", str(self.step + 1))
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -112,7 +132,7 @@ class _Position:
         if step is None:
             return
         st.session_state[self._key] = step
-        st.query_params["step"] = str(step + 1)
+        write_one("step", str(step + 1))
         if step not in set(self.shown):
             st.session_state[self.everything] = True
 
@@ -138,9 +158,9 @@ class _Position:
         if kind is not None:
             self.go(self.steps.next_of_kind(self.step, kind))
 
-    def _asked(self) -> int:
-        asked = st.query_params.get("step", "")
-        number = int(asked) - 1 if asked.isdigit() else self.shown[0]
+    def _numbered(self, asked: str) -> int:
+        known = asked.isascii() and asked.isdigit() and len(asked) < _DIGITS
+        number = int(asked) - 1 if known else self.shown[0]
         return max(0, min(len(self.steps.all) - 1, number))
 
 
@@ -254,10 +274,8 @@ def _code(work: StaticWork, steps: Steps, step: int) -> None:
     if file is None:
         st.info(say("The Python source of this graph is not known."))
         return
-    title, current = say("{file}: this node is of no line", file=os.path.basename(file)), None
-    if source is not None:
-        title = say("{file}, line {line}", file=os.path.basename(file), line=source.line)
-        current = source.line - 1
+    title = _code_title(steps, step, os.path.basename(file))
+    current = None if source is None else source.line - 1
     listing(
         source_rows(steps.static.sources[file], hits=work.recording.lines.get(file)),
         title=title,
@@ -265,6 +283,23 @@ def _code(work: StaticWork, steps: Steps, step: int) -> None:
         current=current,
         height=_CODE_HEIGHT,
     )
+
+
+def _code_title(steps: Steps, step: int, file: str) -> str:
+    """Which line a step is of; one of torch's own code is of the line that called it."""
+    source, own = steps.place_of(step), steps.node(step).source
+    if source is not None and steps.is_users(step):
+        return say("{file}, line {line}", file=file, line=source.line)
+    if own is None:
+        if source is None:
+            return say("{file}: bookkeeping of the compiler, no line of yours", file=file)
+        sentence = "{file}: bookkeeping of the compiler, inside line {line}"
+        return say(sentence, file=file, line=source.line)
+    name = steps.node(step).kind.rpartition("::")[2]
+    if source is None:
+        return say("{file}: torch's own code for {name}, at no line of yours", file=file, name=name)
+    sentence = "{file}: torch's own code for {name}, called from line {line}"
+    return say(sentence, file=file, name=name, line=source.line)
 
 
 def _failure(run: StaticRun) -> None:

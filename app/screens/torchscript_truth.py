@@ -12,6 +12,7 @@ from inspector.errors import ScriptError
 from inspector.render.cardparts import number_text
 from inspector.verdicts import LineMark, Parting, Side, Truth
 from inspector.views import words
+from inspector_app.address import acted
 from inspector_app.listing import listing, source_rows
 from inspector_app.parts import escaped
 from inspector_app.phrases import say, say_count
@@ -137,6 +138,7 @@ def _next(sample: sample_models.Sample, truth: Truth, input_name: str, traced_wi
 def _run_with(sample: str, input_name: str) -> None:
     """Choose another input in the sidebar."""
     st.session_state[f"ts/input/{sample}"] = input_name
+    acted()
 
 
 # -- the code and its marks ------------------------------------------------------------------------

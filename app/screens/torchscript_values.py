@@ -60,7 +60,11 @@ def _outcome(steps: Steps, step: int, node: IRNode) -> str:
         return say(
             ":red[**This node raised {type}:**] {message}", type=failure.type, message=message
         )
-    if node.source is not None and node.source.file not in steps.static.sources:
+    if node.source is not None and node.source.file.startswith("<"):
+        return say("Torch's own code for `{name}`.", name=node.kind.rpartition("::")[2])
+    if node.source is None:
+        return say("Bookkeeping of the compiler: no line of yours.")
+    if node.source.file not in steps.static.sources:
         return say(
             "A node of the module `{path}`, from {file}, line {line}.",
             path=node.module_path or steps.static.name,

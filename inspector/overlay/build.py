@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
+from inspector.errors import InspectorError
 from inspector.overlay.guide import Guide, Interpreted, Visits
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Places, Slot
@@ -53,14 +54,20 @@ def overlay(
 
     Returns:
         Counts, branches and trips; without `run`, a node of which they cannot be told is left
-        out.
+        out. Where the recording is of other code, all counts are 0 and `first_divergence` says so.
+
+    Raises:
+        InspectorError: an argument is not a graph, a recording or an interpretation.
     """
+    expect(static, recording, run)
     parts = _parts(static, recording, path)
     runs = [] if run is None else [run] if isinstance(run, StaticRun) else [*run]
     if static.kind == "trace":
         found = _overlay_trace(static, recording, parts)
     else:
         found = _overlay_script(static, recording, parts)
+    if path is None and _is_of_other_code(static, recording, found):
+        return _other_code(static, recording)
     if not runs:
         return found
     if len(runs) != len(parts):
@@ -70,6 +77,80 @@ def overlay(
             f"{len(parts)}, interpretations given: {len(runs)}",
         )
     return _interpreted(static, recording, parts, found, runs)
+
+
+def expect(static: object, recording: object, run: object = None) -> None:
+    """Check that each of these is what its name says.
+
+    Raises:
+        InspectorError: which one is not, what it is, and how to get the right one.
+    """
+    if isinstance(static, Recording) and isinstance(recording, StaticGraph):
+        raise InspectorError(
+            "The static graph comes first, then the recording; here they are the other way round."
+        )
+    if not isinstance(static, StaticGraph):
+        raise InspectorError(
+            "The first argument must be a static graph, as `inspector.script`, `inspector.trace` "
+            f"and `inspector.load_torchscript` make it; this is {_a_kind(static)}."
+        )
+    if not isinstance(recording, Recording):
+        raise InspectorError(
+            "The second argument must be a recording, as `inspector.record` makes it; this is "
+            f"{_a_kind(recording)}."
+        )
+    several = isinstance(run, Sequence) and not isinstance(run, str)
+    for each in cast(Sequence[object], run) if several else (run,):
+        if each is None and not several:
+            continue
+        if not isinstance(each, StaticRun):
+            raise InspectorError(
+                f"`run` must be what `inspector.interpret` returns; this is {_a_kind(each)}."
+            )
+
+
+def _a_kind(value: object) -> str:
+    return "None" if value is None else f"of the class `{type(value).__name__}`"
+
+
+def _is_of_other_code(static: StaticGraph, recording: Recording, found: Overlay) -> bool:
+    """Whether nothing of the graph is in a recording: no call of it, and no op on its lines.
+
+    Torch's own lines do not count where there are the user's: other code may run those too.
+    """
+    if recording.meta.get("model") == static.name or _root_calls(static, recording, None):
+        return False
+    forward = [op for op in recording.ops if op.phase == "forward"]
+    if not forward or any(_is_in_function(op, static) for op in forward):
+        return False
+    places = {(n.source.file, n.source.line) for n in static.nodes if n.source is not None}
+    own = {place for place in places if place[0] in static.sources}
+    if not own:
+        return not found.op_to_node and bool(places)
+    ran = {(site.file, site.line) for op in forward for site in (*op.stack, op.source) if site}
+    lines = any(recording.lines.get(file, {}).get(line, 0) for file, line in own)
+    return not lines and own.isdisjoint(ran)
+
+
+def _other_code(static: StaticGraph, recording: Recording) -> Overlay:
+    """No node ran, and why."""
+    forward = [op for op in recording.ops if op.phase == "forward"]
+    first = forward[0]
+    return Overlay(
+        executions={node.id: 0 for node in static.nodes},
+        taken={},
+        trips={},
+        op_to_node={},
+        unmatched_ops=tuple(op.id for op in forward),
+        first_divergence=Divergence(
+            op=first.id,
+            node=None,
+            source=first.source,
+            reason=f"The recording is of other code: `{static.name}` is not called in it, and "
+            "none of its ops is on a line of the graph.",
+        ),
+        method="none: the recording is of other code",
+    )
 
 
 def _interpreted(

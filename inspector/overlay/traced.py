@@ -133,7 +133,31 @@ class _Follower:
                 part = self._last_part(op, place)
                 if part is not None:
                     return self._placed(part, op, [])
+        return self._of_caller(op, path)
+
+    def _of_caller(self, op: Op, path: str) -> IRNode | None:
+        """The node of a hook's op: run within a module's call, but traced in its caller's block.
+
+        Such a node comes from the very lines of the user's frames that the op comes from.
+        """
+        frames = [(site.file, site.line) for site in op.stack]
+        if not path or not any(file in self._static.sources for file, _ in frames):
+            return None
+        for above in _above(path):
+            for place in _op_places(op, above):
+                behind = (
+                    node
+                    for node in self._nodes.get(place, [])
+                    if node.id > self._last and node.id not in self._used
+                )
+                for node in behind:
+                    if plain(node.kind) == plain(op.name) and self._user_frames(node) == frames:
+                        return self._placed(self._whole(node, op, place), op, [])
         return None
+
+    def _user_frames(self, node: IRNode) -> list[tuple[str, int]]:
+        frames = [frame.rsplit(":", 2) for frame in node.attributes.get("stack", ())]
+        return [(file, int(line)) for file, line, _ in frames if file in self._static.sources]
 
     def _last_part(self, op: Op, place: tuple[object, ...]) -> IRNode | None:
         """The node that makes the result of an op into which the trace looked.
@@ -247,6 +271,13 @@ def _places(node: IRNode) -> Iterator[Place]:
     for frame in dict.fromkeys(frame.rsplit(":", 1)[0] for frame in frames):
         file, _, line = frame.rpartition(":")
         yield node.module_path, file, int(line)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths of the modules around a module, innermost first."""
+    while path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _op_places(op: Op, path: str) -> list[Place]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from pathlib import Path
@@ -13,6 +14,9 @@ from inspector.torchscript.wrapper import NoTensorReturned
 
 _FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _TORCH = str(Path(torch.__file__).parent)
+_PYTHON = str(Path(os.__file__).parent) + os.sep
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of packages, which may lie within that of the standard library."""
 
 _TRACE = "Use the trace instead, which records one run and needs no compiling."
 
@@ -155,7 +159,7 @@ def trace_error(name: str, error: Exception) -> ScriptError:
     words = _lookup(_TRACER, detail)
     if isinstance(error, NoTensorReturned):
         words = (
-            f"It returns a {detail} without a tensor in it, and a graph has to end in tensors. "
+            f"It returns {without_tensor(error)}, and a graph has to end in tensors. "
             "Return what it computed."
         )
     elif words is None:
@@ -166,6 +170,12 @@ def trace_error(name: str, error: Exception) -> ScriptError:
     return _error(
         f"{name} cannot be traced{{where}}. {words}", detail, _place(detail) or raised_at(error)
     )
+
+
+def without_tensor(error: NoTensorReturned) -> str:
+    """What the model returned: "a float without a tensor in it"; "None" needs no such word."""
+    returned = str(error)
+    return returned if returned == "None" else f"{returned} without a tensor in it"
 
 
 def load_error(path: str, error: Exception) -> ScriptError:
@@ -210,5 +220,7 @@ def raised_at(error: BaseException) -> tuple[str, int] | None:
 
 
 def is_users(file: str) -> bool:
-    """Whether a line of this file is the user's, and not torch's or ours."""
-    return not file.startswith((_TORCH, str(Path(__file__).parent), "<frozen", "<string>"))
+    """Whether a line of this file is the user's, and not Python's own, torch's or ours."""
+    if file.startswith((_TORCH, str(Path(__file__).parent), "<frozen", "<string>")):
+        return False
+    return not file.startswith(_PYTHON) or bool(_INSTALLED.intersection(Path(file).parts))

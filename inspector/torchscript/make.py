@@ -32,7 +32,7 @@ from inspector.torchscript.kept import (
 )
 from inspector.torchscript.live import FixedArguments
 from inspector.torchscript.read import first_paths_of, name_of, read
-from inspector.torchscript.wrapper import TensorCall, copied, tensor_call
+from inspector.torchscript.wrapper import TensorCall, a_kind, copied, tensor_call
 
 _HOOKS = (
     "_forward_hooks",
@@ -142,8 +142,9 @@ def compile_trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         ScriptError: the model raised, or there is no tensor in what it returns.
     """
     name = name_of(model)
-    if not callable(model):
-        raise ScriptError(f"{name} is not a module or function, so it cannot be traced.")
+    misfit = no_model(model)
+    if misfit:
+        raise ScriptError(f"{name} cannot be traced. {misfit}")
     inner = uncompiled(model)
     notes = []
     if inner is not model:
@@ -159,6 +160,15 @@ def compile_trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         except Exception as error:  # whatever the user's forward raises comes out here
             raise trace_error(name_of(inner), error) from error
     return Compiled(traced, caught, call, (*notes, *call.notes))
+
+
+def no_model(model: Any) -> str:
+    """Why this cannot be run as a model, and what to pass; "" where it may be one."""
+    if isinstance(model, type):
+        return f"{model.__name__} is a class: pass an instance of it."
+    if not callable(model):
+        return f"The model is {a_kind(model)}: pass a module or a function."
+    return ""
 
 
 def uncompiled(model: Any) -> Any:
@@ -280,10 +290,11 @@ def _check_scriptable(model: Any, name: str) -> None:
             file=model.__func__.__code__.co_filename,
             line=model.__func__.__code__.co_firstlineno,
         )
+    if isinstance(model, type):
+        raise ScriptError(f"{name} cannot be scripted. {no_model(model)}")
     if not isinstance(model, nn.Module | types.FunctionType):
         fallback = " Use the trace instead, which takes whatever can be called."
         raise ScriptError(
             f"{name} is neither a module nor a function, so it cannot be scripted. Pass an "
-            "instance of torch.nn.Module or a function."
-            + (fallback if callable(model) and not isinstance(model, type) else "")
+            "instance of torch.nn.Module or a function." + (fallback if callable(model) else "")
         )

@@ -10,7 +10,7 @@ from torch import nn
 
 from inspector.errors import ScriptError
 from inspector.exported import ScriptablePart
-from inspector.torchscript.make import compile_script
+from inspector.torchscript.make import compile_script, no_model
 
 _HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 """They hold modules and have no code of their own."""
@@ -39,7 +39,8 @@ def scriptable_parts(model: nn.Module, seconds: float = 10.0) -> tuple[Scriptabl
     """
     if not isinstance(model, nn.Module):
         raise ScriptError(
-            f"{type(model).__name__} is no module, so it has no parts. Pass an instance of "
+            no_model(model)
+            or f"{type(model).__name__} is no module, so it has no parts. Pass an instance of "
             "torch.nn.Module."
         )
     search = _Search(time.monotonic() + seconds)

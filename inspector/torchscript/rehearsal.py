@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from inspector.capture import CaptureOptions, record
 from inspector.errors import InterpretError, UnsupportedNode
 from inspector.records import Recording, StaticGraph
 from inspector.static_run import RunFailure, StaticRun
-from inspector.torchscript.copies import Values, copied_values, in_words, traced_values
+from inspector.torchscript.copies import Values, copied_values, in_words, tensors_in, traced_values
 from inspector.torchscript.interpret import InterpretOptions, interpret
 from inspector.torchscript.kept import modules_kept, random_state_kept, reached_modules
 from inspector.torchscript.live import live_of
@@ -34,13 +34,15 @@ class Rehearsal:
     """What came of running both.
 
     `run` is None where the graph could not be run at all, `notes` then say why. `traced_with`
-    is the recording of the run that was traced; None for a script.
+    is the recording of the run that was traced; None for a script. `returned` has the tensors
+    that the recorded run returned, at any depth; None where that is not known.
     """
 
     static: StaticGraph
     recording: Recording
     run: StaticRun | None
     traced_with: Recording | None = None
+    returned: tuple[torch.Tensor, ...] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -58,10 +60,12 @@ def rehearse(
     made_with, given = _values(trace_inputs), _values(inputs)
     static = _graph(model, made_with, how)
     traced_with = _recorded(model, made_with) if how == "trace" else None
-    recording = _recorded(model, given)
+    returned: list[Any] = []
+    recording = _recorded(model, given, returned)
     with random_state_kept(), _present_state(static, model):
         run, notes = _interpreted(static, model, given)
-    return Rehearsal(static, recording, run, traced_with, notes)
+    last = tuple(tensors_in(returned[-1])) if returned else None
+    return Rehearsal(static, recording, run, traced_with, last, notes)
 
 
 def _values(given: Given) -> Values:
@@ -80,10 +84,31 @@ def _graph(model: Any, values: Values, how: str) -> StaticGraph:
         return script(run_here)
 
 
-def _recorded(model: Any, values: Values) -> Recording:
+def _recorded(model: Any, values: Values, returned: list[Any] | None = None) -> Recording:
     args, kwargs = copied_values(*values)
-    with random_state_kept(), runnable(uncompiled(model)) as run_here:
+    with (
+        random_state_kept(),
+        runnable(uncompiled(model)) as run_here,
+        nullcontext() if returned is None else _watched(run_here, returned),
+    ):
         return record(run_here, *args, options=EVERYTHING, **kwargs)
+
+
+@contextmanager
+def _watched(model: Any, returned: list[Any]) -> Iterator[None]:
+    """Keeps what each call of a module returns; functions are not watched."""
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        yield
+        return
+
+    def keep(_module: torch.nn.Module, _given: Any, output: Any) -> None:
+        returned.append(output)
+
+    handle = model.register_forward_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

@@ -22,7 +22,13 @@ from inspector.stages import Stage
 from inspector.torchscript.copies import copied_values, in_words, is_training, traced_values
 from inspector.torchscript.flat import read_flat
 from inspector.torchscript.kept import collected_warnings, random_state_kept
-from inspector.torchscript.make import Compiled, compile_script, compile_trace, runnable
+from inspector.torchscript.make import (
+    Compiled,
+    compile_script,
+    compile_trace,
+    no_model,
+    runnable,
+)
 from inspector.torchscript.read import first_paths_of, forward_of, name_of, read
 
 _WARM_UP = 4
@@ -79,10 +85,14 @@ def optimisation_stages(
         top of freezing.
 
     Raises:
-        ScriptError: `how` is neither "script" nor "trace".
+        ValueError: `how` is neither "script" nor "trace".
+        ScriptError: `model` is neither a module nor a function.
     """
     if how not in ("script", "trace"):
-        raise ScriptError(f'how must be "script" or "trace", not {how!r}.')
+        raise ValueError(f'how must be "script" or "trace", not {how!r}')
+    misfit = no_model(model)
+    if misfit:
+        raise ScriptError(f"There are no stages to show. {misfit}")
     maker = _Maker(model, args, dict(kwargs or {}), how, grad)
     with collected_warnings(), random_state_kept():
         found = [maker.raw(), maker.inlined(), maker.frozen(), maker.optimised(), maker.executed()]

@@ -95,7 +95,7 @@ class TensorCall:
         if self.wanted is not None:
             found = [each for each in found if each[0].removeprefix(".") in self.wanted]
         if not found:
-            raise NoTensorReturned(type(output).__name__)
+            raise NoTensorReturned(a_kind(output))
         self.doubtful = torch._C._is_tracing() and any(
             tensor.dim() == 0 and tensor.dtype == torch.int64 for _, tensor in found
         )
@@ -113,14 +113,14 @@ class TensorCall:
         more = len(self.outputs) - 8
         listed += f" and {more} more" if more > 0 else ""
         held = "".join(
-            f" `{path.removeprefix('.')}` is a {kind}, of which only the tensors are kept."
+            f" `{path.removeprefix('.')}` is {kind}, of which only the tensors are kept."
             for path, kind in opaque.items()
             if path
         )
         self.notes.append(
             StaticWarning(
                 "Note",
-                f"The model returns a {type(output).__name__}; a graph returns tensors, which "
+                f"The model returns {a_kind(output)}; a graph returns tensors, which "
                 f"here are {listed}, in this order.{held}",
             )
         )
@@ -132,6 +132,14 @@ class TensorCall:
         names = [_identifier(label, taken) for label in self.labels]
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+
+
+def a_kind(value: Any) -> str:
+    """A value's class with its article, as in "an int"; "None" for None."""
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def tensor_call(
@@ -226,7 +234,7 @@ def rebuilt(
     """A copy of a value with `leaf(label, tensor)` in the place of each tensor.
 
     Tuples, lists, dicts, dataclasses and other objects with attributes are looked into; what
-    else there is, and modules, stays what it is. `opaque` gets label -> class name of each
+    else there is, and modules, stays what it is. `opaque` gets label -> "a DynamicCache" of each
     object that is no plain container. A random generator is copied, so that a run does not
     move the user's.
     """
@@ -267,7 +275,7 @@ def _rebuilt_object(
     if not names:
         return value
     if opaque is not None:
-        opaque[label] = type(value).__name__
+        opaque[label] = a_kind(value)
     try:
         result = copy.copy(value)
         for name in names:

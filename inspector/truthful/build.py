@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from inspector.overlay import overlay
+from inspector.overlay.build import expect
 from inspector.overlay.traced import is_op, needed
 from inspector.records import IRNode, Op, Overlay, Recording, StaticGraph
 from inspector.static_run import StaticRun
@@ -13,7 +16,7 @@ from inspector.truthful.events import Event
 from inspector.truthful.explain import Explanation
 from inspector.truthful.pairs import Values
 from inspector.truthful.reasons import is_random
-from inspector.truthful.results import output_matches, read_array
+from inspector.truthful.results import Results, read_array, results, same_input
 from inspector.truthful.values import TOLERANCE
 from inspector.verdicts import Agreement, Truth
 
@@ -25,6 +28,7 @@ def truth(
     *,
     traced_with: Recording | None = None,
     same_seed: bool = False,
+    returned: Sequence[Any] | None = None,
 ) -> Truth:
     """Find the first op at which a static graph and a run of the same code part.
 
@@ -41,18 +45,26 @@ def truth(
             then. Without it the reason may name the statement only.
         same_seed: recording and interpretation started from the same random state, so that
             random ops have to agree too.
+        returned: the tensors that the recorded run returned, where a recording does not look
+            into what it returned (a cache inside a model's output).
 
     Returns:
         The first parting with its reason, and how well everything before it agrees.
+
+    Raises:
+        InspectorError: an argument is not a graph, a recording or an interpretation.
     """
+    expect(static, recording, run)
     found = overlay(static, recording, None if static.kind == "trace" else run)
     values = Values(static, run, found.op_to_node.values(), read_array)
     explanation = Explanation(static, recording, found, values, traced_with)
-    walk = _Walk(static, recording, run, found, values, explanation, same_seed)
+    compared = results(recording, run, returned)
+    outputs = compared.matches
+    again = _is_same_run(recording, traced_with, compared)
+    walk = _Walk(static, recording, run, found, values, explanation, same_seed, again)
     event = walk.first_event()
-    outputs = output_matches(recording, run)
     equal = outputs and all(each.agreement in _EQUAL for each in outputs)
-    notes = list(walk.notes)
+    notes = [*walk.notes, *compared.notes]
     if event is None and walk.missing is not None:
         if equal:
             notes.append(_without_consequence(walk.missing))
@@ -80,6 +92,12 @@ def truth(
 _EQUAL: tuple[Agreement, ...] = ("bits", "statistics", "rounding")
 
 
+def _is_same_run(recording: Recording, traced_with: Recording | None, compared: Results) -> bool:
+    """Whether the input was traced and the results are equal in bits: nothing went elsewhere."""
+    bits = [each.agreement == "bits" for each in compared.matches]
+    return bool(bits) and all(bits) and same_input(recording, traced_with)
+
+
 def _without_consequence(event: Event) -> str:
     assert event.op is not None
     line = "" if event.op.source is None else f" at line {event.op.source.line}"
@@ -96,6 +114,7 @@ class _Walk:
         missing: the first op that should have a node and has none.
         drawn: the first op that drew other random numbers.
         rounding: the first op that is equal only up to rounding.
+        again: the run is the one that was traced, so that no node can be one too many.
     """
 
     static: StaticGraph
@@ -105,6 +124,7 @@ class _Walk:
     values: Values
     explanation: Explanation
     same_seed: bool
+    again: bool = False
     ops: list[Op] = field(init=False)
     counts: Counter[Agreement] = field(default_factory=Counter)
     behind: Counter[Agreement] = field(default_factory=Counter)
@@ -126,9 +146,13 @@ class _Walk:
         """The first thing that differs; None where nothing does, or only `missing`."""
         refusal = None if self.run is None else self.run.failure
         if refusal is not None and refusal.type == "InterpretError":
+            if self.recording.failure is not None and not self.ops:
+                self.notes.append("The model itself refuses this input.")
+                return None
             return Event("raises", self.ops[0] if self.ops else None)
         wanted = needed(self.recording)
-        extra = self._extra() if self.static.kind == "trace" else None
+        is_open = self.static.kind == "trace" and not self.again
+        extra = self._extra() if is_open else None
         for op in self.ops:
             node = self.found.op_to_node.get(op.id)
             if node is None or self.explanation.is_dead(op):

@@ -44,5 +44,6 @@ def check_truth(
         found.run,
         traced_with=found.traced_with,
         same_seed=True,
+        returned=found.returned,
     )
     return replace(verdict, notes=(*verdict.notes, *found.notes))

@@ -199,7 +199,10 @@ class Explanation:
         if cause is not None:
             reason, source = f"{cause.reason} {reason}", cause.source
         dynamic = Side("no exception")
-        if event.op is not None and event.op.outputs:
+        raised = self._recording.failure
+        if raised is not None:
+            dynamic = Side(f"{raised.type}: {raised.message}")
+        elif event.op is not None and event.op.outputs:
             dynamic = side_of_tensor(self._recording.tensors[event.op.outputs[0]])
         static = Side(f"{failure.type}: {failure.message}")
         made = parting_of(event, "raises", reason, source, dynamic, static)

@@ -46,7 +46,7 @@ def test_a_model_goes_from_its_stages_to_a_measurement_a_file_and_advice(
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
 
     # A file that gives the model's output when loaded elsewhere.
-    page.get_by_text("Take it away").click()
+    page.get_by_text("Save and export").click()
     settle(page)
     page.get_by_role("button", name="Prepare", exact=True).first.click()
     settle(page)
@@ -74,3 +74,13 @@ def test_nothing_is_wider_than_the_page(open_page: OpenPage, theme: str) -> None
             return main.scrollWidth - main.clientWidth; }"""
         )
         assert overflow <= 0, part
+
+
+def test_the_heading_stands_clear_of_the_part_selector(open_page: OpenPage) -> None:
+    page = open_page("/deploy?sample=branching&part=take")
+    heading = page.get_by_role("heading", name="Optimise and deploy: ").bounding_box()
+    parts = page.get_by_text("Save and export", exact=True).bounding_box()
+    assert heading is not None
+    assert parts is not None
+    # A paragraph's distance, 16 px of the theme's font, holds the text's own leading as well.
+    assert parts["y"] - heading["y"] - heading["height"] >= 16

@@ -105,3 +105,38 @@ def test_nothing_of_the_page_is_cut_off(
     assert box["x"] + box["width"] <= size[0]
     assert box["y"] + box["height"] <= size[1], "it ends below the fold"
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_the_back_button_shows_what_was_shown_before(open_page: OpenPage, settle: Settle) -> None:
+    page = open_page("/torchscript?sample=dynamic_rnn")
+    view = page.get_by_test_id("stMain").get_by_role("radio", checked=True)
+    assert "view=ran" in page.url
+    for label in ("Step through it", "Does it tell the truth?"):
+        page.get_by_text(label, exact=True).click()
+        settle(page)
+        expect(view).to_have_text(label)
+    for parameter, label in (("steps", "Step through it"), ("ran", "What ran")):
+        page.evaluate("history.back()")
+        settle(page)
+        expect(view).to_have_text(label)
+        assert f"view={parameter}" in page.url
+    page.evaluate("history.forward()")
+    settle(page)
+    expect(view).to_have_text("Step through it")
+    assert "view=steps" in page.url
+
+
+def test_the_other_pages_go_on_with_the_sample_and_input(
+    open_page: OpenPage, settle: Settle
+) -> None:
+    page = open_page("/torchscript?sample=branching&input=mean+below+zero")
+    for link, path in (
+        ("Optimise and deploy", "/deploy?"),
+        ("Explore a model", "/?"),
+        ("TorchScript", "/torchscript?"),
+    ):
+        page.get_by_role("link", name=link).click()
+        settle(page)
+        assert path in page.url
+        assert "sample=branching&input=mean+below+zero" in page.url
+        expect(page.get_by_role("heading", name="Branching on the input")).to_be_visible()

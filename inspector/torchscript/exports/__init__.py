@@ -1,5 +1,6 @@
 """A model as something to take away; nothing is handed out unchecked.
 
+given.py        the arguments, in the form that all take
 archive.py      TorchScript: the `.pt` file, its code, its IR
 program.py      torch.export
 onnx_file.py    ONNX

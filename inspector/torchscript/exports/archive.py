@@ -7,10 +7,12 @@ import zipfile
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from inspector.errors import ScriptError
 from inspector.exported import Check, Export, ExportFailure
 from inspector.records import StaticGraph, StaticWarning
+from inspector.torchscript.exports.given import Given, given
 from inspector.torchscript.exports.runs import outputs_of, same
 from inspector.torchscript.kept import collected_warnings
 from inspector.torchscript.make import (
@@ -28,47 +30,59 @@ _BREAK = "\n\n"
 
 
 def save_torchscript(
-    model: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, way: str = ""
+    model: Any,
+    args: tuple[Any, ...] | Tensor = (),
+    kwargs: dict[str, Any] | None = None,
+    way: str = "",
 ) -> Export:
     """The model as a `.pt` file of TorchScript, loaded again and compared with the model.
 
     Args:
         model: a module or function; it stays as it is.
-        args, kwargs: what to call it with, for the trace and for the comparison. Without any,
-            only a script can be made, and nothing is compared.
+        args, kwargs: what to call it with, for the trace and for the comparison; `args` is a
+            tuple, `(x,)`, and a tensor alone is taken for that. Without any, only a
+            script can be made, and nothing is compared.
         way: "script", "trace", or "" for the script and, where that fails, the trace.
 
     Returns:
-        The file in `data`; `failure` says why where there is none. Nothing is raised for what
-        the model cannot do.
+        The file in `data`, which `export.save("model.pt")` writes; `failure` says why where
+        there is none. Nothing is raised for what the model cannot do.
+
+    Raises:
+        InspectorError: `model` is neither a module nor a function, or `args` is no tuple.
+        ValueError: there is no such way.
     """
-    given = kwargs or {}
-    return _exported(model, args, given, way, "torchscript file", _file)
+    return _exported(model, given(model, args, kwargs), way, "torchscript file", _file)
 
 
 def torchscript_code(
-    model: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, way: str = ""
+    model: Any,
+    args: tuple[Any, ...] | Tensor = (),
+    kwargs: dict[str, Any] | None = None,
+    way: str = "",
 ) -> Export:
     """The TorchScript code of the model, its submodules and functions, as one text.
 
     It is what a `.pt` file holds as code. Arguments as for `save_torchscript`.
     """
-    return _exported(model, args, kwargs or {}, way, "torchscript code", _code)
+    return _exported(model, given(model, args, kwargs), way, "torchscript code", _code)
 
 
 def torchscript_ir(
-    model: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, way: str = ""
+    model: Any,
+    args: tuple[Any, ...] | Tensor = (),
+    kwargs: dict[str, Any] | None = None,
+    way: str = "",
 ) -> Export:
     """The IR of the model and of each method and function that it calls, as one text.
 
     Arguments as for `save_torchscript`.
     """
-    return _exported(model, args, kwargs or {}, way, "ir", _ir)
+    return _exported(model, given(model, args, kwargs), way, "ir", _ir)
 
 
-def _exported(
-    model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], way: str, kind: str, make: Any
-) -> Export:
+def _exported(model: Any, given_: Given, way: str, kind: str, make: Any) -> Export:
+    args, kwargs = given_
     name = name_of(uncompiled(model))
     try:
         way, made, notes = compile_either(model, args, kwargs, way)

@@ -24,6 +24,7 @@ from inspector.errors import ScriptError
 from inspector.exported import Export, ExportFailure
 from inspector.records import Source, StaticWarning
 from inspector.torchscript.exports.archive import script_failure
+from inspector.torchscript.exports.given import given
 from inspector.torchscript.exports.onnx_checks import gives_outputs, well_formed
 from inspector.torchscript.exports.program import (
     Program,
@@ -49,7 +50,7 @@ _NO_SYMBOL = re.compile(r"operator '(?P<op>[^']+)' to ONNX|(?P<plain>(?:aten|pri
 
 
 def export_onnx(
-    model: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    model: Any, args: tuple[Any, ...] | Tensor = (), kwargs: dict[str, Any] | None = None
 ) -> Export:
     """The model as an ONNX file, checked and compared with the model.
 
@@ -58,14 +59,18 @@ def export_onnx(
 
     Args:
         model: a module or function.
-        args, kwargs: what to call it with; the file is for inputs of these shapes.
+        args, kwargs: what to call it with; the file is for inputs of these shapes. A tensor as
+            `args` stands for `(x,)`.
 
     Returns:
-        The file in `data`, its inputs and outputs by name; `failure` says why there is none.
-        Nothing is raised.
+        The file in `data`, which `export.save("model.onnx")` writes, its inputs and outputs by
+        name; `failure` says why there is none. Nothing is raised for what the model cannot do.
+
+    Raises:
+        InspectorError: `model` is neither a module nor a function, or `args` is no tuple.
     """
     inner = uncompiled(model)
-    given = kwargs or {}
+    args, kwargs = given(model, args, kwargs)
     refused = Export(kind="onnx", name=name_of(inner), way="torch.export")
     hindrance = _hindrance(inner)
     if hindrance is not None:
@@ -73,7 +78,7 @@ def export_onnx(
     # A file is for inference. With gradients on, torch 2.13 lays attention out in one way when
     # it exports and in another when it decomposes, and then fails on its own `view`.
     with torch.no_grad():
-        made = exported_program(inner, args, given)
+        made = exported_program(inner, args, kwargs)
         done = _from_program(inner, made) if made.failure is None else None
     if done is None:
         done = replace(
@@ -81,7 +86,7 @@ def export_onnx(
         )
     if done.failure is None or not made.expected:
         return done
-    return _from_script(inner, args, given, made, done)
+    return _from_script(inner, args, kwargs, made, done)
 
 
 def _hindrance(model: Any) -> ExportFailure | None:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from inspector.exported import Check, Export, ExportedNode, ExportFailure
 from inspector.records import Source
-from inspector.torchscript.explain import is_users, raised_at
+from inspector.torchscript.explain import is_users, raised_at, without_tensor
+from inspector.torchscript.exports.given import given
 from inspector.torchscript.exports.runs import eager_outputs, flat_call, outputs_of, same
 from inspector.torchscript.kept import collected_warnings, random_state_kept
 from inspector.torchscript.make import runnable, uncompiled, wrapped
@@ -92,7 +93,7 @@ class _Function(nn.Module):
 
 def export_program(
     model: Any,
-    args: tuple[Any, ...] = (),
+    args: tuple[Any, ...] | Tensor = (),
     kwargs: dict[str, Any] | None = None,
     strict: bool = False,
 ) -> Export:
@@ -103,15 +104,18 @@ def export_program(
 
     Args:
         model: a module or function.
-        args, kwargs: what to call it with.
+        args, kwargs: what to call it with; a tensor as `args` stands for `(x,)`.
         strict: let Dynamo read the code instead of running it on stand-ins for tensors.
 
     Returns:
         `data` is the graph as text with the user's lines, `nodes` are its nodes. `failure` says
-        why there is none; nothing is raised.
+        why there is none; nothing is raised for what the model cannot do.
+
+    Raises:
+        InspectorError: `model` is neither a module nor a function, or `args` is no tuple.
     """
     inner = uncompiled(model)
-    made = exported_program(inner, args, kwargs or {}, strict)
+    made = exported_program(inner, *given(model, args, kwargs), strict)
     way = "torch.export, strict" if strict else "torch.export"
     if made.failure is not None:
         return Export(
@@ -141,11 +145,6 @@ def exported_program(
     """Run a model, and export it for the same inputs; what goes wrong is in `failure`."""
     call = TensorCall({}, None, flat=True)
     expected: list[Tensor] = []
-    if not callable(model):
-        failure = ExportFailure(
-            f"{type(model).__name__} is no module or function", remedy="Pass a module."
-        )
-        return Program(call, None, expected, failure, [])
     try:
         call = flat_call(model, args, kwargs)
         expected = eager_outputs(model, call)
@@ -189,11 +188,13 @@ def _run_failure(error: Exception) -> ExportFailure:
     """The model itself raised, before there was anything to export."""
     place = raised_at(error) or (None, None)
     words = f"The model raises {type(error).__name__} on these inputs: {first_line(str(error))}"
+    remedy = "Call it with inputs that it runs on."
     if isinstance(error, NoTensorReturned):
-        words = f"The model returns a {error} without a tensor in it"
+        words = f"The model returns {without_tensor(error)}, and a graph has to end in tensors"
+        remedy = "Return what it computed."
     return ExportFailure(
         words,
-        remedy="Check that it runs on them.",
+        remedy=remedy,
         detail=str(error),
         file=place[0],
         line=place[1],

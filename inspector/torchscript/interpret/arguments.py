@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,11 +23,7 @@ def converted(name: str, live: Live, args: tuple[Any, ...], kwargs: dict[str, An
     arguments = live.method.schema.arguments
     arguments = arguments[0 if live.module is None else 1 :]
     given = _bound(name, arguments, args, kwargs)
-    convert = converter(name, [(f"input_{n}", a.type) for n, a in enumerate(arguments)])
-    try:
-        values = list(convert(*given))
-    except RuntimeError as error:
-        raise InterpretError(_misfit(name, arguments, given, error)) from error
+    values = [_fitting(name, *each) for each in zip(arguments, given, strict=True)]
     return values if live.module is None else [live.module, *values]
 
 
@@ -53,28 +49,72 @@ def _bound(
     return [given[each] for each in names]
 
 
-def _misfit(name: str, arguments: Sequence[Any], given: list[Any], error: RuntimeError) -> str:
-    for place, argument in enumerate(arguments):
-        try:
-            converter(name, [("value", argument.type)])(given[place])
-        except RuntimeError:
-            return (
-                f"{name} takes a {argument.type.annotation_str} as {argument.name!r}, and got a "
-                f"{type(given[place]).__name__}."
-            )
-    return f"{name} cannot take these arguments: {error}"
+def _fitting(name: str, argument: Any, value: Any) -> Any:
+    try:
+        return converter(name, [("value", argument.type)])(value)[0]
+    except RuntimeError as error:
+        raise InterpretError(
+            f"{name} takes a {argument.type.annotation_str} as {argument.name!r}, and got a "
+            f"{type(value).__name__}."
+        ) from error
 
 
-def returned(name: str, live: Live) -> Callable[[list[Any]], Any]:
-    """A function from the values of the graph's outputs to what the compiled module returns."""
-    results = [("result", result.type) for result in live.method.schema.returns]
-    convert = converter(name, results)
+def returned(live: Live, values: list[Any]) -> Any:
+    """What the compiled module returns, from the values of the graph's outputs.
 
-    def convert_back(values: list[Any]) -> Any:
-        found = convert(*values)
-        return found[0] if len(found) == 1 else found
+    Raises:
+        RuntimeError: a value cannot go from TorchScript to Python.
+    """
+    types = [each.type for each in live.method.schema.returns]
+    found = [_copied(type_, value) for type_, value in zip(types, values, strict=True)]
+    return found[0] if len(found) == 1 else tuple(found)
 
-    return convert_back
+
+def _copied(type_: Any, value: Any) -> Any:
+    """A value as a call from Python returns it: lists, dicts, tuples and instances are copies.
+
+    torch makes the copy, where it takes the value back: it does not take a list of several
+    types, nor one with None for an undefined tensor. These are copied by hand.
+    """
+    try:
+        return converter("result", [("value", type_)])(value)[0]
+    except RuntimeError:
+        kind = type_.kind()
+        if kind == "UnionType":
+            return _member(type_, value)
+        if kind == "ListType" and isinstance(value, list):
+            return [_copied(type_.getElementType(), each) for each in value]
+        if kind == "DictType" and isinstance(value, dict):
+            return {key: _copied(type_.getValueType(), each) for key, each in value.items()}
+        if kind == "TupleType" and isinstance(value, tuple) and _by_hand(type_, value):
+            types = type_.elements()
+            return tuple([_copied(t, each) for t, each in zip(types, value, strict=True)])
+        raise
+
+
+def _member(type_: Any, value: Any) -> Any:
+    """A copy as the first type of a union that the value is of."""
+    for member in type_.containedTypes():
+        kind = _KINDS.get(type(value))
+        if member.kind() == kind and (kind != "TupleType" or len(member.elements()) == len(value)):
+            try:
+                return _copied(member, value)
+            except RuntimeError:
+                continue
+    raise RuntimeError("no type of the union fits")
+
+
+def _by_hand(type_: Any, values: tuple[Any, ...]) -> bool:
+    """Whether TorchScript returns the tuple: not so with an undefined tensor right in it.
+
+    A named tuple is left to torch, which makes its class.
+    """
+    pairs = zip(type_.elements(), values, strict=True)
+    undefined = any(each is None and inner.kind() == "TensorType" for inner, each in pairs)
+    return not undefined and type_.annotation_str.startswith("Tuple[")
+
+
+_KINDS: dict[type, str] = {list: "ListType", dict: "DictType", tuple: "TupleType"}
 
 
 def traced_arguments(

@@ -17,6 +17,7 @@ from inspector.torchscript.interpret.operators import operator_of
 from inspector.torchscript.interpret.program import (
     Block,
     Control,
+    ExecutionLimit,
     Instruction,
     Program,
     State,
@@ -255,8 +256,12 @@ def hidden_program(function: Any, name: str, find_function: FindFunction) -> Pro
 def run_hidden(program: Program, given: list[Any], outer: State) -> Any:
     """Run a program inside another; the outer run's node stays at work."""
     inner = new_state(program, outer.attributes)
-    inner.entered = outer.entered
-    results = run_program(program, given, inner)
+    inner.entered, inner.budget = outer.entered, outer.budget
+    try:
+        results = run_program(program, given, inner)
+    except ExecutionLimit as limit:
+        limit.loops.clear()  # loops that the static graph does not show
+        raise
     return results[0] if len(results) == 1 else tuple(results)
 
 

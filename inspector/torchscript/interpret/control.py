@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from inspector.torchscript.interpret.objects import Instance
-from inspector.torchscript.interpret.program import Block, Control, Slots, State, run_block
+from inspector.torchscript.interpret.program import (
+    Block,
+    Control,
+    ExecutionLimit,
+    Slots,
+    State,
+    run_block,
+)
 
 Places = tuple[int, ...]
 
@@ -53,6 +60,9 @@ def repeat(node: int, operands: Places, body: Block, outputs: Places) -> Control
                 condition = slots[goes_on]
                 values = [slots[place] for place in results]
             state.path = path
+        except ExecutionLimit as limit:
+            limit.loops.append((node, trip))
+            raise
         finally:
             state.trips[node].append(trip)
         for place, value in zip(outputs, values, strict=True):

@@ -56,6 +56,25 @@ class Program:
     keep: Any = field(default=None, repr=False)
 
 
+class ExecutionLimit(Exception):
+    """A run has used up its executions.
+
+    `loops` are the loops around the place where it ended, innermost first: the node, and the
+    trips begun in this visit.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loops: list[tuple[int, int]] = []
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many executions a run may still start, with all the code that it calls."""
+
+    left: int = 1 << 62
+
+
 @dataclass(slots=True)
 class State:
     """What one run has done so far.
@@ -75,6 +94,7 @@ class State:
     node: int = -1
     path: tuple[int, ...] = ()
     entered: list[Callable[[], Any]] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
 
 
 def new_state(program: Program, attributes: Attributes) -> State:
@@ -88,7 +108,15 @@ def new_state(program: Program, attributes: Attributes) -> State:
 
 
 def run_block(block: Block, slots: Slots, state: State) -> None:
-    """Execute the instructions of a block in order."""
+    """Execute the instructions of a block in order.
+
+    Raises:
+        ExecutionLimit: the block has more of them than the run may still start.
+    """
+    budget = state.budget
+    left = budget.left = budget.left - (len(block.instructions) or 1)  # empty loops end too
+    if left < 0:
+        raise ExecutionLimit
     counts, steps, watch = state.counts, state.steps, state.watch
     for node, control, function, operands, output, outputs, dead in block.instructions:
         state.node = node

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
-from inspector.errors import InspectorError
+from inspector.errors import InspectorError, InterpretError
 from inspector.records import Origin, StaticGraph
 from inspector.static_run import Execution, RunFailure, StaticRun, StaticValue
 from inspector.torchscript.interpret.arguments import converted, returned, traced_arguments
 from inspector.torchscript.interpret.compile import Code, compile_code
 from inspector.torchscript.interpret.functions import Raised
 from inspector.torchscript.interpret.objects import Attributes
-from inspector.torchscript.interpret.program import Program, State, new_state, run_program
+from inspector.torchscript.interpret.program import (
+    ExecutionLimit,
+    Program,
+    State,
+    new_state,
+    run_program,
+)
 from inspector.torchscript.interpret.watch import InterpretOptions, Watch
 from inspector.torchscript.live import Live, live_of
 
@@ -25,14 +32,27 @@ _PROGRAMS: WeakKeyDictionary[Origin, tuple[Sequence[Any], Program]] = WeakKeyDic
 def interpret(
     static: StaticGraph, *args: Any, options: InterpretOptions | None = None, **kwargs: Any
 ) -> StaticRun:
-    """Run a static graph node by node.
+    """Run a static graph node by node: `inspector.interpret(inspector.script(model), x)`.
 
     The result is what the compiled module would return, bit for bit under the same random
-    state, and so are the side effects: buffers and attributes of the module that the graph was
-    read from change, and tensors passed in may be written to. (A trace runs on a copy of the
-    model, a loaded file on its own.) The run happens in the caller's grad mode. Equal it is to
+    state. The run happens in the caller's grad mode. Equal it is to
     the compiled code as the graph shows it: once torch has optimised that, from its second call
     on, last bits and the random numbers of a traced dropout may differ.
+
+    The run has the side effects of a call of the compiled module, and each further run starts
+    from what the one before has left:
+
+    - A graph from `script` shares its parameters and buffers with the model: what is written
+      in place (`self.count.add_(1)`, the running statistics of a batch norm in training mode)
+      changes in the model itself. An attribute that is assigned (`self.count = ...`) changes
+      in the compiled module only, and stays changed there.
+    - A graph from `trace` runs on a copy of the model, one from `load_torchscript` on the
+      loaded module: no model of yours changes.
+    - A tensor passed in that the program writes in place (`x.mul_(2)`) is written, however the
+      graph was made. Lists and dicts passed in are copied first, but not the tensors in them.
+
+    To keep the model and the inputs as they are, give copies:
+    `interpret(script(copy.deepcopy(model)), x.clone())`.
 
     Args:
         static: a graph from `script`, `trace` or `load_torchscript`, made in this process.
@@ -43,13 +63,15 @@ def interpret(
 
     Returns:
         Counts, branches, trips, values and the order of execution. An exception of the program
-        does not escape: it is the run's `failure`, and the rest tells what ran until then.
+        does not escape: it is the run's `failure`, and the rest tells what ran until then. So
+        does a run that gets to `options.max_executions`.
 
     Raises:
-        InterpretError: there is nothing live behind the graph, or the arguments do not fit it.
+        InterpretError: `static` is no static graph, there is nothing live behind it, or the
+            arguments do not fit it.
         UnsupportedNode: the run reached a node that cannot be run here.
     """
-    options = options or InterpretOptions()
+    options = _checked(static, options)
     live = live_of(static)
     name = static.name or "The graph"
     notes: list[str] = []
@@ -59,15 +81,38 @@ def interpret(
     given = converted(name, live, args, kwargs)
     program = _program(static, live)
     state = new_state(program, Attributes())
-    state.room = options.max_steps
+    state.room, state.budget.left = options.max_steps, options.max_executions
     if options.max_steps:
         state.steps = []
     if options.values != "none":
         state.watch = Watch(static.nodes, options)
     inputs = _inputs(static, state.watch, given)
-    results, failure = _run(static, program, given, state)
-    outputs = None if failure else returned(name, live)(results)
+    results, failure = _run(static, program, given, state, options)
+    outputs = None
+    if failure is None:
+        outputs, failure = _outputs(live, results)
     return _record(static, state, outputs, inputs, failure, notes)
+
+
+def _checked(static: Any, options: Any) -> InterpretOptions:
+    """The options, where both are of the right type: people pass the model itself."""
+    if not isinstance(static, StaticGraph):
+        raise InterpretError(
+            f"interpret runs a StaticGraph, and got {_of_type(static)}. Make the graph first: "
+            "inspector.interpret(inspector.script(model), x), or with inspector.trace or "
+            "inspector.load_torchscript."
+        )
+    if options is not None and not isinstance(options, InterpretOptions):
+        raise InterpretError(
+            f"interpret takes an inspector.InterpretOptions as options, and got "
+            f"{_of_type(options)}. To give the model an argument of that name, pass it by place."
+        )
+    return options or InterpretOptions()
+
+
+def _of_type(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _program(static: StaticGraph, live: Live) -> Program:
@@ -91,13 +136,22 @@ def _program(static: StaticGraph, live: Live) -> Program:
 
 
 def _run(
-    static: StaticGraph, program: Program, given: list[Any], state: State
+    static: StaticGraph,
+    program: Program,
+    given: list[Any],
+    state: State,
+    options: InterpretOptions,
 ) -> tuple[list[Any], RunFailure | None]:
     try:
         results = run_program(program, given, state)
     except InspectorError:
         _leave_blocks(state)
         raise
+    except ExecutionLimit as limit:
+        failure = _stopped(static, state, limit, options.max_executions)
+        state.budget.left = options.max_executions  # for the ends of `with` blocks
+        _leave_blocks(state)
+        return [], failure
     except Exception as error:  # whatever an op or the program raises
         failure = _failure(static, state, error)
         _leave_blocks(state)
@@ -110,7 +164,51 @@ def _run(
 def _leave_blocks(state: State) -> None:
     """Leave the `with` blocks that an exception broke off, as TorchScript does."""
     while state.entered:
-        state.entered.pop()()
+        with suppress(ExecutionLimit):  # an end of a block that has none itself
+            state.entered.pop()()
+
+
+def _stopped(static: StaticGraph, state: State, limit: ExecutionLimit, most: int) -> RunFailure:
+    """The failure of a run that took too long: of the loops around it the busiest is named."""
+    number, trips, what = state.node, state.path, ""
+    if limit.loops:
+        outside_in = limit.loops[::-1]
+        depth = max(range(len(outside_in)), key=lambda place: outside_in[place][1])
+        number, begun = outside_in[depth]
+        trips, what = state.path[:depth], f"{begun:,} trips into the loop"
+    node = static.nodes[number] if number >= 0 else None
+    place = "the start" if node is None else f"node {node.id}"
+    if node is not None and node.source is not None:
+        place += f" ({node.source.file}, line {node.source.line})"
+    return RunFailure(
+        type="ExecutionLimit",
+        message=(
+            f"The run was ended {what + ' of' if what else 'at'} {place}: it would pass the "
+            f"limit of {most:,} executions of nodes. If nothing ends the loop, look at its "
+            "condition; if it is meant to run this long, set a higher limit with "
+            "options=inspector.InterpretOptions(max_executions=...)."
+        ),
+        node=None if node is None else node.id,
+        kind="" if node is None else node.kind,
+        source=None if node is None else node.source,
+        trips=trips,
+        raised_as="",
+    )
+
+
+def _outputs(live: Live, results: list[Any]) -> tuple[Any, RunFailure | None]:
+    """What the compiled module returns, or why it cannot be had."""
+    try:
+        return returned(live, results), None
+    except RuntimeError:  # its text may hold whole tensors
+        types = ", ".join([each.type.annotation_str for each in live.method.schema.returns])
+    message = (
+        f"The program ran to its end, but what it returns, a {types}, cannot be made into "
+        "Python values: TorchScript does not take an optional tensor that was not given (None) "
+        "in a tuple, nor some mixtures of types. Return a tensor in its place, or values of one "
+        "type."
+    )
+    return None, RunFailure("RuntimeError", message, None, "", None)
 
 
 def _failure(static: StaticGraph, state: State, error: Exception) -> RunFailure:

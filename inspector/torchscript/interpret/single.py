@@ -60,15 +60,18 @@ def converter(name: str, arguments: Sequence[tuple[str, Any]]) -> Callable[..., 
     Returns:
         A function with one argument for each; it returns a tuple of the same length.
     """
+    # One for each, not one with a tuple of all: TorchScript takes None for a tensor, as an
+    # undefined one, but fails at a tuple that holds it.
+    each = [_identity(name, label, type_) for label, type_ in arguments]
+    return lambda *values: tuple(
+        [convert(value) for convert, value in zip(each, values, strict=True)]
+    )
+
+
+def _identity(name: str, label: str, type_: Any) -> Callable[[Any], Any]:
     graph: Any = torch._C.Graph()
-    for label, type_ in arguments:
-        value = graph.addInput(label)
-        value.setType(type_)
-        graph.registerOutput(value)
-    if not arguments:
-        return lambda: ()
-    if len(arguments) > 1:
-        graph.makeMultiOutputIntoTuple()
-        return torch._C._create_function_from_graph(name, graph)
-    one = torch._C._create_function_from_graph(name, graph)
-    return lambda value: (one(value),)
+    value = graph.addInput(label)
+    value.setType(type_)
+    graph.registerOutput(value)
+    function: Callable[[Any], Any] = torch._C._create_function_from_graph(name, graph)
+    return function

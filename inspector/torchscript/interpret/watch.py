@@ -28,6 +28,9 @@ class InterpretOptions:
         max_visits: keep the values of this many executions of one node, so that a long loop
             leaves room for what comes after it.
         max_steps: keep the order of this many executions.
+        max_executions: end the run, as a failure, before it starts more executions of nodes
+            than this, so that a loop without an end comes to one. They are counted when a
+            block of the graph is entered; what a call runs unseen counts too.
         value_budget_mb: memory for live tensors, in units of 2**20 bytes; a tensor beyond it
             is kept without its live value.
     """
@@ -36,12 +39,19 @@ class InterpretOptions:
     max_values: int = 50_000
     max_visits: int = 1_000
     max_steps: int = 200_000
+    max_executions: int = 5_000_000
     value_budget_mb: float = 256.0
 
     def __post_init__(self) -> None:
         if self.values not in ("stats", "none", "live"):
             raise ValueError(f'values must be "stats", "none" or "live", not {self.values!r}')
-        for name in ("max_values", "max_visits", "max_steps", "value_budget_mb"):
+        for name in (
+            "max_values",
+            "max_visits",
+            "max_steps",
+            "max_executions",
+            "value_budget_mb",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, it is {getattr(self, name)}")
 

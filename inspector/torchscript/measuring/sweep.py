@@ -16,6 +16,8 @@ from inspector.torchscript.measuring.race import Clock, Course, Runner, quartile
 from inspector.torchscript.measuring.timing import (
     MAX_RUNS,
     Reference,
+    check_order,
+    is_count,
     known,
     made_variants,
     subject_of,
@@ -56,12 +58,14 @@ def sweep_batch(
         model does, the point has the reason in place of a time.
 
     Raises:
-        TimingError: no such variant, no argument with a batch, or a size below 1.
+        TimingError: no such variant, no argument with a batch, or a size below 1; and as for
+            `measure`.
     """
     names = known(variants)
+    check_order(model, seconds, max_runs)
     places = _batched(args, batched)
-    if any(size < 1 for size in sizes):
-        raise TimingError("Batch sizes count samples: they must be 1 or more.")
+    if not all(is_count(size) for size in sizes):
+        raise TimingError("Batch sizes count samples: they must be whole numbers, 1 or more.")
     points: list[BatchPoint] = []
     with subject_of(model, args, {}, compile_limit) as (subject, notes):
         made, failed = made_variants(names, subject, clock)

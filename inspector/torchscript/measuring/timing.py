@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from inspector.torchscript.kept import (
     random_state_kept,
     reached_modules,
 )
+from inspector.torchscript.make import no_model
 from inspector.torchscript.measuring.machine import described, machine, waiting
 from inspector.torchscript.measuring.overhead import hides_kernels, profiled_share
 from inspector.torchscript.measuring.race import Clock, Course, Runner, quartiles, race
@@ -69,9 +71,11 @@ def measure(
         A row per variant; one that fails has the reason in place of times.
 
     Raises:
-        TimingError: there is no such variant.
+        TimingError: there is no such variant, `model` is neither a module nor a function, or
+            `seconds` or `max_runs` is out of range.
     """
     names = known(variants)
+    check_order(model, seconds, max_runs)
     with subject_of(model, args, dict(kwargs or {}), compile_limit) as (subject, notes):
         made, failed = made_variants(names, subject, clock)
         course = Course(
@@ -100,13 +104,37 @@ def known(variants: Sequence[str] | None) -> list[str]:
     """The variants asked for, each once.
 
     Raises:
-        TimingError: there is no such variant.
+        TimingError: there is no such variant, or none was named.
     """
+    if isinstance(variants, str):
+        raise TimingError(f"variants is a list of names: [{variants!r}], and a str was given.")
     names = list(dict.fromkeys(DEFAULT if variants is None else variants))
     unknown = [name for name in names if name not in TITLES]
     if unknown:
         raise TimingError(f"There is no variant {unknown[0]!r}; there are: {', '.join(TITLES)}.")
+    if not names:
+        raise TimingError(f"variants is empty: name at least one of {', '.join(TITLES)}.")
     return names
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number, 1 or more; NumPy's count too."""
+    return isinstance(value, Integral) and int(value) >= 1
+
+
+def check_order(model: Any, seconds: Any, max_runs: Any) -> None:
+    """Whether this can be timed at all.
+
+    Raises:
+        TimingError: it cannot; the message says what is wrong.
+    """
+    misfit = no_model(model)
+    if misfit:
+        raise TimingError(f"There is nothing to time. {misfit}")
+    if not isinstance(seconds, Real) or not float(seconds) >= 0:
+        raise TimingError(f"seconds is a number, 0 or more, not {seconds!r}.")
+    if not is_count(max_runs):
+        raise TimingError(f"max_runs is a whole number, 1 or more, not {max_runs!r}.")
 
 
 # -- the model and its variants -------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""The address of a page and its widgets: one follows the other.
+
+    address = Address("deploy")
+    address.options("graph", WAYS, key="deploy/graph", start="script", what="graph")
+    way = st.radio("Graph", list(WAYS), key="deploy/graph", on_change=acted)
+    address.write(graph=way)
+
+The browser's back button runs the page anew with the address of then and the widgets of now.
+So an address that is not the one written last sets the widgets, unless the viewer has just used
+one of them: then the browser only did not know of the last address yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import streamlit as st
+
+from inspector_app.parts import escaped
+from inspector_app.phrases import say
+
+_WRITTEN, _ACTED = "_address", "_address_acted"
+
+
+def acted() -> None:
+    """Callback of a widget whose choice stands in the address: the viewer has used it."""
+    st.session_state[_ACTED] = True
+
+
+class Address:
+    """The address that a page was run with.
+
+    `opened` says that it is not the page's own: it was opened, or gone back to.
+    """
+
+    def __init__(self, page: str) -> None:
+        self.asked: dict[str, str] = dict(st.query_params.to_dict())
+        self._page = page
+        self._wrong: list[str] = []
+        used = st.session_state.pop(_ACTED, False)
+        before: tuple[str, dict[str, str]] | None = st.session_state.get(_WRITTEN)
+        entered = before is None or before[0] != page
+        changed = before is not None and before[1] != self.asked
+        self.opened = entered or (changed and not used)
+
+    def options(
+        self, parameter: str, names: Collection[Any], *, key: str, start: Any, what: str
+    ) -> None:
+        """Set a widget before it is made, where the address is to choose, or nothing has yet.
+
+        Args:
+            parameter: of the address.
+            names: that can be chosen.
+            key: of the widget.
+            start: one of them, for an address without the parameter or with an unknown name.
+            what: the parameter in words, for the message about an unknown name.
+        """
+        if not self.opened:
+            if st.session_state.get(key) not in names:
+                st.session_state[key] = start
+            return
+        asked = self.asked.get(parameter)
+        known = asked in names
+        if asked is not None and not known:
+            self.complain(say("the {what} “{name}”", what=what, name=escaped(asked)))
+        st.session_state[key] = asked if known else start
+
+    def complain(self, what: str) -> None:
+        """Note something that the address asks for and that there is not, as Markdown."""
+        self._wrong.append(what)
+
+    def tell(self) -> None:
+        """One message that names everything the address asks for and that there is not."""
+        if self._wrong:
+            st.error(
+                say(
+                    "This address asks for {what}: not found here. What is shown instead stands"
+                    " in the sidebar and in the address.",
+                    what=", ".join(self._wrong),
+                )
+            )
+
+    def write(self, **shown: str | None) -> None:
+        """Make the address say what is shown, in one go; other parameters are dropped.
+
+        After the back button Streamlit lets the browser replace the address: the way on stays.
+        """
+        wanted = {name: value for name, value in shown.items() if value is not None}
+        if wanted != self.asked:
+            st.query_params.from_dict(wanted)
+        st.session_state[_WRITTEN] = (self._page, wanted)
+
+
+def write_one(name: str, value: str) -> None:
+    """Change one parameter from within a fragment or a callback; the others stay."""
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+    before: tuple[str, dict[str, str]] | None = st.session_state.get(_WRITTEN)
+    if before is not None:
+        st.session_state[_WRITTEN] = (before[0], before[1] | {name: value})
