@@ -24,6 +24,9 @@ MAX_VISITS = 200
 MAX_CALLS = 64
 """Bounds of what one run keeps, so that the cache below stays within some hundred megabytes."""
 
+MAX_EXECUTIONS = 500_000
+"""Node executions after which a run ends: an endless loop must not hold the page for a minute."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -180,7 +183,10 @@ class _Calls:
         self.problem = ""
         self._static = static
         self._options = inspector.InterpretOptions(
-            max_steps=MAX_STEPS, max_values=MAX_VALUES, max_visits=MAX_VISITS
+            max_steps=MAX_STEPS,
+            max_values=MAX_VALUES,
+            max_visits=MAX_VISITS,
+            max_executions=MAX_EXECUTIONS,
         )
 
     def watch(self, module: Any, whole: Callable[[], Any]) -> None:

@@ -62,7 +62,12 @@ def verdict_on(name: str, input_name: str, kind: str, traced_with: str) -> Verdi
             refusal = Refusal(str(error), error.detail, error.file, error.line)
             return Verdict(None, marks, refusal=refusal)
     verdict = inspector.truth(
-        found.static, found.recording, found.run, traced_with=found.traced_with, same_seed=True
+        found.static,
+        found.recording,
+        found.run,
+        traced_with=found.traced_with,
+        same_seed=True,
+        returned=found.returned,
     )
     overlay = inspector.overlay(found.static, found.recording, found.run)
     return Verdict(

@@ -11,7 +11,7 @@ from inspector.errors import InterpretError
 from inspector.torchscript.interpret.describe import text_of
 from inspector.torchscript.interpret.single import converter
 from inspector.torchscript.live import Live
-from inspector.torchscript.wrapper import is_traceable, labelled, rebuilt
+from inspector.torchscript.wrapper import a_kind, is_traceable, labelled, rebuilt
 
 
 def converted(name: str, live: Live, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -54,8 +54,8 @@ def _fitting(name: str, argument: Any, value: Any) -> Any:
         return converter(name, [("value", argument.type)])(value)[0]
     except RuntimeError as error:
         raise InterpretError(
-            f"{name} takes a {argument.type.annotation_str} as {argument.name!r}, and got a "
-            f"{type(value).__name__}."
+            f"{name} takes a {argument.type.annotation_str} as {argument.name!r}, and got "
+            f"{a_kind(value)}."
         ) from error
 
 
