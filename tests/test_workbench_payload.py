@@ -121,7 +121,7 @@ def test_with_all_boxes_open_every_sample_is_drawn(name: str) -> None:
 def test_each_line_of_ir_is_the_node_whose_text_it_is(name: str) -> None:
     one = shown(name, next(given for n, given in CASES if n == name))
     assert one.static is not None
-    lines = list(workbench._ir_lines(one.static, one.overlay))
+    lines = list(workbench.ir_lines(one.static, one.overlay))
     # Each line with a call or a constant is a node; a block's head, its end and return are not.
     expected = [
         line for line in one.static.text.splitlines() if "prim::" in line or "aten::" in line

@@ -19,8 +19,8 @@ from inspector.capture.summary import (
     SAMPLE,
     as_numbers,
     readable,
+    summarise,
     summarise_array,
-    to_array,
     undisturbed,
 )
 from inspector.making import records_of
@@ -62,7 +62,7 @@ class Summaries:
         number = len(self._found)
         dtype, numel = tensor.dtype, tensor.numel()
         if not numel or dtype not in _NUMPY or not self._is_dense(tensor):
-            self._found.append(_summarise(tensor))
+            self._found.append(summarise(tensor))
             return number
         if not tensor.is_contiguous():
             with undisturbed():
@@ -131,11 +131,6 @@ def _values(memory: Any, dtype: torch.dtype) -> numpy.ndarray:
     if dtype is torch.bfloat16:  # the upper half of a float32
         return (values.astype(numpy.uint32) << 16).view(numpy.float32)
     return values.astype(numpy.float32) if dtype is torch.float16 else values
-
-
-def _summarise(tensor: torch.Tensor) -> TensorSummary | None:
-    array = to_array(tensor)
-    return None if array is None else summarise_array(array)
 
 
 class Columns:

@@ -50,7 +50,7 @@ class OpRecorder:
         it uses without being given them: the parameters of a scripted module.
         """
         tape = self._tape
-        trace = tape.trace
+        trace = tape.trace  # put aside as by `tape.mute()`, whose call alone would be traced
         muted = trace is not None and sys.gettrace() is trace
         if muted:
             sys.settrace(None)
@@ -70,8 +70,7 @@ class OpRecorder:
             raise
         finally:
             row.duration_ns = time.perf_counter_ns() - start
-            row.end_node = _next_sequence()
-            tape.running = None
+            self.finish(row)
         if muted and sys.gettrace() is trace:
             sys.settrace(None)
             try:

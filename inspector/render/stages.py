@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from inspector.records import IRNode, StaticGraph
 from inspector.render.cards import Translate
 from inspector.render.layout import layout
 from inspector.render.svg import to_svg
-from inspector.render.workbench import LAYOUT_SECONDS, Json, _ir_lines, theme_css
+from inspector.render.workbench import LAYOUT_SECONDS, Json, ir_lines, payload_of
 from inspector.stages import Stage, StageChange
 from inspector.views.model import GraphView
 from inspector.views.stages import MARKED, SIDES, change_of, stage_view, with_groups_as_calls
@@ -55,19 +54,8 @@ def stage_payload(
     }
     cards = {side: _Cards(graph, change, side, translate) for side, graph in graphs.items()}
     panes = list(_panes(stages, views, change, translate))
-    digest = hashlib.sha1(repr([pane.get("svg") for pane in panes]).encode(), usedforsecurity=False)
     items, used = _items(views, cards)
-    return {
-        "key": digest.hexdigest(),
-        "css": theme_css(),
-        "labels": dict(labels or {}),
-        "panes": panes,
-        "items": items,
-        "cards": used,
-        "selected": None,
-        "selected_seq": 0,
-        "height": height,
-    }
+    return payload_of(panes, items, used, labels, height)
 
 
 def _panes(
@@ -118,7 +106,7 @@ def _drawn(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
 def _lines(graph: StaticGraph, change: StageChange | None, side: str) -> Iterable[Json]:
     """The IR's text; the lines of changed nodes begin with a sign."""
     changes = change_of(change, side)
-    for line in _ir_lines(with_groups_as_calls(graph), None):
+    for line in ir_lines(with_groups_as_calls(graph), None):
         number = None if line["node"] is None else int(line["node"].partition(":")[2])
         found = None if number is None else changes.get(number)
         sign = _SIGNS.get(found[1].kind, " ") if found is not None else " "

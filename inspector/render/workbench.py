@@ -106,6 +106,19 @@ def workbench_payload(
     cards = Cards(shown.recording, shown.static, shown.overlay, translate)
     items, used = _items(views, shown, cards)
     panes = list(_panes(shown, views, translate))
+    return payload_of(panes, items, used, labels, height, selected, selected_seq)
+
+
+def payload_of(
+    panes: list[Json],
+    items: Json,
+    cards: Mapping[str, Json],
+    labels: Mapping[str, Any] | None,
+    height: int | None,
+    selected: str | None = None,
+    selected_seq: int = 0,
+) -> Json:
+    """The workbench's value from its parts; a change of a drawing makes another `key`."""
     digest = hashlib.sha1(repr([pane.get("svg") for pane in panes]).encode(), usedforsecurity=False)
     return {
         "key": digest.hexdigest(),
@@ -113,7 +126,7 @@ def workbench_payload(
         "labels": dict(labels or {}),
         "panes": panes,
         "items": items,
-        "cards": used,
+        "cards": cards,
         "selected": selected,
         "selected_seq": selected_seq,
         "height": height,
@@ -163,7 +176,7 @@ def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterab
     if shown.static is None:
         yield from (source, static)  # the first one is on top: not the one that is empty
         return
-    lines = list(_ir_lines(shown.static, shown.overlay))
+    lines = list(ir_lines(shown.static, shown.overlay))
     yield static
     yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
     yield source
@@ -228,7 +241,7 @@ def _text_nodes(static: StaticGraph | None) -> Iterable[IRNode]:
 _COMMENT = re.compile(r" # (\S*/)?([^/\s]+:\d+:\d+)$")
 
 
-def _ir_lines(static: StaticGraph, overlay: Overlay | None) -> Iterable[Json]:
+def ir_lines(static: StaticGraph, overlay: Overlay | None) -> Iterable[Json]:
     """The IR's text, each line with the node that it is, in the order of the nodes."""
     nodes = iter(_text_nodes(static))
     node = next(nodes, None)
