@@ -92,10 +92,13 @@ class Address:
         st.session_state[_WRITTEN] = (self._page, wanted)
 
 
-def write_one(name: str, value: str) -> None:
-    """Change one parameter from within a fragment or a callback; the others stay."""
-    if st.query_params.get(name) != value:
-        st.query_params[name] = value
-    before: tuple[str, dict[str, str]] | None = st.session_state.get(_WRITTEN)
-    if before is not None:
-        st.session_state[_WRITTEN] = (before[0], before[1] | {name: value})
+def write_some(**shown: str | None) -> None:
+    """Change parameters from within a fragment or a callback, None drops one; others stay."""
+    before = st.query_params.to_dict()
+    wanted = {**before, **{name: value for name, value in shown.items() if value is not None}}
+    wanted = {name: value for name, value in wanted.items() if shown.get(name, value) is not None}
+    if wanted != before:
+        st.query_params.from_dict(wanted)
+    written: tuple[str, dict[str, str]] | None = st.session_state.get(_WRITTEN)
+    if written is not None:
+        st.session_state[_WRITTEN] = (written[0], wanted)

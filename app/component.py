@@ -1,103 +1,148 @@
-"""The workbench as a Streamlit component: linked graphs, IR, source and the card."""
+"""The workbench as a Streamlit component: linked graphs, IR, source, the card and the timeline.
+
+Only a name travels through Streamlit. What is drawn, the browser asks the server for (`served.py`),
+and which boxes, tabs and item are shown is the browser's own affair, its *place*: Python hears of
+it to write it into the address, and commands a place when the address says another one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
-from inspector.render.workbench import Shown, script_text, style_text, workbench_payload
-from inspector.views import default_open
-from inspector.views.static import default_open_static
+from inspector.render.answers import Book
+from inspector.render.workbench import script_text, style_text
+from inspector_app.served import address_of, shelf
 
 _HEIGHT = ".wb { height: clamp(560px, calc(100vh - var(--wb-above, 136px)), 1200px); }"
 """The graphs and the card are seen without scrolling; 136 px are the headline's."""
+
+PARAMETERS = ("select", "toggled", "panes", "wide", "at")
+"""Of the address: the item, the boxes, the tabs, the side that is alone, the moment."""
 
 _mount = st.components.v2.component(
     "inspector_workbench", css=style_text() + _HEIGHT, js=script_text()
 )
 
 
-@dataclass
-class Opened:
-    """Which boxes a viewer has open, per recording."""
-
-    key: str
-    dynamic: frozenset[str]
-    static: frozenset[str]
-
-
-def workbench(shown: Shown, *, key: str, selected: str | None = None) -> str | None:
-    """Show a workbench and return what is selected in it ("dynamic/op:3"), if anything.
+@dataclass(frozen=True)
+class Place:
+    """What of a recording a viewer looks at.
 
     Args:
-        shown: the records; which boxes are open is kept here, in the session.
-        key: changes when another recording is shown: its boxes start anew.
-        selected: what to select when `key` is new (a link into the page).
+        selected: the item, as "dynamic/op:3".
+        toggled: boxes that are not as they are at first.
+        panes: pane -> side, of those on top of their side.
+        wide: the side that is alone, "" for both.
+        moment: in the time of the run; None is the end.
     """
-    opened = _opened(shown, key)
-    payload = _payload(shown, key, opened, selected)
+
+    selected: str | None = None
+    toggled: tuple[str, ...] = ()
+    panes: Mapping[str, str] = field(default_factory=dict)
+    wide: str = ""
+    moment: int | None = None
+
+    @classmethod
+    def of_address(cls, asked: Mapping[str, str]) -> Place:
+        """The place that an address names; what it says wrongly is left out."""
+        panes = (part.partition(":") for part in asked.get("panes", "").split(",") if part)
+        moment = asked.get("at", "")
+        return cls(
+            selected=asked.get("select"),
+            toggled=tuple(box for box in asked.get("toggled", "").split(",") if box),
+            panes={pane: side for pane, _, side in panes if side in ("left", "right")},
+            wide=asked["wide"] if asked.get("wide") in ("left", "right") else "",
+            moment=int(moment) if moment.isdecimal() and len(moment) < 10 else None,
+        )
+
+    def as_address(self) -> dict[str, str | None]:
+        """The parameters of an address that names this place; None for what goes without saying."""
+        panes = ",".join(f"{pane}:{side}" for pane, side in self.panes.items())
+        return {
+            "select": self.selected,
+            "toggled": ",".join(self.toggled) or None,
+            "panes": panes or None,
+            "wide": self.wide or None,
+            "at": None if self.moment is None else str(self.moment),
+        }
+
+    @classmethod
+    def of_browser(cls, told: Mapping[str, Any]) -> Place:
+        """The place that the component tells of."""
+        sides: Mapping[str, str] = told.get("sides") or {}
+        tabs: Mapping[str, str] = told.get("tabs") or {}
+        shown = {pane: side for side, pane in tabs.items() if pane}
+        moved = {pane: side for pane, side in sides.items() if pane not in shown}
+        return cls(
+            selected=told.get("selected"),
+            toggled=tuple(sorted(map(str, told.get("toggled") or ()))),
+            panes=moved | shown,  # what is on top last: it wins
+            wide=told.get("maximised") or "",
+            moment=told.get("moment"),
+        )
+
+    def as_command(self) -> dict[str, Any]:
+        """As the component takes it."""
+        return {
+            "selected": self.selected,
+            "toggled": list(self.toggled),
+            "tabs": {side: pane for pane, side in self.panes.items()},
+            "sides": dict(self.panes),
+            "maximised": self.wide or None,
+            "moment": self.moment,
+        }
+
+
+def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
+    """Show a workbench and return what is looked at in it.
+
+    Args:
+        book: the records.
+        key: changes when another recording is shown: its place starts anew.
+        place: what to look at when `key` is new, or when `look_anew` was called.
+    """
+    name = shelf().put(key, book)
+    number = _command(key)
+    command = _commanded(number, place or Place())
     result = _mount(
         key="workbench",
-        data=payload,
-        default={"selected": None},
-        on_selected_change=_nothing,
-        on_toggle_change=_toggled,
+        data={"source": address_of(name), "place": command.as_command(), "place_seq": number},
+        default={"place": None},
+        on_place_change=_nothing,
+        on_lost_change=_nothing,
     )
-    return result.selected or None
+    told = result.place
+    if not isinstance(told, Mapping) or told.get("seq") != number:
+        return command
+    return Place.of_browser(told)
 
 
-def select_anew() -> None:
-    """Have the next workbench select what it is given, although its `key` may not be new."""
-    st.session_state.pop("_workbench_payload", None)
+def look_anew() -> None:
+    """Have the next workbench go to the place it is given, although its `key` may not be new."""
+    st.session_state.pop("_workbench_key", None)
 
 
-def _payload(shown: Shown, key: str, opened: Opened, selected: str | None) -> dict[str, Any]:
-    """The data of the component; drawn anew only when the recording or a box has changed."""
-    wanted = (key, opened.dynamic, opened.static)
-    kept: tuple[Any, dict[str, Any]] | None = st.session_state.get("_workbench_payload")
-    if kept is not None and kept[0] == wanted:
-        return kept[1]
-    sequence = st.session_state.get("_workbench_sequence", 0)
-    if kept is None or kept[0][0] != key:
-        sequence += 1
-        st.session_state["_workbench_sequence"] = sequence
-    else:
-        selected = kept[1]["selected"]
-    drawn = Shown(
-        shown.recording,
-        shown.static,
-        shown.overlay,
-        shown.static_reason,
-        opened.dynamic,
-        opened.static,
-    )
-    payload = workbench_payload(drawn, selected=selected, selected_seq=sequence)
-    st.session_state["_workbench_payload"] = (wanted, payload)
-    return payload
+def _command(key: str) -> int:
+    """The number of the place commanded last; a new key is a new command."""
+    number: int = st.session_state.get("_workbench_command", 0)
+    if st.session_state.get("_workbench_key") != key:
+        number += 1
+        st.session_state["_workbench_key"] = key
+        st.session_state["_workbench_command"] = number
+    return number
 
 
-def _opened(shown: Shown, key: str) -> Opened:
-    found: Opened | None = st.session_state.get("_opened")
-    if found is None or found.key != key:
-        static = frozenset() if shown.static is None else default_open_static(shown.static)
-        found = Opened(key, default_open(shown.recording), static)
-        st.session_state["_opened"] = found
-    return found
-
-
-def _toggled() -> None:
-    """Open or close the box that was clicked."""
-    request = st.session_state["workbench"].toggle
-    found: Opened | None = st.session_state.get("_opened")
-    if not request or found is None:
-        return
-    box = str(request["id"])
-    if request["pane"] == "static":
-        found.static = found.static ^ {box}
-    else:
-        found.dynamic = found.dynamic ^ {box.partition("@")[0]}
+def _commanded(number: int, place: Place) -> Place:
+    """The place of a command: what was said when it was new, not what the address says since."""
+    kept: tuple[int, Place] | None = st.session_state.get("_workbench_place")
+    if kept is None or kept[0] != number:
+        kept = (number, place)
+        st.session_state["_workbench_place"] = kept
+    return kept[1]
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ import inspector
 import sample_models
 from inspector.errors import ScriptError
 from inspector.records import Overlay, Recording, StaticGraph
+from inspector.render.answers import Book
 
 one_at_a_time = threading.Lock()
 """A process can run one recording at a time; sessions wait for each other here."""
@@ -29,6 +31,11 @@ class Run:
     overlay: Overlay | None
     reason: str
     reason_detail: str = ""
+
+    @cached_property
+    def book(self) -> Book:
+        """What a workbench asks about it; made once for all sessions."""
+        return Book(self.recording, self.static, self.overlay, self.reason)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the model and reading its graphs …")

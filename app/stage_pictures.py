@@ -15,7 +15,7 @@ from inspector_app.phrases import say
 
 _HEIGHT = (
     ".wb { height: clamp(540px, calc(100vh - 340px), 1100px); }"
-    ".wb:not(.wb-narrow) { grid-template-rows: minmax(0, 1fr) 126px; }"
+    ".wb:not(.wb-narrow, .wb-present) { --wb-card: 126px; }"
 )
 """What stands above the graphs takes 340 px; the card of an IR node needs little room."""
 

@@ -9,6 +9,7 @@
     │   └── UnsupportedNode       ... because of a node of a kind that nothing here can run
     ├── TimingError           a variant of a model cannot be timed
     ├── SourceError           a script given on the command line could not be found or read
+    ├── QuestionError         a workbench asked for something that is not there
     └── RenderError           a picture could not be drawn
         ├── GraphvizMissing       no `dot` on PATH and no pygraphviz
         └── GraphvizTimeout       the layout took longer than allowed
@@ -102,3 +103,7 @@ class GraphvizMissing(RenderError):
 
 class GraphvizTimeout(RenderError):
     """Graphviz did not finish within the time limit."""
+
+
+class QuestionError(InspectorError):
+    """A question that there is no answer to; the message says what was wrong with it."""

@@ -12,7 +12,7 @@ import streamlit as st
 from inspector.irdiff import computes
 from inspector.render.figures import stages_figure
 from inspector.stages import NodeChange, Stage, StageChange
-from inspector_app.address import write_one
+from inspector_app.address import write_some
 from inspector_app.deployment import stages_of
 from inspector_app.parts import escaped
 from inspector_app.phrases import prose, say, say_count
@@ -77,7 +77,7 @@ def _choose_stage(stages: dict[str, Stage]) -> str:
         format_func=lambda name: _stage_label(stages[name]),
         label_visibility="collapsed",
     )
-    write_one("stage", str(chosen))
+    write_some(stage=str(chosen))
     return str(chosen)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 import sample_models
-from inspector.render.workbench import Shown
-from inspector_app.address import Address, write_one
+from inspector_app.address import Address, write_some
 from inspector_app.choice import choose_input, choose_one, choose_sample
-from inspector_app.component import select_anew, workbench
+from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import escaped, failure_banner, headline, tables
 from inspector_app.runs import Run, run_sample
 
@@ -23,16 +22,16 @@ def page() -> None:
     prefer = choose_one(address, "TorchScript", STATIC, "graph", None)
     shown = {"sample": sample.name, "input": input_name, "graph": prefer}
     same = all(address.asked.get(name, value) == value for name, value in shown.items())
-    selected = address.asked.get("select") if same else None
+    place = Place.of_address(address.asked) if same else Place()
     address.tell()
     if address.opened:
-        select_anew()
-    address.write(**shown, select=selected)
+        look_anew()
+    address.write(**shown, **place.as_address())
     run = run_sample(sample.name, input_name, prefer)
     headline(sample.title, sample.teaches, run, previous=_previous(sample, input_name, prefer))
     failure_banner(run.recording)
     _reason(run)
-    _show(run, f"{sample.name}/{input_name}/{prefer}", selected)
+    _show(run, f"{sample.name}/{input_name}/{prefer}", place)
 
 
 def _previous(sample: sample_models.Sample, input_name: str, prefer: str) -> Run | None:
@@ -59,11 +58,7 @@ def _reason(run: Run) -> None:
 
 
 @st.fragment
-def _show(run: Run, key: str, selected: str | None) -> None:
-    shown = Shown(run.recording, run.static, run.overlay, run.reason)
-    now = workbench(shown, key=key, selected=selected)
-    if now != st.session_state.get("_selected"):
-        st.session_state["_selected"] = now
-        if now is not None:
-            write_one("select", now)
+def _show(run: Run, key: str, place: Place) -> None:
+    now = workbench(run.book, key=key, place=place)
+    write_some(**now.as_address())
     tables(run.recording, run.static, run.overlay, name=key.replace("/", "-").replace(" ", "_"))

@@ -9,7 +9,6 @@ import streamlit as st
 import inspector
 from inspector.errors import FileFormatError
 from inspector.records import Recording
-from inspector.render.workbench import Shown
 from inspector.store import load_bytes
 from inspector_app.component import workbench
 from inspector_app.parts import escaped, failure_banner, headline, tables
@@ -69,5 +68,5 @@ def _welcome() -> None:
 
 @st.fragment
 def _show(run: Run, key: str) -> None:
-    workbench(Shown(run.recording, static_reason=run.reason), key=f"file/{key}")
+    workbench(run.book, key=f"file/{key}")
     tables(run.recording, None, None, name=key.removesuffix(".inspect"))

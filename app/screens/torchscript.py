@@ -8,7 +8,7 @@ import streamlit as st
 
 import sample_models
 from inspector.records import Disagreement
-from inspector.render.workbench import Shown
+from inspector.render.answers import Book
 from inspector_app.address import Address, acted
 from inspector_app.choice import choose_input, choose_sample
 from inspector_app.component import workbench
@@ -257,4 +257,4 @@ def _compilers_text(refusal: Refusal) -> None:
 
 @st.fragment
 def _ran(work: StaticWork, key: str) -> None:
-    workbench(Shown(work.recording, work.static, work.overlay), key=key)
+    workbench(Book(work.recording, work.static, work.overlay), key=key)

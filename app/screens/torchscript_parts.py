@@ -8,8 +8,8 @@ import streamlit as st
 
 import sample_models
 from inspector.exported import ScriptablePart
-from inspector.render.workbench import Shown
-from inspector_app.address import Address, acted, write_one
+from inspector.render.answers import Book
+from inspector_app.address import Address, acted, write_some
 from inspector_app.component import workbench
 from inspector_app.parts import escaped
 from inspector_app.phrases import say, say_count
@@ -48,7 +48,7 @@ def parts_view(address: Address, sample: sample_models.Sample, input_name: str) 
         label_visibility="collapsed",
     )
     _, path = good[chosen]
-    write_one("part", path)
+    write_some(part=path)
     _show(sample, input_name, path, way == STEP)
     _refused(parts)
 
@@ -100,8 +100,8 @@ def _show(sample: sample_models.Sample, input_name: str, path: str, steps: bool)
 @st.fragment
 def _graph(sample: sample_models.Sample, input_name: str, path: str) -> None:
     work = part_work(sample.name, input_name, path)
-    shown = Shown(work.recording, work.static, work.overlay)
-    workbench(shown, key=f"part/{sample.name}/{input_name}/{path}")
+    book = Book(work.recording, work.static, work.overlay)
+    workbench(book, key=f"part/{sample.name}/{input_name}/{path}")
 
 
 def _refused(parts: tuple[ScriptablePart, ...]) -> None:

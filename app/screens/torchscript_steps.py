@@ -8,7 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from inspector.static_run import StaticRun
-from inspector_app.address import write_one
+from inspector_app.address import write_some
 from inspector_app.listing import Row, listing, source_rows
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
@@ -114,7 +114,7 @@ class _Position:
         at = st.session_state[self._key]
         self.index = min(range(len(shown)), key=lambda n: (abs(shown[n] - at), n))
         if "step" in st.query_params or self.index > 0:
-            write_one("step", str(self.step + 1))
+            write_some(step=str(self.step + 1))
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -132,7 +132,7 @@ class _Position:
         if step is None:
             return
         st.session_state[self._key] = step
-        write_one("step", str(step + 1))
+        write_some(step=str(step + 1))
         if step not in set(self.shown):
             st.session_state[self.everything] = True
 

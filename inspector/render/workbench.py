@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 from inspector.errors import RenderError
@@ -89,6 +90,8 @@ def workbench_payload(
     selected: str | None = None,
     selected_seq: int = 0,
     height: int | None = None,
+    cards: Cards | None = None,
+    draw: frozenset[str] | None = None,
 ) -> Json:
     """Everything the workbench needs, as values that JSON knows.
 
@@ -99,13 +102,17 @@ def workbench_payload(
         selected: "pane/id" to select at first.
         selected_seq: a number that grows with each selection made from outside.
         height: of the whole component, in px; None leaves it to the page's CSS.
+        cards: of the same records, where they were made before.
+        draw: panes that are drawn now; the others say that they wait. None draws all.
 
     A drawing that fails is replaced by the reason in words; the other panes are unharmed.
     """
     views = shown.views()
-    cards = Cards(shown.recording, shown.static, shown.overlay, translate)
+    cards = cards or Cards(shown.recording, shown.static, shown.overlay, translate)
     items, used = _items(views, shown, cards)
-    panes = list(_panes(shown, views, translate))
+    now = {pane: view for pane, view in views.items() if draw is None or pane in draw}
+    drawn = drawings(now, translate) | {pane: {"waits": True} for pane in views.keys() - now.keys()}
+    panes = list(_panes(shown, drawn, translate))
     return payload_of(panes, items, used, labels, height, selected, selected_seq)
 
 
@@ -147,19 +154,37 @@ def _items(
         for node in view.nodes:
             name = f"{pane}/{node.id}"
             used[name] = cards.card(pane, node.id)
-            own[node.id] = {"ops": list(node.ops), "source": node.source, "card": name}
+            own[node.id] = _item(node.ops, node.grads, node.source, name)
     for ir in _text_nodes(shown.static):
         own = items["static"]
         if f"ir:{ir.id}" not in own:
             name = f"static/ir:{ir.id}"
             used[name] = cards.card("static", f"ir:{ir.id}")
             source = None if ir.source is None else (ir.source.file, ir.source.line)
-            own[f"ir:{ir.id}"] = {"ops": cards.ops_of(ir), "source": source, "card": name}
+            own[f"ir:{ir.id}"] = _item(cards.ops_of(ir), (), source, name)
     return items, used
 
 
-def _panes(shown: Shown, views: Mapping[str, GraphView], t: Translate) -> Iterable[Json]:
-    drawn = _drawn(views, t)
+def _item(
+    ops: Sequence[int], grads: Sequence[int], source: tuple[str, int] | None, card: str
+) -> Json:
+    return {"ops": runs_of(ops), "grads": runs_of(grads), "source": source, "card": card}
+
+
+def runs_of(numbers: Sequence[int]) -> list[int | list[int]]:
+    """Numbers, of which runs of three and more are [first, last]: a closed box has 100,000 ops.
+
+    >>> runs_of([1, 2, 5, 6, 7, 8])
+    [1, 2, [5, 8]]
+    """
+    found: list[int | list[int]] = []
+    for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in group]
+        found += run if len(run) < 3 else [[run[0], run[-1]]]
+    return found
+
+
+def _panes(shown: Shown, drawn: Mapping[str, Json], t: Translate) -> Iterable[Json]:
     empty = t("No backward pass ran: there was no loss, or the run failed before it.")
     yield _pane("dynamic", "left", t("Dynamic graph"), drawn)
     yield _pane("backward", "left", t("Backward graph"), drawn, empty)
@@ -187,7 +212,7 @@ def _pane(pane: str, side: str, title: str, drawn: Mapping[str, Json], empty: st
     return {**found, **drawn.get(pane, {})}
 
 
-def _drawn(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
+def drawings(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
     """The drawings by pane: with the SVG, or with the reason why there is none.
 
     All are drawn at once: Graphviz runs outside of this process, and where it hangs the

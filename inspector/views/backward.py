@@ -128,6 +128,7 @@ class _BackwardView:
             flags=tuple(flags),
             ops=() if node.op is None else (node.op,),
             source=None if op is None else words.op_line(op),
+            grads=(node.id,),
         )
 
     def _failed(self, node: GradNode) -> bool:
@@ -161,6 +162,7 @@ class _BackwardView:
                 flags=("nonfinite",) if bad else (),
                 ops=ops,
                 source=words.op_line(self._recording.ops[ops[0]]) if ops else None,
+                grads=tuple(node.id for node in nodes),
             )
 
 

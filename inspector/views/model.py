@@ -46,8 +46,9 @@ class ViewNode:
 
     `title` is the big line, `subtitle` the small one below it (may be empty); `badge` a short
     mark at the corner ("×3"). `ops` are the recorded op ids that the node stands for: nodes
-    of other views with a common op light up together. `box` is the id of the owning box.
-    `source` is (file, line) of the user's code.
+    of other views with a common op light up together; `grads` are the ids of the autograd
+    nodes that it stands for. `box` is the id of the owning box. `source` is (file, line) of
+    the user's code.
     """
 
     id: str
@@ -59,24 +60,33 @@ class ViewNode:
     flags: tuple[str, ...] = ()
     ops: tuple[int, ...] = ()
     source: tuple[str, int] | None = None
+    grads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ViewEdge:
-    """One edge between node ids; `kind` is "data", "control", "grad" or "write"."""
+    """One edge between node ids; `kind` is "data", "control", "grad" or "write".
+
+    `source` lies above `target` in a picture. `up` is true where what flows goes the other
+    way, from `target` to `source`: a gradient beside the forward graph. Such an edge is ranked
+    as it stands and drawn with its arrowhead at `source` (`dir=back`).
+    """
 
     source: str
     target: str
     label: str = ""
     kind: str = "data"
+    up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ViewBox:
-    """An open box around nodes: a module call, an IR block, a step.
+    """An open box around nodes: a module call, an IR block, a step, a loop.
 
-    `kind` is "module", "block", "call" or "step"; `flags` as for nodes ("executed",
-    "skipped").
+    `kind` is "module", "block", "call", "step", "loop" (one execution of a loop statement),
+    "trip" (one trip of it, or equal trips in a row), "repeat" (equal module calls in a row) or
+    "range" (a part of too many children); `flags` as for nodes ("executed", "skipped"),
+    `badge` too ("×12").
     """
 
     id: str
@@ -85,6 +95,7 @@ class ViewBox:
     kind: str = "module"
     subtitle: str = ""
     flags: tuple[str, ...] = ()
+    badge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,8 @@ class GraphView:
     """A picture's content. `direction` is "TB" (top to bottom) or "BT".
 
     `hidden` counts what was left out or folded, by a word for it ("ops in closed boxes").
+    `ranks` are groups of node ids to be drawn side by side, on one rank; the nodes of a group
+    lie in one box.
     """
 
     name: str
@@ -100,3 +113,4 @@ class GraphView:
     boxes: tuple[ViewBox, ...] = ()
     direction: str = "TB"
     hidden: Mapping[str, int] = field(default_factory=dict)
+    ranks: tuple[tuple[str, ...], ...] = ()

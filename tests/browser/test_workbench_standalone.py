@@ -572,7 +572,7 @@ def left_width(bench: Bench) -> float:
 
 
 def test_the_splitter_moves_by_pointer_and_by_keyboard(opened: Bench) -> None:
-    splitter, start = opened.page.get_by_role("separator"), left_width(opened)
+    splitter, start = opened.page.get_by_role("separator", name="Width of the left pane"), left_width(opened)
     x, y = opened.centre(splitter)
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()
@@ -695,7 +695,7 @@ def test_tabs_view_split_and_selection_survive_new_data(bench: Bench) -> None:
     bench.node("dynamic", "op:2").click()
     bench.tab("source").click()
     bench.panel("dynamic").get_by_role("button", name="Zoom in").click()
-    bench.page.get_by_role("separator").focus()
+    bench.page.get_by_role("separator", name="Width of the left pane").focus()
     bench.press("ArrowRight", "ArrowRight")
     bench.page.wait_for_timeout(400)
     before, width = bench.transform("dynamic"), left_width(bench)

@@ -1,6 +1,6 @@
 /* The workbench: linked panes of graphs, TorchScript text and Python source.
  *
- * One ES module in five parts. They carry no import statements, so that the same text serves as
+ * One ES module in several parts. They carry no import statements, so that the same text serves as
  * a Streamlit component and inside an exported page: join `workbench-*.js`, then `workbench.js`,
  * in the order of their names (plain `sorted()` gives it).
  *
@@ -9,7 +9,11 @@
  *   workbench-3-tools.js   keyboard walk, search and legend of a graph pane
  *   workbench-4-text.js    TextPane: TorchScript text and Python source
  *   workbench-5-card.js    the card of the selected item, tooltip, help
- *   workbench.js           Workbench: layout, tabs, selection, the two entry points
+ *   workbench-a-source.js  questions to the server; the line that says what works or failed
+ *   workbench-b-hub.js     Workbench: data, selection, card, keys
+ *   workbench-c-layout.js  its sides, tabs, dividers, menus, presentation
+ *   workbench-d-place.js   what is shown of a recording on a server: boxes, tabs, selection
+ *   workbench.js           the two entry points
  *
  * All text of a recording is set as text; only the SVG is parsed, and `parseSvg` keeps nothing of
  * it but drawing elements.
@@ -92,6 +96,11 @@ function s(tag, attributes = {}, ...children) {
 /** A button that shows `text` (a glyph or a word) and is named by `label`. */
 function button(text, label, onclick, extra = {}) {
   return h("button", { type: "button", class: "wb-button", title: label, "aria-label": label, onclick, ...extra }, text);
+}
+
+/** Give a class more members (methods and getters) from another file. */
+function extend(cls, members) {
+  Object.defineProperties(cls.prototype, Object.getOwnPropertyDescriptors(members));
 }
 
 function clamp(value, low, high) {

@@ -1,0 +1,106 @@
+/* -- Source: where a workbench asks for what it does not hold ------------------------------------- */
+
+Object.assign(LABELS, {
+  drawing: "Drawing …", offline: "The server does not answer. Is it still running?", retry: "Try again",
+});
+
+const BUSY_AFTER = 250; // ms; what is quicker shows no sign that it works
+
+/** Asks the server questions about one recording. `url` ends with its unguessable name. */
+class Source {
+  constructor(url, hub) {
+    this.url = url;
+    this.hub = hub;
+    this.controllers = new Map();
+  }
+
+  /** The answer to a question. Rejects with an Error whose message is for people, and `status`. */
+  async ask(question, asked = {}, { signal } = {}) {
+    const response = await this.post(question, asked, signal);
+    const found = await response.json();
+    if (!response.ok) throw Object.assign(new Error(found.error), { status: response.status });
+    return found;
+  }
+
+  /** As `ask`; a question that is still open under the same name is dropped: its AbortError can be ignored. */
+  askLatest(name, question, asked) {
+    this.controllers.get(name)?.abort();
+    const controller = new AbortController();
+    this.controllers.set(name, controller);
+    return this.ask(question, asked, { signal: controller.signal });
+  }
+
+  /** Save what a question answers with as a file. */
+  async save(asked) {
+    const response = await this.post("file", asked);
+    if (!response.ok) throw new Error((await response.json()).error);
+    const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") || "")?.[1] ?? "graph";
+    saveBlob(await response.blob(), name);
+  }
+
+  async post(question, asked, signal) {
+    try {
+      return await fetch(`${this.url}/${question}`,
+        { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(asked), signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Error(this.hub.t("offline"));
+    }
+  }
+
+  close() {
+    for (const controller of this.controllers.values()) controller.abort();
+  }
+}
+
+/** Have the browser save a file. */
+function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = h("a", { href: url, download: name });
+  document.body.append(link); // Firefox follows only links that are in the page
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Numbers in which [first, last] stands for a run of them. */
+function expandRuns(numbers = []) {
+  if (numbers.every((one) => typeof one === "number")) return numbers;
+  return numbers.flatMap((one) => (typeof one === "number" ? [one] : Array.from({ length: one[1] - one[0] + 1 }, (_, at) => one[0] + at)));
+}
+
+/** A line over the workbench that says that something works, or failed. */
+class Notice {
+  constructor(hub) {
+    this.hub = hub;
+    this.text = h("span", {});
+    this.again = button(hub.t("retry"), hub.t("retry"), () => this.retry?.(), { hidden: true });
+    this.close = button("×", hub.t("close"), () => this.hide());
+    this.element = h("div", { class: "wb-notice", role: "status", hidden: true }, this.text, this.again, this.close);
+  }
+
+  /** Say that something works, once it takes longer than a moment. */
+  busy(text) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(text, { failed: false }), BUSY_AFTER);
+  }
+
+  fail(text, retry = null) {
+    clearTimeout(this.timer);
+    this.retry = retry;
+    this.show(text, { failed: true });
+  }
+
+  show(text, { failed }) {
+    this.text.textContent = text;
+    this.element.classList.toggle("wb-failed", failed);
+    this.again.hidden = !failed || !this.retry;
+    this.close.hidden = !failed;
+    this.element.hidden = false;
+  }
+
+  hide() {
+    clearTimeout(this.timer);
+    this.element.hidden = true;
+  }
+}
