@@ -105,7 +105,7 @@ def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
         key: changes when another recording is shown: its place starts anew.
         place: what to look at when `key` is new, or when `look_anew` was called.
     """
-    name = shelf().put(key, book)
+    name = shelf().put(book)
     number = _command(key)
     command = _commanded(number, place or Place())
     result = _mount(
@@ -113,7 +113,7 @@ def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
         data={"source": address_of(name), "place": command.as_command(), "place_seq": number},
         default={"place": None},
         on_place_change=_nothing,
-        on_lost_change=_nothing,
+        on_lost_change=_forgotten,
     )
     told = result.place
     if not isinstance(told, Mapping) or told.get("seq") != number:
@@ -147,3 +147,10 @@ def _commanded(number: int, place: Place) -> Place:
 
 def _nothing() -> None:
     """A state of the component needs a callback to be sent."""
+
+
+def _forgotten() -> None:
+    """The browser asked about a recording that is no longer kept: it gets another name."""
+    lost = st.session_state["workbench"].lost
+    if lost:
+        shelf().forget(str(lost).rpartition("/")[2])

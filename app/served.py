@@ -41,47 +41,48 @@ _TYPES = {
 }
 _log = logging.getLogger(__name__)
 
+Key = tuple[int | str, ...]
+
 
 class Shelf:
-    """Books by name and by what they are of, those used last at the end."""
+    """Books by name, those used last at the end."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
         self._lock = threading.Lock()
-        self._books: OrderedDict[str, Book] = OrderedDict()
-        self._names: dict[str, str] = {}
+        self._books: OrderedDict[str, tuple[Key, Book]] = OrderedDict()
+        self._names: dict[Key, str] = {}
 
-    def put(self, key: str, book: Book) -> str:
-        """Give a book its name; the same one as long as it is the same key and recording."""
+    def put(self, book: Book) -> str:
+        """Give a book its name: the same one for the same records, as long as it is kept."""
+        # The book keeps its records alive, so that nothing else can have their ids.
+        records = book.recording, book.static, book.overlay
+        key = (*map(id, records), book.static_reason)
         with self._lock:
             name = self._names.get(key)
-            known = None if name is None else self._books.get(name)
-            if name is not None and known is not None and _same(known, book):
-                self._books.move_to_end(name)
-                return name
-            name = secrets.token_urlsafe(18)
-            self._names[key], self._books[name] = name, book
-            while len(self._books) > self._kept:
-                forgotten, _ = self._books.popitem(last=False)
-                self._names = {k: n for k, n in self._names.items() if n != forgotten}
+            if name is None:
+                name = self._names[key] = secrets.token_urlsafe(18)
+                self._books[name] = (key, book)
+                while len(self._books) > self._kept:
+                    _, (oldest, _) = self._books.popitem(last=False)
+                    del self._names[oldest]
+            self._books.move_to_end(name)
             return name
+
+    def forget(self, name: str) -> None:
+        """Give the book of that name away; put again, it gets another one."""
+        with self._lock:
+            found = self._books.pop(name, None)
+            if found is not None:
+                del self._names[found[0]]
 
     def get(self, name: str) -> Book | None:
         """The book of that name, if it is still kept."""
         with self._lock:
-            found = self._books.get(name)
-            if found is not None:
-                self._books.move_to_end(name)
-            return found
-
-
-def _same(one: Book, other: Book) -> bool:
-    return (
-        one.recording is other.recording
-        and one.static is other.static
-        and one.overlay is other.overlay
-        and one.static_reason == other.static_reason
-    )
+            if name not in self._books:
+                return None
+            self._books.move_to_end(name)
+            return self._books[name][1]
 
 
 @st.cache_resource(show_spinner=False)
@@ -104,7 +105,7 @@ def routes() -> Sequence[BaseRoute]:
 async def _answer(request: Request) -> Response:
     book = shelf().get(request.path_params["name"])
     if book is None:
-        return _refused(404, "This recording is no longer kept here. Reload the page.")
+        return _refused(200, "This recording is no longer kept here. Reload the page.", lost=True)
     body = await request.body()
     if len(body) > LARGEST_QUESTION:
         return _refused(413, "This question is too long.")
@@ -127,12 +128,13 @@ def _worked_out(book: Book, question: str, asked: dict[str, Any]) -> Response:
         found = json.dumps(answer(book, question, asked), allow_nan=False, separators=(",", ":"))
         return Response(found, media_type="application/json")
     except InspectorError as error:
-        return _refused(422, str(error))
+        return _refused(200, str(error))
     except Exception:
         # Whoever asks gets no traceback; whoever runs the server does.
         _log.exception("The question %r failed", question)
         return _refused(500, "This could not be worked out: an error of the inspector itself.")
 
 
-def _refused(status: int, reason: str) -> Response:
-    return JSONResponse({"error": reason}, status_code=status)
+def _refused(status: int, reason: str, **more: bool) -> Response:
+    """A refusal in words. What the inspector says no to is an answer, with status 200."""
+    return JSONResponse({"error": reason, **more}, status_code=status)

@@ -14,11 +14,14 @@ class Source {
     this.controllers = new Map();
   }
 
-  /** The answer to a question. Rejects with an Error whose message is for people, and `status`. */
+  /** The answer to a question. Rejects with an Error whose message is for people; `lost` says that the
+   * server has forgotten the recording. A refusal is an answer, too: not an error of the network. */
   async ask(question, asked = {}, { signal } = {}) {
-    const response = await this.post(question, asked, signal);
-    const found = await response.json();
-    if (!response.ok) throw Object.assign(new Error(found.error), { status: response.status });
+    return this.accepted(await (await this.post(question, asked, signal)).json());
+  }
+
+  accepted(found) {
+    if (found.error !== undefined) throw Object.assign(new Error(found.error), { lost: Boolean(found.lost) });
     return found;
   }
 
@@ -33,7 +36,7 @@ class Source {
   /** Save what a question answers with as a file. */
   async save(asked) {
     const response = await this.post("file", asked);
-    if (!response.ok) throw new Error((await response.json()).error);
+    if (response.headers.get("content-type")?.startsWith("application/json")) this.accepted(await response.json());
     const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") || "")?.[1] ?? "graph";
     saveBlob(await response.blob(), name);
   }

@@ -386,6 +386,7 @@ class Workbench {
 
   escape() {
     if (this.help.open) this.help.close();
+    else if (this.presenting) this.present();
     else if (this.memory.maximised) this.maximise(this.memory.maximised);
     else this.clear();
   }

@@ -101,6 +101,8 @@ extend(Workbench, {
     if (on) {
       this.onFullscreen ??= () => document.fullscreenElement || this.endPresenting();
       document.addEventListener("fullscreenchange", this.onFullscreen);
+      this.element.tabIndex = -1; // so that keys come here
+      this.element.focus({ preventScroll: true });
       await this.element.requestFullscreen?.().catch(() => {});
     } else this.endPresenting();
     for (const { pane } of this.panes.values()) pane.resized();

@@ -90,10 +90,8 @@ extend(Workbench, {
 
   failed(error) {
     if (error.name === "AbortError") return false;
-    if (error.status === 404) {
-      this.notice.busy(this.t("drawing"));
-      this.callbacks.onLost?.(this.frame.source); // the server has forgotten it: it makes another one
-    } else this.notice.fail(error.message, () => this.askPicture());
+    if (error.lost && this.callbacks.onLost) this.callbacks.onLost(this.frame.source); // it gets another name
+    else this.notice.fail(error.message, () => this.askPicture());
     return false;
   },
 
