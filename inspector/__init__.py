@@ -5,7 +5,7 @@
     print(recording.to_text())
 
 Names that need torch or pyarrow are imported when first used, so that `import inspector` and
-the command line's help are quick. Functions named like their module (`overlay`, `advice`) are
+the command line's help are quick. Functions named like their module (`overlay`, `compare`) are
 imported at once: a later import of the module would otherwise put the module in its place.
 (The standard library's module for looking at Python objects is `inspect`.)
 """
@@ -16,11 +16,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from inspector.advice import advice
+from inspector.compare import compare
 from inspector.overlay import overlay
 
 if TYPE_CHECKING:
     from inspector.advice import model_facts
     from inspector.capture import CaptureOptions, Session, record, recording
+    from inspector.compare import value_drift
+    from inspector.comparison import (
+        Change,
+        Comparison,
+        DecisionDifference,
+        Difference,
+        Drift,
+        LoopDifference,
+    )
     from inspector.errors import InspectorError
     from inspector.exported import (
         Check,
@@ -91,6 +101,10 @@ if TYPE_CHECKING:
 _HOME = {
     "inspector.advice": ("model_facts",),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
+    "inspector.compare": ("value_drift",),
+    "inspector.comparison": (
+        "Change", "Comparison", "DecisionDifference", "Difference", "Drift", "LoopDifference",
+    ),
     "inspector.errors": ("InspectorError",),
     "inspector.exported": (
         "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
@@ -125,17 +139,19 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Check", "Decision", "Disagreement",
-    "Divergence", "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode",
-    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
-    "Machine", "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op", "Origin",
-    "OutputMatch", "Overlay", "ParameterInfo", "Parting", "Recording", "RunFailure",
+    "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Change", "Check", "Comparison",
+    "Decision", "DecisionDifference", "Difference", "Disagreement", "Divergence", "Drift",
+    "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode", "IRNode",
+    "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
+    "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op",
+    "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting", "Recording", "RunFailure",
     "ScriptablePart", "Session", "Side", "Source", "Stage", "StageChange", "StaticGraph",
     "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo", "TensorSummary", "Timing",
-    "Truth", "advice", "check_truth", "export_onnx", "export_program", "graph_changes", "interpret",
-    "line_marks", "load", "load_torchscript", "measure", "model_facts", "optimisation_stages",
-    "overlay", "record", "recording", "save", "save_torchscript", "script", "scriptable_parts",
-    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
+    "Truth", "advice", "check_truth", "compare", "export_onnx", "export_program", "graph_changes",
+    "interpret", "line_marks", "load", "load_torchscript", "measure", "model_facts",
+    "optimisation_stages", "overlay", "record", "recording", "save", "save_torchscript", "script",
+    "scriptable_parts", "sweep_batch", "to_graphviz", "to_text", "torchscript_code",
+    "torchscript_ir", "trace", "truth", "value_drift",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

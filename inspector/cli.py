@@ -1,8 +1,8 @@
 """The command line: record a script as it is, look at recordings.
 
-Exit codes: 0 done; 2 wrong use, an unreadable file, a drawing that failed; `record` ends with
-the script's own exit code. torch, streamlit and pyarrow are imported only by the commands
-that need them, so that `--help` is quick.
+Exit codes: 0 done; 1 `diff` found a difference; 2 wrong use, an unreadable file, a drawing that
+failed; `record` ends with the script's own exit code. torch, streamlit and pyarrow are imported
+only by the commands that need them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Examples:
   python -m inspector record -o run.inspect train.py --epochs 1
   python -m inspector info run.inspect
   python -m inspector view run.inspect
+  python -m inspector diff before.inspect after.inspect
   python -m inspector export run.inspect --format svg -o run.svg
 """
 WRONG_USE = 2
@@ -141,6 +142,34 @@ def info(file: str, text: bool) -> None:
         click.echo(f"  note: {note}")
     if recording.failure is not None:
         click.echo(f"  failed: {recording.failure.type}: {recording.failure.message}")
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    help="Values further apart than this, relatively, count as a difference.",
+)
+@click.option("--ops", is_flag=True, help="Also list every op that differs, one a line.")
+def diff(a: str, b: str, tolerance: float | None, ops: bool) -> None:
+    """Compare the recordings A and B: where they part, and why.
+
+    Exit code 0 when nothing differs, 1 when something does.
+    """
+    from inspector.compare import compare
+    from inspector.compare.listing import listed
+    from inspector.store import load
+
+    one, other = load(a), load(b)
+    found = compare(one, other, tolerance=tolerance)
+    for sentence in found.explanation:
+        click.echo(sentence)
+    if ops:
+        for line in listed(one, other, found):
+            click.echo(line)
+    sys.exit(0 if found.same else 1)
 
 
 @main.command()

@@ -12,6 +12,7 @@ from pathlib import Path
 FLOORS: tuple[tuple[str, ...], ...] = (
     # 0: the data model and the errors
     (
+        "inspector.comparison",
         "inspector.errors",
         "inspector.exported",
         "inspector.making",
@@ -35,9 +36,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # 3: pure functions from records to records
     (
         "inspector.advice",
+        "inspector.axes",
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",
+        "inspector.loops",
+        "inspector.timeline",
+        "inspector.gradients",
+        "inspector.tensors_about",
         "inspector.truthful",
         "inspector.views",
     ),

@@ -502,3 +502,27 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
     assert "Usage" in result.output
     for command in ("record", "info", "view", "export"):
         assert command in result.output
+
+
+def test_diff_explains_and_ends_with_1_when_something_differs(tmp_path: Path) -> None:
+    def looping(x: torch.Tensor, trips: int) -> torch.Tensor:
+        for _ in range(trips):
+            x = x.sin()
+        return x + 1
+
+    for name, trips in (("a", 1), ("b", 2)):
+        inspector.record(looping, torch.ones(2), trips).save(tmp_path / f"{name}.inspect")
+    a, b = str(tmp_path / "a.inspect"), str(tmp_path / "b.inspect")
+    same = CliRunner().invoke(main, ["diff", a, a])
+    assert (same.exit_code, same.output) == (0, "Both ran the same 2 ops at the same places.\n")
+    other = CliRunner().invoke(main, ["diff", a, b, "--ops"])
+    assert other.exit_code == 1
+    assert "ran twice in B instead of once" in other.output
+    assert [line[:8] for line in other.output.splitlines() if line.startswith("+")] == ["+ [1] si"]
+
+
+def test_diff_of_a_file_that_is_no_recording_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("nothing")
+    found = CliRunner().invoke(main, ["diff", str(tmp_path / "a"), str(tmp_path / "a")])
+    assert found.exit_code == 2
+    assert "not a readable recording" in found.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import streamlit as st
@@ -10,52 +11,103 @@ import inspector
 from inspector.errors import FileFormatError
 from inspector.records import Recording
 from inspector.store import load_bytes
-from inspector_app.component import workbench
+from inspector_app.address import Address, acted, write_some
+from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import escaped, failure_banner, headline, tables
+from inspector_app.phrases import say
 from inspector_app.runs import Run
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
 
-_NO_IR = "A recording file holds what ran. Its TorchScript is not part of it."
+KEPT = 8
+"""Opened files in the server's memory, for all sessions together."""
 
 
 def page() -> None:
     """The page."""
+    address = Address("open")
     named = [name for name in os.environ.get(FILES_VARIABLE, "").split(os.pathsep) if name]
-    upload = st.sidebar.file_uploader("Recording", type=["inspect"])
-    chosen = st.sidebar.selectbox("From the command line", named) if named else None
+    upload = st.sidebar.file_uploader(say("Recording"), type=["inspect"])
+    chosen = _chosen(address, named) if named else None
+    address.tell()
     opened = _opened(upload, chosen)
     if opened is None:
         _welcome()
         return
-    name, recording = opened
-    run = Run(recording, None, None, _NO_IR)
-    model = escaped(str(recording.meta.get("model", "a block of code")))
-    headline(escaped(name), f"Model: {model}", run, previous=None)
-    failure_banner(recording)
-    _show(run, name)
+    name, run = opened
+    if address.opened:
+        look_anew()
+    # An uploaded file has no name that an address could open again.
+    shown = {"file": _names(named).get(chosen)} if chosen and upload is None else {}
+    same = all(address.asked.get(key, value) == value for key, value in shown.items())
+    place = Place.of_address(address.asked) if same else Place()
+    address.write(**shown, **place.as_address())
+    model = escaped(str(run.recording.meta.get("model", say("a block of code"))))
+    headline(escaped(name), say("Model: {model}", model=model), run, previous=None)
+    failure_banner(run.recording)
+    _show(run, name, place)
 
 
-def _opened(upload: object, chosen: str | None) -> tuple[str, Recording] | None:
+def _names(paths: list[str]) -> dict[str, str]:
+    """Path -> what an address calls it: its name, with its number where several have the same."""
+    plain = [os.path.basename(path) for path in paths]
+    return {
+        path: name if plain.count(name) == 1 else f"{number + 1}-{name}"
+        for number, (path, name) in enumerate(zip(paths, plain, strict=True))
+    }
+
+
+def _chosen(address: Address, paths: list[str]) -> str:
+    """Which of the files named on the command line is shown."""
+    by_name = {name: path for path, name in _names(paths).items()}
+    names = list(by_name)
+    address.options("file", names, key="file", start=names[0], what=say("file"))
+    label = say("From the command line")
+    return by_name[str(st.sidebar.selectbox(label, names, key="file", on_change=acted))]
+
+
+def _opened(upload: object, path: str | None) -> tuple[str, Run] | None:
     """The recording to show; a file that can't be read leaves the one shown before."""
     try:
         if upload is not None:
             data, name = upload.getvalue(), upload.name  # type: ignore[attr-defined]
-            st.session_state["_file"] = (name, load_bytes(data, name))
-        elif chosen is not None:
-            st.session_state["_file"] = (os.path.basename(chosen), inspector.load(chosen))
-    except FileFormatError as error:
+            digest = hashlib.sha256(data).hexdigest()
+            st.session_state["_file"] = (name, _from_bytes(digest, data, name))
+        elif path is not None:
+            state = os.stat(path)
+            run = _from_path(path, state.st_mtime_ns, state.st_size)
+            st.session_state["_file"] = (os.path.basename(path), run)
+    except (FileFormatError, OSError) as error:
         st.error(escaped(str(error)), icon=":material/error:")
-    found: tuple[str, Recording] | None = st.session_state.get("_file")
+    found: tuple[str, Run] | None = st.session_state.get("_file")
     return found
 
 
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading the recording …")
+def _from_bytes(digest: str, _data: bytes, _name: str) -> Run:
+    """An uploaded file, once for all sessions that upload the same bytes."""
+    return _run(load_bytes(_data, _name))
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading the recording …")
+def _from_path(path: str, changed_ns: int, size: int) -> Run:
+    """A file on the server's disk, read anew when it changes."""
+    return _run(inspector.load(path))
+
+
+def _run(recording: Recording) -> Run:
+    reason = say("A recording file holds what ran. Its TorchScript is not part of it.")
+    return Run(recording, None, None, reason)
+
+
 def _welcome() -> None:
-    st.markdown("### Open a recording")
+    st.markdown(say("### Open a recording"))
     st.markdown(
-        "Choose a `.inspect` file in the sidebar. You get one from the page *Explore a model* "
-        "(tab *Save*), from your own code, or from a script as it is:"
+        say(
+            "Choose a `.inspect` file in the sidebar. You get one from the page *Explore a model*"
+            " (tab *Save*), from your own code, or from a script as it is:"
+        )
     )
     st.code(
         "import inspector\n\n"
@@ -67,6 +119,7 @@ def _welcome() -> None:
 
 
 @st.fragment
-def _show(run: Run, key: str) -> None:
-    workbench(run.book, key=f"file/{key}")
+def _show(run: Run, key: str, place: Place) -> None:
+    now = workbench(run.book, key=f"file/{key}/{id(run)}", place=place)
+    write_some(**now.as_address())
     tables(run.recording, None, None, name=key.removesuffix(".inspect"))

@@ -9,9 +9,9 @@ import streamlit as st
 import sample_models
 from inspector.records import Disagreement
 from inspector.render.answers import Book
-from inspector_app.address import Address, acted
+from inspector_app.address import Address, acted, write_some
 from inspector_app.choice import choose_input, choose_sample
-from inspector_app.component import workbench
+from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import escaped, failure_banner
 from inspector_app.phrases import say, say_count
 from inspector_app.screens.torchscript_parts import parts_view
@@ -64,9 +64,11 @@ def page() -> None:
         "traced_with": traced_with if work.static.kind == "trace" else None,
         "view": view,
     }
-    _write(address, shown)
+    place = _write(address, shown)
     if view == RAN:
-        _ran(work, f"torchscript/{key}")
+        if address.opened:
+            look_anew()
+        _ran(work, f"torchscript/{key}", place)
     elif view == STEPS:
         steps_view(work, key)
     elif view == TRUTH:
@@ -124,14 +126,16 @@ def _choose_view(address: Address, work: StaticWork) -> str:
     return str(chosen or RAN)
 
 
-def _write(address: Address, shown: dict[str, str | None]) -> None:
-    """Keep the address; a step or a part of it stays while the same is shown."""
+def _write(address: Address, shown: dict[str, str | None]) -> Place:
+    """Keep the address; a step, a part or a place of it stays while the same is shown."""
     same = all(address.asked.get(name) in (None, value) for name, value in shown.items())
     view = shown["view"]
     step = address.asked.get("step") if same and view in (STEPS, PARTS) else None
     part = address.asked.get("part") if same and view == PARTS else None
     ask_for_step(step or "" if address.opened else None)
-    address.write(**shown, step=step, part=part)
+    place = Place.of_address(address.asked) if same and view == RAN else Place()
+    address.write(**shown, step=step, part=part, **place.as_address())
+    return place
 
 
 # -- the headline ----------------------------------------------------------------------------------
@@ -256,5 +260,6 @@ def _compilers_text(refusal: Refusal) -> None:
 
 
 @st.fragment
-def _ran(work: StaticWork, key: str) -> None:
-    workbench(Book(work.recording, work.static, work.overlay), key=key)
+def _ran(work: StaticWork, key: str, place: Place) -> None:
+    now = workbench(Book(work.recording, work.static, work.overlay), key=key, place=place)
+    write_some(**now.as_address())

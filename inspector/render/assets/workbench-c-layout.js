@@ -111,7 +111,7 @@ extend(Workbench, {
   endPresenting() {
     document.removeEventListener("fullscreenchange", this.onFullscreen);
     this.element.classList.remove("wb-present");
-    if (document.fullscreenElement) document.exitFullscreen();
+    if (document.fullscreenElement) document.exitFullscreen().catch(() => {}); // the browser may have ended it
     for (const { pane } of this.panes.values()) pane.resized();
   },
 

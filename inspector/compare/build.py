@@ -1,0 +1,207 @@
+"""`compare`: two recordings, aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+from inspector.compare.align import Pairs, align
+from inspector.compare.changes import changes, drift
+from inspector.compare.explain import Told
+from inspector.compare.sites import Version
+from inspector.compare.tree import Item, Tree, loop_key, shared_frames
+from inspector.comparison import Comparison, DecisionDifference, Drift, LoopDifference
+from inspector.loops import LoopRun, find_loops
+from inspector.records import Decision, Recording
+
+
+def compare(a: Recording, b: Recording, *, tolerance: float | None = None) -> Comparison:
+    """Align two runs and say where they part.
+
+    Ops are paired by where they ran: the chain of module calls, the loop, the trip, the place in
+    the code and the function. So the op after a loop stays the op after the loop, however often
+    the loop ran. Where the code of the two runs differs, lines that only moved keep their place,
+    and what ran on changed lines is paired by function, in order. Takes linear time.
+
+    Args:
+        a: the run that the other is told against.
+        b: the other run: another input, mode, dtype, or version of the code.
+        tolerance: relative; pairs whose results are further apart count as changed, too. None
+            does not look at values (another input has other values everywhere).
+
+    Two runs that have nothing in common give a comparison without pairs; its explanation says so.
+    """
+    aligned = Aligned(a, b)
+    pairs = aligned.pairs
+    only_a = tuple(sorted(_ops(pairs.only_a)))
+    only_b = tuple(sorted(_ops(pairs.only_b)))
+    changed = tuple(changes(a, b, pairs.ops, tolerance))
+    decisions = tuple(_decisions(a, b, pairs))
+    loops = tuple(loop_differences(aligned, decisions))
+    told = Told(a, b, tuple(pairs.ops), only_a, only_b, changed, decisions, loops)
+    return Comparison(
+        common=tuple(pairs.ops),
+        only_a=only_a,
+        only_b=only_b,
+        changes=changed,
+        decisions=decisions,
+        loops=loops,
+        calls=tuple(pairs.calls),
+        first_difference=told.first(),
+        explanation=tuple(told.sentences()),
+    )
+
+
+def value_drift(a: Recording, b: Recording, comparison: Comparison) -> tuple[Drift, ...]:
+    """How far the results of each pair are apart, in the order of A.
+
+    Pairs whose shapes differ, or of whose values nothing was recorded, are left out.
+    """
+    return tuple(drift(a, b, comparison.common))
+
+
+class _Side:
+    """One of the two runs."""
+
+    def __init__(self, recording: Recording, others: Recording, *, reference: bool) -> None:
+        self.recording = recording
+        self.loops = find_loops(recording)
+        self.version = Version(recording.sources, others.sources, reference=reference)
+
+    def unclear(self) -> frozenset[Hashable]:
+        """The loops whose trips the ops do not tell apart for certain."""
+        unclear = (run.statement for run in self.loops.runs if not run.exact)
+        return frozenset(loop_key(statement, self.version) for statement in unclear)
+
+    def tree(self, flat: frozenset[Hashable], outer: int = 0) -> Item:
+        return Tree(self.recording, self.loops, self.version, flat, outer).root
+
+
+class Aligned:
+    """Both runs, and the pairs of their items."""
+
+    def __init__(self, a: Recording, b: Recording) -> None:
+        self.a = _Side(a, b, reference=True)
+        self.b = _Side(b, a, reference=False)
+        flat = self.a.unclear() | self.b.unclear()
+        self.pairs = align(self.a.tree(flat), self.b.tree(flat))
+        if not self.pairs.ops and a.ops and b.ops:
+            outer = shared_frames((a, b)) or 1
+            self.pairs = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
+
+
+def loop_differences(
+    aligned: Aligned, decisions: Sequence[DecisionDifference]
+) -> Iterator[LoopDifference]:
+    """The pairs of loops with other numbers of trips, each with its cause if there is one."""
+    causes = _Causes(aligned.a, decisions)
+    for x, y in aligned.pairs.loops:
+        one, other = aligned.a.loops.runs[x], aligned.b.loops.runs[y]
+        trips = _trips(aligned.a, one), _trips(aligned.b, other)
+        if None not in trips and trips[0] != trips[1]:
+            cause, trip = causes.of(x, min(trips[0] or 0, trips[1] or 0))
+            yield LoopDifference(
+                one.statement.header,
+                one.statement.file,
+                one.statement.line,
+                trips[0] or 0,
+                trips[1] or 0,
+                one.first_op,
+                other.first_op,
+                cause,
+                trip,
+            )
+
+
+def _trips(side: _Side, run: LoopRun) -> int | None:
+    """Trips of one execution; None where nothing tells.
+
+    Trips without any op are seen in the counts of the lines only, which are those of all
+    executions together.
+    """
+    if run.exact:
+        return run.trips
+    statement = run.statement
+    alone = sum(other.statement == statement for other in side.loops.runs) == 1
+    for branch in side.recording.branches:
+        if alone and (branch.file, branch.line) == (statement.file, statement.line):
+            return branch.taken
+    return None
+
+
+class _Causes:
+    """For each loop of A, the decision by which one run left it before the other did."""
+
+    def __init__(self, side: _Side, decisions: Sequence[DecisionDifference]) -> None:
+        self._runs = side.loops.runs
+        self._inside: dict[tuple[int, int], int] = {}  # (run, trip) -> place among the decisions
+        self._before: dict[tuple[str, int], int] = {}
+        for number, difference in enumerate(decisions):
+            if difference.a is None or difference.b is None:
+                continue
+            decision = side.recording.decisions[difference.a]
+            if decision.source is not None:
+                place = decision.source.file, decision.source.line
+                self._before.setdefault(place, number)
+            if decision.op is not None:
+                for at in side.loops.around(decision.op):
+                    trip = self._runs[at.run].trips if at.trip is None else at.trip
+                    self._inside.setdefault((at.run, trip), number)
+
+    def of(self, run: int, shorter: int) -> tuple[int | None, int | None]:
+        """(place among the decisions, trip) of the cause.
+
+        A `for` ends with what it goes over; else the shorter run left in its last test, which is
+        that of the trip that did not come, or in its last trip (`break`, `return`).
+        """
+        statement = self._runs[run].statement
+        before = self._before.get((statement.file, statement.line))
+        if statement.kind != "while" and before is not None:
+            return before, None
+        for trip in (shorter, shorter - 1):
+            if (run, trip) in self._inside:
+                return self._inside[run, trip], trip
+        return before, None
+
+
+def _ops(items: list[Item]) -> list[int]:
+    """The ops of items, at any depth."""
+    found: list[int] = []
+    todo = list(items)
+    while todo:
+        item = todo.pop()
+        if item.kind == "op":
+            found.append(item.number)
+        todo += item.children
+    return found
+
+
+def _decisions(a: Recording, b: Recording, pairs: Pairs) -> list[DecisionDifference]:
+    """Decisions with other values, and those of one run only, in the order of A, then of B."""
+    other_op, other_read = dict(pairs.ops), dict(pairs.reads)
+    of_op_b = {d.op: d for d in b.decisions if d.op is not None}
+    partner: dict[int, Decision] = {}
+    for decision in a.decisions:
+        if decision.op is None:
+            number = other_read.get(decision.id)
+            mine = None if number is None else b.decisions[number]
+        else:
+            mine = of_op_b.get(other_op.get(decision.op, -1))
+        if mine is not None:
+            partner[decision.id] = mine
+    found = [_difference(one, partner.get(one.id)) for one in a.decisions]
+    paired = {decision.id for decision in partner.values()}
+    found += [_difference(None, other) for other in b.decisions if other.id not in paired]
+    return [one for one in found if one is not None]
+
+
+def _difference(a: Decision | None, b: Decision | None) -> DecisionDifference | None:
+    if a is not None and b is not None and (a.value == b.value or a.value != a.value):
+        return None
+    return DecisionDifference(
+        None if a is None else a.id,
+        None if b is None else b.id,
+        None if a is None else a.value,
+        None if b is None else b.value,
+        None if a is None else a.source,
+        None if b is None else b.source,
+    )

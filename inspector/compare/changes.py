@@ -1,0 +1,136 @@
+"""In what the ops of a pair differ, and how far their results are apart."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from inspector.comparison import Change, Drift
+from inspector.records import Op, Recording, TensorInfo, TensorSummary
+
+if TYPE_CHECKING:
+    import numpy
+
+_TENSOR = re.compile(r"%\d+")
+
+
+def changes(
+    a: Recording, b: Recording, pairs: Iterable[tuple[int, int]], tolerance: float | None
+) -> Iterator[Change]:
+    """The pairs whose ops differ, in order."""
+    for one, other in pairs:
+        found = list(_kinds(a, b, a.ops[one], b.ops[other]))
+        if tolerance is not None:
+            distance = pair_distance(a, b, one, other)
+            if distance is not None and distance > tolerance:
+                found.append(("values", f"values {distance:.2g} apart"))
+        if found:
+            first = dict(reversed(found))  # of several results, the first that differs
+            kinds = tuple(dict.fromkeys(kind for kind, _ in found))
+            yield Change(one, other, kinds, tuple(first[kind] for kind in kinds))
+
+
+def _kinds(a: Recording, b: Recording, one: Op, other: Op) -> Iterator[tuple[str, str]]:
+    """(kind, what it was and what it is) of each difference."""
+    if len(one.outputs) != len(other.outputs):
+        yield "shape", f"{len(one.outputs)} → {len(other.outputs)} results"
+    for x, y in zip(one.outputs, other.outputs, strict=False):
+        yield from _results(a.tensors[x], b.tensors[y])
+    if one.arguments != other.arguments:
+        words = _TENSOR.sub("%", one.arguments), _TENSOR.sub("%", other.arguments)
+        if words[0] != words[1]:
+            yield "arguments", f"({words[0]}) → ({words[1]})"
+    names = _parameters(a, one), _parameters(b, other)
+    if names[0] != names[1]:
+        yield "parameters", f"{_list(names[0])} → {_list(names[1])}"
+
+
+def _results(x: TensorInfo, y: TensorInfo) -> Iterator[tuple[str, str]]:
+    if x.shape != y.shape:
+        yield "shape", f"{_shape(x)} → {_shape(y)}"
+    for kind in ("dtype", "device", "requires_grad"):
+        mine, theirs = getattr(x, kind), getattr(y, kind)
+        if mine != theirs:
+            said = kind.replace("_", " ")
+            yield kind, f"{said} {mine} → {theirs}"
+
+
+def _shape(tensor: TensorInfo) -> str:
+    return "×".join(map(str, tensor.shape)) or "scalar"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no parameter"
+
+
+def _parameters(recording: Recording, op: Op) -> tuple[str, ...]:
+    tensors = (recording.tensors[number] for number in op.inputs)
+    return tuple(t.name for t in tensors if t.name is not None and not t.name.endswith(".grad"))
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+def drift(a: Recording, b: Recording, pairs: Iterable[tuple[int, int]]) -> Iterator[Drift]:
+    """How far the pairs are apart, of those whose values are known in both."""
+    for one, other in pairs:
+        distance = pair_distance(a, b, one, other)
+        if distance is not None:
+            yield Drift(one, other, distance)
+
+
+def pair_distance(a: Recording, b: Recording, one: int, other: int) -> float | None:
+    """The largest distance of the results of two ops; None where nothing is known of them."""
+    pairs = zip(a.ops[one].outputs, b.ops[other].outputs, strict=False)
+    known = [_distance(a, b, x, y) for x, y in pairs]
+    found = [distance for distance in known if distance is not None]
+    return max(found, default=None)
+
+
+def _distance(a: Recording, b: Recording, x: int, y: int) -> float | None:
+    if a.tensors[x].shape != b.tensors[y].shape:
+        return None
+    if x in a.values and y in b.values:
+        return _of_arrays(a.values[x], b.values[y])
+    return _of_summaries(a.tensors[x].summary, b.tensors[y].summary)
+
+
+def _of_arrays(x: numpy.ndarray, y: numpy.ndarray) -> float | None:
+    import numpy  # not with `import inspector`, which is to be quick
+
+    if x.shape != y.shape or x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc":
+        return None
+    if not x.size:
+        return 0.0
+    kind = complex if "c" in (x.dtype.kind, y.dtype.kind) else float
+    x, y = x.astype(kind), y.astype(kind)
+    same = (x == y) | (numpy.isnan(x) & numpy.isnan(y))
+    finite = numpy.isfinite(x) & numpy.isfinite(y)
+    if not (same | finite).all():
+        return math.inf
+    largest = float(numpy.abs(numpy.where(finite, x, 0)).max())
+    with numpy.errstate(invalid="ignore"):  # Inf - Inf, where both are
+        apart = float(numpy.abs(numpy.where(finite, x - y, 0)).max())
+    return _relative(apart, largest)
+
+
+def _of_summaries(x: TensorSummary | None, y: TensorSummary | None) -> float | None:
+    if x is None or y is None:
+        return None
+    if (x.nan_count, x.inf_count) != (y.nan_count, y.inf_count):
+        return math.inf
+    apart, largest = 0.0, 0.0
+    for mine, theirs in ((x.min, y.min), (x.max, y.max), (x.mean, y.mean), (x.std, y.std)):
+        if mine is None or theirs is None:
+            continue
+        apart = max(apart, abs(mine - theirs))
+        largest = max(largest, abs(mine))
+    return _relative(apart, largest)
+
+
+def _relative(apart: float, largest: float) -> float:
+    if not apart:
+        return 0.0
+    return apart / largest if largest else math.inf
