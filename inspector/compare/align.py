@@ -1,12 +1,13 @@
 """Pairs the items of two trees: first by key, then, where the code was changed, by order.
 
 Both passes go from owner to owner, so that a pair's owners are a pair, too: an op in the third
-trip is never paired with one in the fourth, nor one after a loop with one inside it.
+trip is never paired with one in the fourth, nor one after a loop with one inside it. The result
+is one tree of both runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -16,36 +17,62 @@ LONGEST_GAP = 400
 """Items of a gap up to which the longest common sequence is looked for (its time is quadratic)."""
 
 
-@dataclass(slots=True)
-class Pairs:
-    """The pairs by kind, each (number in A, number in B), and the items of one tree only."""
+@dataclass(eq=False, slots=True)
+class Both:
+    """An item of A, of B (None: of one run only), or the pair of both; with what is inside."""
 
-    ops: list[tuple[int, int]] = field(default_factory=list)
-    reads: list[tuple[int, int]] = field(default_factory=list)
-    calls: list[tuple[int, int]] = field(default_factory=list)
-    loops: list[tuple[int, int]] = field(default_factory=list)
-    only_a: list[Item] = field(default_factory=list)
-    only_b: list[Item] = field(default_factory=list)
+    a: Item | None
+    b: Item | None
+    children: list[Both] = field(default_factory=list)
+
+    @property
+    def item(self) -> Item:
+        """The item, of A if it is in both."""
+        found = self.a or self.b
+        assert found is not None
+        return found
 
 
-def align(a: Item, b: Item) -> Pairs:
+def align(a: Item, b: Item) -> Both:
     """Pair two trees. Takes linear time, but for changed code within one owner."""
-    found = Pairs()
-    lists = {"op": found.ops, "read": found.reads, "call": found.calls, "loop": found.loops}
-    todo = [(a, b)]
+    root = Both(a, b)
+    todo = [root]
     while todo:
-        one, other = todo.pop()
-        if one.kind in lists:
-            lists[one.kind].append((one.number, other.number))
-        pairs = _by_key(one.children, other.children)
-        pairs |= _by_order(one.children, other.children, pairs)
-        paired = set(pairs.values())
-        found.only_a += [item for at, item in enumerate(one.children) if at not in pairs]
-        found.only_b += [item for at, item in enumerate(other.children) if at not in paired]
-        todo += [(one.children[x], other.children[y]) for x, y in pairs.items()]
-    for pairs_of_kind in lists.values():
-        pairs_of_kind.sort()
-    return found
+        owner = todo.pop()
+        inside_a = owner.a.children if owner.a is not None else []
+        inside_b = owner.b.children if owner.b is not None else []
+        pairs = _by_key(inside_a, inside_b)
+        pairs |= _by_order(inside_a, inside_b, pairs)
+        owner.children = list(_merged(inside_a, inside_b, pairs))
+        todo += owner.children
+    return root
+
+
+def everything(root: Both) -> Iterator[Both]:
+    """All items in the order of the run, owners before what is inside."""
+    todo = [root]
+    while todo:
+        one = todo.pop()
+        yield one
+        todo += reversed(one.children)
+
+
+def _merged(a: Sequence[Item], b: Sequence[Item], pairs: dict[int, int]) -> Iterator[Both]:
+    """The items in one order: that of A, each item of B alone before the next pair of B."""
+    paired = set(pairs.values())
+    before: dict[int, list[Item]] = {}
+    waiting: list[Item] = []
+    for at, item in enumerate(b):
+        if at in paired:
+            before[at], waiting = waiting, []
+        else:
+            waiting.append(item)
+    for at, item in enumerate(a):
+        other = pairs.get(at)
+        if other is not None:
+            yield from (Both(None, alone) for alone in before[other])
+        yield Both(item, None if other is None else b[other])
+    yield from (Both(None, alone) for alone in waiting)
 
 
 def _by_key(a: Sequence[Item], b: Sequence[Item]) -> dict[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from inspector.compare.align import Pairs, align
+from inspector.compare.align import align, everything
 from inspector.compare.changes import changes, drift
 from inspector.compare.explain import Told
 from inspector.compare.sites import Version
@@ -30,22 +30,26 @@ def compare(a: Recording, b: Recording, *, tolerance: float | None = None) -> Co
 
     Two runs that have nothing in common give a comparison without pairs; its explanation says so.
     """
-    aligned = Aligned(a, b)
-    pairs = aligned.pairs
-    only_a = tuple(sorted(_ops(pairs.only_a)))
-    only_b = tuple(sorted(_ops(pairs.only_b)))
-    changed = tuple(changes(a, b, pairs.ops, tolerance))
-    decisions = tuple(_decisions(a, b, pairs))
+    return compared(Aligned(a, b), tolerance)
+
+
+def compared(aligned: Aligned, tolerance: float | None = None) -> Comparison:
+    """What two aligned runs have in common; see `compare`."""
+    a, b = aligned.a.recording, aligned.b.recording
+    common = tuple(aligned.pairs("op"))
+    only_a, only_b = aligned.alone()
+    changed = tuple(changes(a, b, common, tolerance))
+    decisions = tuple(_decisions(aligned, dict(common)))
     loops = tuple(loop_differences(aligned, decisions))
-    told = Told(a, b, tuple(pairs.ops), only_a, only_b, changed, decisions, loops)
+    told = Told(a, b, common, only_a, only_b, changed, decisions, loops)
     return Comparison(
-        common=tuple(pairs.ops),
+        common=common,
         only_a=only_a,
         only_b=only_b,
         changes=changed,
         decisions=decisions,
         loops=loops,
-        calls=tuple(pairs.calls),
+        calls=tuple(aligned.pairs("call")),
         first_difference=told.first(),
         explanation=tuple(told.sentences()),
     )
@@ -77,16 +81,34 @@ class _Side:
 
 
 class Aligned:
-    """Both runs, and the pairs of their items."""
+    """Both runs, and one tree of their items: `both`."""
 
     def __init__(self, a: Recording, b: Recording) -> None:
         self.a = _Side(a, b, reference=True)
         self.b = _Side(b, a, reference=False)
         flat = self.a.unclear() | self.b.unclear()
-        self.pairs = align(self.a.tree(flat), self.b.tree(flat))
-        if not self.pairs.ops and a.ops and b.ops:
+        self.both = align(self.a.tree(flat), self.b.tree(flat))
+        if a.ops and b.ops and not self.pairs("op"):
             outer = shared_frames((a, b)) or 1
-            self.pairs = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
+            self.both = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
+
+    def pairs(self, kind: str) -> list[tuple[int, int]]:
+        """The numbers of the pairs of items of a kind, in the order of A."""
+        items = everything(self.both)
+        found = [(one.a, one.b) for one in items if one.a and one.b and one.a.kind == kind]
+        return sorted((mine.number, theirs.number) for mine, theirs in found)
+
+    def alone(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ops that are in A only, and those in B only."""
+        only_a, only_b = [], []
+        for one in everything(self.both):
+            if one.item.kind != "op":
+                continue
+            if one.b is None:
+                only_a.append(one.item.number)
+            elif one.a is None:
+                only_b.append(one.item.number)
+        return tuple(sorted(only_a)), tuple(sorted(only_b))
 
 
 def loop_differences(
@@ -94,7 +116,7 @@ def loop_differences(
 ) -> Iterator[LoopDifference]:
     """The pairs of loops with other numbers of trips, each with its cause if there is one."""
     causes = _Causes(aligned.a, decisions)
-    for x, y in aligned.pairs.loops:
+    for x, y in aligned.pairs("loop"):
         one, other = aligned.a.loops.runs[x], aligned.b.loops.runs[y]
         trips = _trips(aligned.a, one), _trips(aligned.b, other)
         if None not in trips and trips[0] != trips[1]:
@@ -163,21 +185,10 @@ class _Causes:
         return before, None
 
 
-def _ops(items: list[Item]) -> list[int]:
-    """The ops of items, at any depth."""
-    found: list[int] = []
-    todo = list(items)
-    while todo:
-        item = todo.pop()
-        if item.kind == "op":
-            found.append(item.number)
-        todo += item.children
-    return found
-
-
-def _decisions(a: Recording, b: Recording, pairs: Pairs) -> list[DecisionDifference]:
+def _decisions(aligned: Aligned, other_op: dict[int, int]) -> list[DecisionDifference]:
     """Decisions with other values, and those of one run only, in the order of A, then of B."""
-    other_op, other_read = dict(pairs.ops), dict(pairs.reads)
+    a, b = aligned.a.recording, aligned.b.recording
+    other_read = dict(aligned.pairs("read"))
     of_op_b = {d.op: d for d in b.decisions if d.op is not None}
     partner: dict[int, Decision] = {}
     for decision in a.decisions:
