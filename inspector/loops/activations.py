@@ -142,7 +142,8 @@ class _Events:
         self._activations = activations
         self._files = files
         self._frames: dict[tuple[int, int, int, bool], tuple[Spot, ...]] = {}
-        self._ends: dict[tuple[int, Source | None, int], int] = {}
+        self._ends: dict[tuple[int, int, int], int] = {}
+        self._direct: dict[tuple[int, int], bool] = {}
         self._written = _written_by_the_user(recording)
         self._sites = [None, *(c.source for c in recording.module_calls)]
         self._sites += [step.source for step in recording.steps]
@@ -153,8 +154,8 @@ class _Events:
         for op in self._recording.ops:
             here = activations.of_op[op.id]
             end = self._end(op.stack, here, 0)
-            direct = op.call_site is None or op.call_site == op.source
-            begun = here
+            direct = self._is_direct(op)
+            begun, last = here, 0
             chain: list[Event] = []
             while begun != RUN and activations.first_op[begun] == op.id:
                 outer = activations.outer[begun]
@@ -172,6 +173,17 @@ class _Events:
             events[here].append(Event(op.id, None, spots, direct, tests))
         return events
 
+    def _is_direct(self, op: Op) -> bool:
+        """Whether the user's own code called the op; many ops share their two positions."""
+        key = id(op.call_site), id(op.source)
+        known = self._direct.get(key)
+        if known is None:
+            known = op.call_site is None or op.call_site == op.source
+            if op.source is not None and op.source.end_column is None:
+                known = False  # only the line is known: a statement of many ops is one place
+            self._direct[key] = known
+        return known
+
     def _reads_the_last(self, op: Op) -> bool:
         made = (self._recording.tensors[tensor].producer for tensor in op.inputs)
         of_op = self._activations.of_op
@@ -185,7 +197,7 @@ class _Events:
         site = self._sites[activation]
         if site is None:
             return len(stack)
-        key = (id(stack), site, start)
+        key = (id(stack), id(site), start)
         known = self._ends.get(key)
         if known is None:
             places = (i for i in range(start, len(stack)) if stack[i] == site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from inspector.loops.activations import RUN, Activations, Event
@@ -103,7 +104,9 @@ def find_loops(recording: Recording) -> Loops:
             follower, found = second, found_again
         else:
             quotas = {}
-    return _result(recording, activations, events, follower, found, quotas)
+    doubted = _doubted(recording.branches, follower) | quotas.keys()
+    outside = _around_everything(follower, found[RUN])
+    return _Result(recording, activations, follower, doubted, outside).loops(events, found)
 
 
 _LOOPING = re.compile(r"\b(for|while)\b")
@@ -185,45 +188,87 @@ def _doubted(branches: tuple[LineBranch, ...], follower: Follower) -> set[LoopSt
     return found
 
 
-def _result(
-    recording: Recording,
-    activations: Activations,
-    events: list[list[Event]],
-    follower: Follower,
-    found: _Found,
-    quotas: Quotas,
-) -> Loops:
-    of_op: list[int | None] = [None] * len(recording.ops)
-    of_unit: list[int | None] = [None] * len(activations.outer)
-    for own, places in zip(events, found, strict=True):
-        for event, place in zip(own, places, strict=True):
-            if event.unit is None:
-                of_op[event.op] = place
-            else:
-                of_unit[event.unit] = place
-    doubted = _doubted(recording.branches, follower) | quotas.keys()
-    runs = tuple(
-        LoopRun(
-            number,
-            execution.statement,
-            _real_trips(execution.statement, execution.trip, execution.last_body),
-            execution.outer,
-            activations.call(execution.activation),
-            activations.step(execution.activation),
-            execution.first_op,
-            execution.statement not in doubted,
+def _around_everything(follower: Follower, in_run: list[int | None]) -> frozenset[int]:
+    """The executions that the whole run is a part of a single trip of.
+
+    They are around the block that was recorded: a test runner's, a notebook's.
+    """
+    if not in_run or in_run[0] is None or in_run[-1] is None:
+        return frozenset()
+    first, last = (_chain(follower, place) for place in (in_run[0], in_run[-1]))
+    found: list[int] = []
+    for mine, theirs in zip(first, last, strict=False):
+        if mine != theirs or follower.executions[mine].trip:
+            break
+        found.append(mine)
+    return frozenset(found)
+
+
+def _chain(follower: Follower, place: int | None) -> list[int]:
+    """The executions around a place, outermost first."""
+    found: list[int] = []
+    while place is not None:
+        found.append(follower.places[place][0])
+        place = follower.executions[found[-1]].outer
+    return found[::-1]
+
+
+class _Result:
+    """Puts the records together, without the loops around everything."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        activations: Activations,
+        follower: Follower,
+        doubted: AbstractSet[LoopStatement],
+        outside: frozenset[int],
+    ) -> None:
+        self._recording = recording
+        self._activations = activations
+        self._follower = follower
+        self._doubted = doubted
+        inside = [n for n in range(len(follower.executions)) if n not in outside]
+        self._runs = {number: place for place, number in enumerate(inside)}
+        places = [n for n, (run, _) in enumerate(follower.places) if run not in outside]
+        self._places = {number: place for place, number in enumerate(places)}
+
+    def loops(self, events: list[list[Event]], found: _Found) -> Loops:
+        of_op: list[int | None] = [None] * len(self._recording.ops)
+        of_unit: list[int | None] = [None] * len(self._activations.outer)
+        for own, places in zip(events, found, strict=True):
+            for event, place in zip(own, places, strict=True):
+                known = None if place is None else self._places.get(place)
+                if event.unit is None:
+                    of_op[event.op] = known
+                else:
+                    of_unit[event.unit] = known
+        runs = tuple(map(self._run, self._runs))
+        first_step = self._activations.of_step(0)
+        return Loops(
+            runs,
+            tuple(self._place(place, runs) for place in self._places),
+            tuple(of_op),
+            tuple(of_unit[1:first_step]),
+            tuple(of_unit[first_step:]),
+            activations=self._activations,
         )
-        for number, execution in enumerate(follower.executions)
-    )
-    first_step = activations.of_step(0)
-    return Loops(
-        runs,
-        tuple(
-            LoopPlace(run, trip if trip < runs[run].trips else None)
-            for run, trip in follower.places
-        ),
-        tuple(of_op),
-        tuple(of_unit[1:first_step]),
-        tuple(of_unit[first_step:]),
-        activations=activations,
-    )
+
+    def _run(self, number: int) -> LoopRun:
+        execution = self._follower.executions[number]
+        statement, outer = execution.statement, execution.outer
+        return LoopRun(
+            id=self._runs[number],
+            statement=statement,
+            trips=_real_trips(statement, execution.trip, execution.last_body),
+            outer=None if outer is None else self._places.get(outer),
+            call=self._activations.call(execution.activation),
+            step=self._activations.step(execution.activation),
+            first_op=execution.first_op,
+            exact=statement not in self._doubted,
+        )
+
+    def _place(self, number: int, runs: tuple[LoopRun, ...]) -> LoopPlace:
+        execution, trip = self._follower.places[number]
+        run = runs[self._runs[execution]]
+        return LoopPlace(run.id, trip if trip < run.trips else None)

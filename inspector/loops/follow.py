@@ -103,6 +103,10 @@ class Follower:
         if spot is level.spot or spot.late is level.spot:
             if self._is_same_evaluation(event, at):
                 return True
+            if _takes_item(spot):
+                # The body did not run yet: a data loader calls its dataset for each sample.
+                del self._levels[at + 1 :]
+                return at == len(event.spots) - 1 or self._enter(event, at + 1)
         elif level.spot.leads_to(spot):
             return self._move(event, at, spot, spot.common(level.spot))
         elif spot.late is not None and level.spot.leads_to(spot.late):
@@ -215,3 +219,8 @@ class Follower:
             known = self._numbers[key] = len(self.places)
             self.places.append(key)
         return known
+
+
+def _takes_item(spot: Spot) -> bool:
+    """Whether it is where a `for` takes its next item."""
+    return spot.starts_trip and spot.loop(spot.depths[-1]).kind == "for"

@@ -65,11 +65,14 @@ class ViewNode:
 
 @dataclass(frozen=True, slots=True)
 class ViewEdge:
-    """One edge between node ids; `kind` is "data", "control", "grad" or "write".
+    """One edge between node ids.
 
-    `source` lies above `target` in a picture. `up` is true where what flows goes the other
-    way, from `target` to `source`: a gradient beside the forward graph. Such an edge is ranked
-    as it stands and drawn with its arrowhead at `source` (`dir=back`).
+    `kind` is "data", "control", "grad", "write" or "carried": to the next trip of a loop whose
+    equal trips are drawn as one (such an edge may lead back up).
+
+    `up` is true where what flows goes from `target` to `source`: a gradient beside the forward
+    graph. Such an edge is ranked as it stands and drawn with its arrowhead at `source`
+    (`dir=back`).
     """
 
     source: str
@@ -86,7 +89,8 @@ class ViewBox:
     `kind` is "module", "block", "call", "step", "loop" (one execution of a loop statement),
     "trip" (one trip of it, or equal trips in a row), "repeat" (equal module calls in a row) or
     "range" (a part of too many children); `flags` as for nodes ("executed", "skipped"),
-    `badge` too ("×12").
+    `badge` too ("×12"). `is_folded`: of equal trips or calls it shows only one, though it is not
+    among the open boxes; opening it shows all.
     """
 
     id: str
@@ -96,6 +100,7 @@ class ViewBox:
     subtitle: str = ""
     flags: tuple[str, ...] = ()
     badge: str = ""
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""Equal boxes in a row, drawn as one with "×12", and boxes with too many children, split.
+
+Two boxes are equal if the same ops ran at the same places of the code, in equal boxes. Values
+and shapes may differ, and so may the paths of the modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from math import ceil, isqrt
+
+from inspector.loops import Loops
+from inspector.records import Recording
+from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, Box
+
+MOST = 300
+"""A box shows at most about this many children; more are split into ranges."""
+
+REPEATS = 4
+"""Fewer equal module calls in a row are not folded: three are seen at a glance."""
+
+Shape = tuple[object, ...]
+
+
+class Structure:
+    """Numbers that are equal for equal children.
+
+    Args:
+        recording: what ran.
+        loops: its loops.
+        boxes: all boxes; inner ones have higher numbers.
+    """
+
+    def __init__(self, recording: Recording, loops: Loops, boxes: list[Box]) -> None:
+        self._recording = recording
+        self._loops = loops
+        self._boxes = boxes
+        self._known: dict[Shape, int] = {}
+        self._sites: dict[int, int] = {}
+        self._ops = [self._of_op(number) for number in range(len(recording.ops))]
+        self._numbers: dict[int, int] = {}
+
+    def of(self, child: int) -> int:
+        """The number of an op or (`~number`) of a box whose children were measured."""
+        return self._ops[child] if child >= 0 else self._numbers[~child]
+
+    def measure(self, number: int) -> None:
+        """Give a box its number; its children have theirs."""
+        box = self._boxes[number]
+        what: object = box.kind
+        if box.kind == MODULE and box.id:
+            what = self._recording.module_calls[box.number].type
+        elif box.kind == LOOP:
+            what = self._loops.runs[box.number].statement
+        self._numbers[number] = self._number((what, *map(self.of, box.children)))
+
+    def _of_op(self, number: int) -> int:
+        op = self._recording.ops[number]
+        place = op.call_site or op.source
+        site = self._sites.get(id(place))
+        if site is None:
+            site = self._sites[id(place)] = self._number((place,))
+        return self._number((op.name, site))
+
+    def _number(self, shape: Shape) -> int:
+        return self._known.setdefault(shape, len(self._known))
+
+
+def folded(recording: Recording, loops: Loops, boxes: list[Box]) -> None:
+    """Find what is equal: wrap repeated calls in boxes, and note the runs of equal members."""
+    structure = Structure(recording, loops, boxes)
+    for number in range(len(boxes) - 1, -1, -1):
+        box = boxes[number]
+        _bound(box, boxes)
+        if box.kind == LOOP:
+            box.runs = _runs(box.children[: box.members], structure.of, boxes)
+        else:
+            _wrap_repeats(number, boxes, structure)
+        structure.measure(number)
+
+
+def _bound(box: Box, boxes: list[Box]) -> None:
+    """Note which ops are in a box, from its children."""
+    parts = [(c, c, 1) if c >= 0 else _extent(boxes[~c]) for c in box.children]
+    box.first = min((part[0] for part in parts), default=-1)
+    box.last = max((part[1] for part in parts), default=-1)
+    box.size = sum(part[2] for part in parts)
+
+
+def _extent(box: Box) -> tuple[int, int, int]:
+    return box.first, box.last, box.size
+
+
+def _runs(
+    members: Sequence[int], number_of: Callable[[int], int], boxes: list[Box]
+) -> list[tuple[int, int]]:
+    """Equal members in a row as (first, count); none where nothing is gained."""
+
+    def kind(index: int) -> tuple[int, int]:
+        member = members[index]
+        is_run = member >= 0 or boxes[~member].is_run
+        return number_of(member), -1 if is_run else index  # gaps: a thread in between
+
+    groups = (list(group) for _, group in groupby(range(len(members)), kind))
+    runs = [(group[0], len(group)) for group in groups]
+    return runs if len(runs) < len(members) and len(runs) <= MOST else []
+
+
+def _wrap_repeats(number: int, boxes: list[Box], structure: Structure) -> None:
+    """Put equal module calls that follow on each other into a box of their own."""
+    found: list[int] = []
+
+    def kind(child: int) -> tuple[int, int]:
+        is_call = child < 0 and boxes[~child].kind == MODULE and boxes[~child].is_run
+        return (structure.of(child), 0) if is_call else (-1, child)
+
+    for (equal, _), group in groupby(boxes[number].children, kind):
+        calls = list(group)
+        if equal < 0 or len(calls) < REPEATS:
+            found += calls
+            continue
+        first = boxes[~calls[0]]
+        repeat = Box(f"repeat:{first.number}", REPEAT, number, first.number, children=calls)
+        repeat.members = len(calls)
+        repeat.runs = [(0, len(calls))]
+        boxes.append(repeat)
+        here = len(boxes) - 1
+        for call in calls:
+            boxes[~call].parent = here
+        _bound(repeat, boxes)
+        structure.measure(here)
+        found.append(~here)
+    boxes[number].children = found
+
+
+def split(boxes: list[Box]) -> None:
+    """Put the children of boxes that have too many into ranges, level by level.
+
+    The parts of the first level are as large as a picture can show; those above are as many
+    as each holds, so that neither level is crowded.
+    """
+    for number in range(len(boxes)):
+        parts = ceil(len(boxes[number].children) / MOST)
+        while len(boxes[number].children) > MOST:
+            children = boxes[number].children
+            width = ceil(len(children) / parts)
+            boxes[number].children = [
+                _range(number, children[start : start + width], boxes)
+                for start in range(0, len(children), width)
+            ]
+            parts = isqrt(len(boxes[number].children))
+
+
+def _range(parent: int, part: list[int], boxes: list[Box]) -> int:
+    if len(part) == 1:
+        return part[0]
+    box = Box("", RANGE, parent, children=part)
+    _bound(box, boxes)
+    box.id = f"range:{box.first}/{box.last}"
+    boxes.append(box)
+    here = len(boxes) - 1
+    for child in part:
+        if child < 0:
+            boxes[~child].parent = here
+    return ~here

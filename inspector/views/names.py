@@ -1,0 +1,148 @@
+"""What boxes are called: as frames, and as the nodes that stand for them while closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inspector.records import Recording
+from inspector.views import words
+from inspector.views.index import ViewIndex
+from inspector.views.model import ViewBox
+from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, STEP, TRIP, Box, title
+from inspector.views.visible import Frame
+
+
+def title_of(index: ViewIndex, box: Box, count: int = 1) -> str:
+    """A box's title; `count` equal trips are drawn as this one."""
+    recording = index.recording
+    if box.kind == STEP:
+        return recording.steps[box.number].detail + ".step"
+    if box.kind == LOOP:
+        return index.loops.runs[box.number].statement.header
+    if box.kind == TRIP:
+        first = box.trip + 1
+        return f"trip {first}" if count == 1 else f"trips {first}–{first + count - 1}"
+    if box.kind == RANGE:
+        return f"ops {box.first:,}–{box.last:,}"
+    call = recording.module_calls[box.number]
+    if box.kind == REPEAT:
+        last = index.boxes[~box.whole[-1]]
+        return f"{title(call)} … {title(recording.module_calls[last.number])}"
+    return title(call)
+
+
+def subtitle_of(index: ViewIndex, box: Box) -> str:
+    """What is said below a box's title: the class, the number of trips, the lines."""
+    if box.kind == MODULE:
+        return index.recording.module_calls[box.number].type
+    if box.kind == LOOP:
+        return words.plural(index.loops.runs[box.number].trips, "trip")
+    if box.kind == REPEAT:
+        return f"{box.members} × {index.recording.module_calls[box.number].type}"
+    return _lines(index.recording, box) if box.kind == RANGE else ""
+
+
+def frame(index: ViewIndex, of: Frame) -> ViewBox:
+    """The record of an open box."""
+    box = index.boxes[of.box]
+    parts = [subtitle_of(index, box)]
+    badge = f"×{of.count}" if of.count > 1 else ""
+    if of.is_folded:
+        parts.append(shape_change(index, box))
+        badge = badge or (f"×{box.members}" if of.shows_bare else "")
+    parent = index.boxes[of.parent].id or None
+    subtitle = " · ".join(part for part in parts if part)
+    return ViewBox(
+        box.id, title_of(index, box, of.count), parent, box.kind, subtitle, (), badge, of.is_folded
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFacts:
+    """What there is to say about a box, by its id.
+
+    `kind` is that of `ViewBox`. `first` and `last` bound its ops, of which there are `size`.
+    `trips` counts those of a loop or the equal calls of a repeat, `same` those of them that are
+    drawn as one; `exact` is false where the trips are assumed (see `inspector.loops`). `source`
+    is (file, line) of the loop, or of the first op.
+    """
+
+    title: str
+    subtitle: str
+    kind: str
+    first: int
+    last: int
+    size: int
+    trips: int
+    same: int
+    exact: bool
+    source: tuple[str, int] | None
+
+
+def describe(index: ViewIndex, box_id: str) -> BoxFacts | None:
+    """The facts about a box; None if there is none with this id (a "@" and more may follow)."""
+    number = index.by_id.get(box_id.partition("@")[0])
+    if not number:
+        return None
+    box = index.boxes[number]
+    source = words.op_line(index.recording.ops[box.first])
+    exact = True
+    if box.kind in (LOOP, TRIP):
+        run = index.loops.runs[box.number]
+        source, exact = (run.statement.file, run.statement.line), run.exact
+    return BoxFacts(
+        title=title_of(index, box),
+        subtitle=subtitle_of(index, box),
+        kind=box.kind,
+        first=box.first,
+        last=box.last,
+        size=box.size,
+        trips=box.members,
+        same=max((count for _, count in box.runs), default=0),
+        exact=exact,
+        source=source,
+    )
+
+
+def shape_change(index: ViewIndex, box: Box) -> str:
+    """How a shape differs between the first and the last of equal members, if one does."""
+    for first, count in box.runs:
+        if count < 2:
+            continue
+        one, other = (_first_op(index, box.whole[i]) for i in (first, first + count - 1))
+        size = _size(index, box.whole[first])
+        found = _difference(index.recording, one, other, size)
+        if found:
+            return f"shapes change: {found}"
+    return ""
+
+
+def _difference(recording: Recording, one: int, other: int, size: int) -> str:
+    ops, tensors = recording.ops, recording.tensors
+    for offset in range(size):
+        mine, theirs = ops[one + offset].outputs, ops[other + offset].outputs
+        for a, b in zip(mine, theirs, strict=False):
+            if tensors[a].shape != tensors[b].shape:
+                shapes = (words.dimensions(tensors[i].shape) for i in (a, b))
+                return " → ".join(shapes)
+    return ""
+
+
+def _first_op(index: ViewIndex, member: int) -> int:
+    return member if member >= 0 else index.boxes[~member].first
+
+
+def _size(index: ViewIndex, member: int) -> int:
+    return 1 if member >= 0 else index.boxes[~member].size
+
+
+def _lines(recording: Recording, box: Box) -> str:
+    """The lines of a range's first and last op, if they are in one file."""
+    ends = [recording.ops[i].source for i in (box.first, box.last)]
+    first, last = ends
+    if first is None or last is None or first.file != last.file:
+        return ""
+    if first.line == last.line:
+        return f"line {first.line}"
+    low, high = sorted((first.line, last.line))
+    return f"lines {low}–{high}"
