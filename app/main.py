@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from inspector_app.screens import deploy, explore, guide, open_recording, torchscript
+from inspector_app.screens import deploy, explore, gradients, guide, open_recording, torchscript
 from inspector_app.served import routes
 
 app = st.App(__file__, routes=routes())
@@ -40,6 +40,12 @@ def pages() -> None:
                 title="TorchScript",
                 icon=":material/data_object:",
                 url_path="torchscript",
+            ),
+            st.Page(
+                gradients.page,
+                title="Gradients",
+                icon=":material/trending_down:",
+                url_path="gradients",
             ),
             st.Page(
                 deploy.page,

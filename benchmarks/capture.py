@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import scaling
 import torch
-from contenders import OURS, PEERS, Contender, installed, op_count
+from contenders import OURS, PEERS, Contender, floor, installed, op_count
 from memory import peak_mib
 from models import PLANS, Case, Plan
 
@@ -78,6 +78,7 @@ def measure(plan: Plan, peers: bool) -> None:
     """Print the tables of one model: forward, then forward and backward."""
     case, small = plan.build(plan.steps), plan.build(plan.warm_up)
     ops = op_count(case)
+    depth = max(map(len, floor(small, False).chains))
     for backward in (False, True):
         able = [peer for peer in PEERS if peer.backward or not backward]
         present = [peer for peer in able if installed(peer)] if peers else []
@@ -85,7 +86,7 @@ def measure(plan: Plan, peers: bool) -> None:
         rows += interleaved(present, case, small, backward, plan.peer_repetitions)
         missing = [peer.name for peer in able if peers and peer not in present]
         what = "forward and backward" if backward else "forward"
-        print(f"### {plan.title}: {what} ({ops:,} ops forward)\n")
+        print(f"### {plan.title}: {what} ({ops:,} ops forward, {depth} frames deep)\n")
         print(table(rows, missing, ops), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""How much memory a piece of code needed at its peak, Python objects and tensors together."""
+"""How much memory the process has, and at its peak: Python objects and tensors together."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def peak_mib(run: Callable[[], Any]) -> float | None:
     peak = _status("VmHWM")
     del kept
     return max(0.0, peak - before)
+
+
+def resident_mib() -> float:
+    """MiB of memory that the process has now, without what it can give back; 0 if not told."""
+    _give_back()
+    try:
+        return _status("VmRSS")
+    except OSError:
+        return 0.0
 
 
 def _give_back() -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks run: four models that stress a recorder in different ways."""
+"""What the benchmarks run: models that stress a recorder, or a drawing, in different ways."""
 
 from __future__ import annotations
 
@@ -138,6 +138,55 @@ class Elementwise(nn.Module):
             x = x * 0.9
             x = x + 0.1
         return x + self.weight
+
+
+class Gated(nn.Module):
+    """Four ops: one perceptron gates another."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.value, self.gate = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, width) to (N, width)."""
+        return functional.silu(self.gate(x)) * self.value(x)
+
+
+class Normed(nn.Module):
+    """Eleven ops: a norm and two gates, each gate with a shortcut around it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = Gated(width), Gated(width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, width) to (N, width)."""
+        x = x + self.first(self.norm(x))
+        return x + self.second(x)
+
+
+class Group(nn.Module):
+    """Modules of a kind, one after the other."""
+
+    def __init__(self, parts: list[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, width) to (N, width)."""
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+def tree(steps: int) -> Case:
+    """About `steps` ops in modules within modules, at most ten in each."""
+    width = 8
+    parts: list[nn.Module] = [Normed(width) for _ in range(max(1, steps // 11))]
+    while len(parts) > 1:
+        parts = [Group(parts[start : start + 10]) for start in range(0, len(parts), 10)]
+    return Case(parts[0], (torch.randn(2, width),))
 
 
 def cnn(steps: int) -> Case:

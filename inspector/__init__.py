@@ -22,6 +22,7 @@ from inspector.overlay import overlay
 if TYPE_CHECKING:
     from inspector.advice import model_facts
     from inspector.capture import CaptureOptions, Session, record, recording
+    from inspector.capture.training import Training, record_training
     from inspector.compare import value_drift
     from inspector.comparison import (
         Change,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         ExportFailure,
         ScriptablePart,
     )
+    from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
     from inspector.records import (
         Decision,
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
 _HOME = {
     "inspector.advice": ("model_facts",),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
+    "inspector.capture.training": ("Training", "record_training"),
     "inspector.compare": ("value_drift",),
     "inspector.comparison": (
         "Change", "Comparison", "DecisionDifference", "Difference", "Drift", "LoopDifference",
@@ -109,6 +112,7 @@ _HOME = {
     "inspector.exported": (
         "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
     ),
+    "inspector.gradients": ("GradientReport", "gradient_report", "largest_path"),
     "inspector.irdiff": ("graph_changes",),
     "inspector.records": (
         "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
@@ -141,17 +145,18 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Change", "Check", "Comparison",
     "Decision", "DecisionDifference", "Difference", "Disagreement", "Divergence", "Drift",
-    "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode", "IRNode",
-    "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
+    "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode", "GradientReport",
+    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
     "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op",
     "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting", "Recording", "RunFailure",
     "ScriptablePart", "Session", "Side", "Source", "Stage", "StageChange", "StaticGraph",
     "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo", "TensorSummary", "Timing",
-    "Truth", "advice", "check_truth", "compare", "export_onnx", "export_program", "graph_changes",
-    "interpret", "line_marks", "load", "load_torchscript", "measure", "model_facts",
-    "optimisation_stages", "overlay", "record", "recording", "save", "save_torchscript", "script",
-    "scriptable_parts", "sweep_batch", "to_graphviz", "to_text", "torchscript_code",
-    "torchscript_ir", "trace", "truth", "value_drift",
+    "Training", "Truth", "advice", "check_truth", "compare", "export_onnx", "export_program",
+    "gradient_report", "graph_changes", "interpret", "largest_path", "line_marks", "load",
+    "load_torchscript", "measure", "model_facts", "optimisation_stages", "overlay", "record",
+    "record_training", "recording", "save", "save_torchscript", "script", "scriptable_parts",
+    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
+    "value_drift",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -66,7 +66,7 @@ def _check_backward(recording: Recording) -> None:
     for node in recording.grad_nodes:
         _within(f"autograd node {node.id}", node.next, recording.grad_nodes)
         _within(f"autograd node {node.id}", (node.op,), recording.ops)
-        _within(f"autograd node {node.id}", (node.tensor,), recording.tensors)
+        _within(f"autograd node {node.id}", (node.tensor, *node.saved), recording.tensors)
 
 
 def _check_rest(recording: Recording) -> None:
@@ -74,6 +74,7 @@ def _check_rest(recording: Recording) -> None:
     _within("the inputs", recording.inputs, tensors)
     _within("the output", recording.output, tensors)
     _within("the values", recording.values, tensors)
+    _within("the gradients", recording.grads, tensors)
     for decision in recording.decisions:
         _within(f"decision {decision.id}", (decision.op,), ops)
         _within(f"decision {decision.id}", (decision.tensor,), tensors)

@@ -54,6 +54,7 @@ COLUMNS: dict[str, _Column] = {
     "str | None": _Column(pa.string()),
     "bytes": _Column(pa.large_binary()),
     "tuple[int, ...]": _Column(_INTS),
+    "tuple[int, ...] | None": _Column(_INTS),
     "tuple[float, ...]": _Column(pa.list_(pa.float64())),
     "tuple[str, ...]": _Column(pa.list_(pa.string())),
     "bool | int | float | str": _Column(pa.string(), json=True),  # JSON tells them apart
@@ -67,7 +68,7 @@ COLUMNS: dict[str, _Column] = {
 """By the field's annotation, as written in `records.py`."""
 
 
-_SHARED = ("tuple[int, ...]", "tuple[str, ...]")
+_SHARED = ("tuple[int, ...]", "tuple[int, ...] | None", "tuple[str, ...]")
 
 
 class Pool:
@@ -96,9 +97,13 @@ def to_table(rows: Sequence[Any], record_type: type[Any], pools: dict[str, Pool]
         if not pa.types.is_list(column.type):
             arrays[field.name] = _flat(values, column.type, column, pools)
             continue
-        ends = numpy.cumsum([0, *map(len, values)])
-        items = _flat(list(chain.from_iterable(values)), column.type.value_type, column, pools)
-        arrays[field.name] = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), items)
+        gaps = [value is None for value in values] if str(field.type).endswith("None") else []
+        lists = [value or () for value in values] if any(gaps) else values
+        ends = numpy.cumsum([0, *map(len, lists)])
+        items = _flat(list(chain.from_iterable(lists)), column.type.value_type, column, pools)
+        arrays[field.name] = pa.ListArray.from_arrays(
+            pa.array(ends, pa.int32()), items, mask=pa.array(gaps) if any(gaps) else None
+        )
     return pa.table(arrays)
 
 
@@ -177,7 +182,9 @@ def _loaded(column: pa.ChunkedArray, field: Field[Any], pools: dict[str, list[An
     array = column.combine_chunks()
     is_list = pa.types.is_list(array.type)
     items = array.values if is_list else array
-    if (is_list and array.null_count) or (items.null_count and "None" not in annotation):
+    optional = annotation.endswith("| None")
+    items_optional = "| None, " in annotation if is_list else optional
+    if (array.null_count and not optional) or (items.null_count and not items_optional):
         raise ValueError(f"column {field.name} has gaps")
     if expected.pool is not None:
         found = _looked_up(items, pools[expected.pool])
@@ -188,7 +195,12 @@ def _loaded(column: pa.ChunkedArray, field: Field[Any], pools: dict[str, list[An
     if not is_list:
         return found
     whole = tuple(found)
-    rows = [whole[start:end] for start, end in pairwise(array.offsets.to_numpy().tolist())]
+    rows: list[Any] = [
+        whole[start:end] for start, end in pairwise(array.offsets.to_numpy().tolist())
+    ]
+    if array.null_count:
+        for gap in numpy.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)):
+            rows[gap] = None
     # Equal shapes and names become one object. Not floats: 0.0 equals -0.0.
     seen: dict[Any, Any] = {}
     return [seen.setdefault(row, row) for row in rows] if annotation in _SHARED else rows

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
-from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from dataclasses import fields, make_dataclass
+from itertools import islice
+from typing import Any, TypeVar
 
 R = TypeVar("R")
 
 
-def records_of(record_type: type[R], count: int, /, **columns: Iterable[object]) -> list[R]:
-    """Records of a frozen, slotted dataclass, filled column by column through their slots.
+@functools.cache
+def _twin(record_type: type[Any]) -> type[Any]:
+    """A class like `record_type` that is not frozen, and so has a quick constructor."""
+    names = [field.name for field in fields(record_type)]
+    return make_dataclass(record_type.__name__, names, slots=True, eq=False)
 
-    The constructor of a frozen dataclass takes four times as long.
+
+def records_of(record_type: type[R], count: int, /, **columns: Iterable[object]) -> list[R]:
+    """Records of a frozen, slotted dataclass, given column by column.
+
+    They are made as objects of a class with the same slots, which then become records: Python
+    allows that where the layouts are equal. The constructor of a frozen dataclass takes ten times
+    as long.
 
     Args:
         record_type: the dataclass.
         count: how many records.
         columns: for each field (all of them: defaults are not looked at) its `count` values.
     """
-    rows = [record_type.__new__(record_type) for _ in range(count)]
-    for name, values in columns.items():
-        deque(map(getattr(record_type, name).__set__, rows, values), maxlen=0)
+    names = [field.name for field in fields(record_type)]  # type: ignore[arg-type]
+    values = [columns[name] for name in names]
+    twin = _twin(record_type)  # type: ignore[arg-type]
+    rows: list[Any] = list(islice(map(twin, *values), count))
+    for row in rows:
+        row.__class__ = record_type
     return rows
 
 

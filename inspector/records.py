@@ -74,7 +74,8 @@ class TensorInfo:
     An in-place write makes a new `TensorInfo` whose `alias_of` is the value it replaced and
     whose `version` is higher; a view's `alias_of` is the tensor it looks into. `storage`
     numbers the memory behind the tensor: equal numbers share memory. `variable` is what the
-    user's code assigned it to ("h", "self.state"), as far as the source tells.
+    user's code assigned it to ("h", "self.state"), as far as the source tells. `strides` (in
+    elements) are there for strided tensors that are not contiguous; None for all others.
     """
 
     id: int
@@ -93,6 +94,7 @@ class TensorInfo:
     nbytes: int = 0
     grad: TensorSummary | None = None
     variable: str | None = None
+    strides: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class GradNode:
     `next` lists the nodes (ids in this recording) that the outgoing gradients went to, one
     per graph edge, in argument order; edges to nodes that did not run are left out. `freed`
     is true when the pass freed the tensors that the node had saved (no `retain_graph`): a
-    second pass through it fails.
+    second pass through it fails. `saved` are the tensor values that the node kept for its
+    backward, ascending: of what its op was given or made; what the op made inside is not told.
     """
 
     id: int
@@ -210,6 +213,7 @@ class GradNode:
     duration_us: float = 0.0
     kernels: tuple[Kernel, ...] = ()
     freed: bool = False
+    saved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,9 @@ class Recording:
     `output` and `inputs` are the ids of the tensors returned and passed in. `sources` maps
     each file that appears in a `source` to its text at the time of the run, `lines` each of
     the user's files to how often each line ran. `values` holds arrays when they were asked
-    for. `notes` says what could not be recorded. `meta` is JSON-like.
+    for, `grads` those of the gradients that reached the tensors (of the last pass that brought
+    one, as `TensorInfo.grad`), by the same ids.
+    `notes` says what could not be recorded. `meta` is JSON-like.
     """
 
     ops: tuple[Op, ...]
@@ -308,6 +314,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     values: Mapping[int, numpy.ndarray] = field(default_factory=dict)
     branches: tuple[LineBranch, ...] = ()
+    grads: Mapping[int, numpy.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         failed = "" if self.failure is None else f", failed with {self.failure.type}"

@@ -3,6 +3,7 @@
     header.json         format, version, meta, notes, source texts, line counts
     ops.arrow ...       one table per kind of record, one column per field (Arrow streams)
     values.arrow        arrays, when the recording holds any: dtype, shape and plain bytes
+    grads.arrow         likewise those of the tensors' gradients
 
 Records that others refer to (`Source`, `TensorSummary`, `Kernel`, stacks) stand in tables of
 their own and are referred to by row number: what is one object in memory is one row in the file,
@@ -136,6 +137,8 @@ def _write(recording: Recording, file: io.BufferedWriter) -> None:
             _put(archive, name, [to_table(rows, record_type, pools)])
         if recording.values:
             _put(archive, "values", _value_tables(recording.values))
+        if recording.grads:
+            _put(archive, "grads", _value_tables(recording.grads))
         if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
             raise FileFormatError(
                 f"The recording is larger than the {MAX_BYTES >> 30} GiB that a file may hold. "
@@ -292,17 +295,18 @@ def _read_records(archive: zipfile.ZipFile, header: dict[str, Any]) -> Recording
         inputs=tuple(int(i) for i in header["inputs"]),
         output=tuple(int(i) for i in header["output"]),
         notes=tuple(str(note) for note in header["notes"]),
-        values=_read_values(archive),
+        values=_read_values(archive, "values"),
+        grads=_read_values(archive, "grads"),
     )
     self_check(recording)
     return recording
 
 
-def _read_values(archive: zipfile.ZipFile) -> dict[int, numpy.ndarray]:
-    if "values.arrow" not in archive.namelist():
+def _read_values(archive: zipfile.ZipFile, name: str) -> dict[int, numpy.ndarray]:
+    if f"{name}.arrow" not in archive.namelist():
         return {}
     found = {}
-    for row in read_table(archive.read("values.arrow"), "values", _Value, {}):
+    for row in read_table(archive.read(f"{name}.arrow"), name, _Value, {}):
         kind = numpy.dtype(row.dtype)
         if kind.kind not in _NUMBERS:
             raise ValueError(f"the value of tensor {row.tensor} is an array of {kind}")

@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "inspector.advice",
         "inspector.axes",
+        "inspector.axis_rules",
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -271,3 +272,18 @@ def test_an_exception_is_the_same_when_it_is_recorded(kind: str) -> None:
     assert plain.error is not None
     assert outcome(ERRORS[kind], around=inspector.recording).differences(plain) == []
     assert global_state() == before
+
+
+def test_the_garbage_collectors_thresholds_are_put_back_unless_the_program_sets_its_own() -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(600, 9, 11)
+        with inspector.recording():
+            torch.ones(2) + 1
+        assert gc.get_threshold() == (600, 9, 11)
+        with contextlib.suppress(ZeroDivisionError), inspector.recording():
+            gc.set_threshold(500)
+            _ = 1 / 0
+        assert gc.get_threshold()[0] == 500
+    finally:
+        gc.set_threshold(*before)

@@ -185,7 +185,7 @@ def every_field() -> Recording:
         0, (2, 3), "float32", "cpu", True, True, "weight", None, 1, SUMMARY, None, 0,
         "sparse_coo", 24, SUMMARY, "h",
     )  # fmt: skip
-    second = replace(first, id=1, alias_of=0, producer=0)
+    second = replace(first, id=1, alias_of=0, producer=0, strides=(1, 2))
     op = Op(
         0, "add_", "torch.Tensor.add_", (0,), (1,), 0, SOURCE, (SOURCE, replace(SOURCE, line=9)),
         1.5, (Kernel("aten.add_.Tensor", 0.75, 12, 24, 8),), "%0, 1", replace(SOURCE, line=7), (0,),
@@ -206,6 +206,7 @@ def every_field() -> Recording:
             GradNode(
                 0, "AccumulateGrad", 0, "weight", (SUMMARY, None), (None, SUMMARY), 1, True,
                 (0,), 1, 2.5, (Kernel("aten.detach.default", 0.5),), True,
+                (0, 1),
             ),
         ),
         parameters=(
@@ -228,6 +229,7 @@ def every_field() -> Recording:
         notes=("Lines were not counted.",),
         values={1: numpy.arange(6.0).reshape(2, 3)},
         branches=(LineBranch("model.py", 3, "if", 2, 1),),
+        grads={0: numpy.ones((2, 3), numpy.float32)},
     )  # fmt: skip
 
 
@@ -237,10 +239,13 @@ def saved(recording: Recording, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def values_apart(recording: Recording) -> tuple[Recording, dict[int, Any]]:
+def values_apart(recording: Recording) -> tuple[Recording, list[dict[int, Any]]]:
     """Arrays have no truth value when compared: the rest, and what is to know of each."""
-    about = {i: (a.dtype, a.shape, a.tobytes()) for i, a in recording.values.items()}
-    return replace(recording, values={}), about
+    about = [
+        {i: (a.dtype, a.shape, a.tobytes()) for i, a in arrays.items()}
+        for arrays in (recording.values, recording.grads)
+    ]
+    return replace(recording, values={}, grads={}), about
 
 
 def test_every_field_of_every_record_survives(tmp_path: Path) -> None:
@@ -501,10 +506,10 @@ def test_a_missing_table_is_empty(tmp_path: Path) -> None:
     source, target = zipfile.ZipFile(io.BytesIO(saved(every_field(), tmp_path))), io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for member in source.namelist():
-            if member not in ("branches.arrow", "values.arrow"):
+            if member not in ("branches.arrow", "values.arrow", "grads.arrow"):
                 archive.writestr(member, source.read(member))
     loaded = load_bytes(target.getvalue(), "older.inspect")
-    assert loaded == replace(every_field(), branches=(), values={})
+    assert loaded == replace(every_field(), branches=(), values={}, grads={})
 
 
 BROKEN: dict[str, tuple[str, Callable[[pa.Table], pa.Table], str]] = {
@@ -631,7 +636,8 @@ def test_others_may_read_the_file_as_the_umask_says(small: Recording, tmp_path: 
 
 def test_saves_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
     target = tmp_path / "run.inspect"
-    runs = [replace(every_field(), notes=(str(i),) * 500, values={}) for i in range(8)]
+    plain = replace(every_field(), values={}, grads={})
+    runs = [replace(plain, notes=(str(i),) * 500) for i in range(8)]
     threads = [threading.Thread(target=save, args=(run, target)) for run in runs]
     for thread in threads:
         thread.start()

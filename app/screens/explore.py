@@ -8,8 +8,9 @@ import sample_models
 from inspector_app.address import Address, write_some
 from inspector_app.choice import choose_input, choose_one, choose_sample
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import escaped, failure_banner, headline, tables
+from inspector_app.parts import escaped, failure_banner, headline
 from inspector_app.runs import Run, run_sample
+from inspector_app.screens.tables import tables
 
 STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
 
@@ -61,4 +62,4 @@ def _reason(run: Run) -> None:
 def _show(run: Run, key: str, place: Place) -> None:
     now = workbench(run.book, key=key, place=place)
     write_some(**now.as_address())
-    tables(run.recording, run.static, run.overlay, name=key.replace("/", "-").replace(" ", "_"))
+    tables(run, key.replace("/", "-").replace(" ", "_"), now.selected)

@@ -13,9 +13,10 @@ from inspector.records import Recording
 from inspector.store import load_bytes
 from inspector_app.address import Address, acted, write_some
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import escaped, failure_banner, headline, tables
+from inspector_app.parts import escaped, failure_banner, headline
 from inspector_app.phrases import say
 from inspector_app.runs import Run
+from inspector_app.screens.tables import tables
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
@@ -122,4 +123,4 @@ def _welcome() -> None:
 def _show(run: Run, key: str, place: Place) -> None:
     now = workbench(run.book, key=f"file/{key}/{id(run)}", place=place)
     write_some(**now.as_address())
-    tables(run.recording, None, None, name=key.removesuffix(".inspect"))
+    tables(run, key.removesuffix(".inspect"), now.selected)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import linecache
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from inspector.capture.calls import plain_name, qualified_name
 from inspector.capture.failure import failure_of
 from inspector.capture.frames import Site, is_installed
+from inspector.capture.gradnodes import grad_node_records, gradient_values, gradients
 from inspector.capture.lines import LineRecorder
 from inspector.capture.names import variables
 from inspector.capture.sizes import with_size_reads
@@ -36,6 +38,10 @@ from inspector.records import (
     TensorSummary,
 )
 
+V = TypeVar("V")
+R = TypeVar("R")
+Place = tuple[tuple[Source, ...], Source | None, Source | None]
+
 
 class Assembler:
     """Makes the records of one tape.
@@ -53,8 +59,7 @@ class Assembler:
             self._first_values.setdefault(raw.object, i)
         self._summaries = tape.summaries.finish()
         self._node_ends = [row.end_node for row in tape.ops]
-        self._places: dict[int, tuple[tuple[Source, ...], Source | None]] = {}
-        self._names: dict[Callable[..., Any], tuple[str, str]] = {}
+        self._places: dict[int, Place] = {}
 
     def recording(
         self,
@@ -68,7 +73,7 @@ class Assembler:
         """The finished recording; nothing in it is alive."""
         tape = self._tape
         parameters, names = self._parameters()
-        grad_nodes = self._grad_nodes(names)
+        grad_nodes = grad_node_records(tape, names, self._op_of, self._summed)
         ops = self._ops()
         failure = None if error is None else failure_of(error, tape, ops, self._op_of)
         module_calls = tuple(self._module_calls(ops))
@@ -95,35 +100,47 @@ class Assembler:
             notes=tuple(tape.notes),
             values=tape.tensors.values,
             branches=() if lines is None else lines.branches(sources),
+            grads=gradient_values(grad_nodes, tape),
         )
 
     def _ops(self) -> tuple[Op, ...]:
         rows = self._tape.ops
-        stacks = [self._stack(row.site) for row in rows]
-        call_sites = [self._call_site(row.site) for row in rows]
-        names = [self._names_of(row.func) for row in rows]
+        if not rows:
+            return ()
+        (
+            functions, inputs, arguments, module_calls, sites, phases, _, kernels, outputs,
+            overwrites, durations, _,
+        ) = zip(*rows, strict=True)  # fmt: skip
+        names = self._by_identity(functions, self._names_of)
+        places = self._by_identity(sites, self._placed)
+        stacks = [stack for stack, _, _ in places]
+        call_sites = [call_site for _, call_site, _ in places]
         made = records_of(
             Op,
             len(rows),
             id=range(len(rows)),
             name=[name for name, _ in names],
             function=[function for _, function in names],
-            inputs=[row.inputs for row in rows],
-            outputs=[row.outputs for row in rows],
-            module_call=[row.module_call for row in rows],
-            source=[
-                stack[0] if stack else call_site
-                for stack, call_site in zip(stacks, call_sites, strict=True)
-            ],
+            inputs=inputs,
+            outputs=outputs,
+            module_call=module_calls,
+            source=[source for _, _, source in places],
             stack=stacks,
-            duration_us=[row.duration_ns / 1000 for row in rows],
-            kernels=[() if row.kernels is None else tuple(row.kernels) for row in rows],
-            arguments=[_join(row.arguments) for row in rows],
+            duration_us=[duration / 1000 for duration in durations],
+            kernels=[tuple(found) if found else () for found in kernels],
+            arguments=_joined(arguments),
             call_site=call_sites,
-            overwrites=[row.overwrites for row in rows],
-            phase=[row.phase for row in rows],
+            overwrites=overwrites,
+            phase=phases,
         )
         return tuple(made)
+
+    @staticmethod
+    def _by_identity(values: Sequence[V], function: Callable[[V], R]) -> list[R]:
+        """`function` of each value, asked once for each object; the tape keeps them alive."""
+        found = {id(value): value for value in values}
+        known = {number: function(value) for number, value in found.items()}
+        return list(map(known.__getitem__, map(id, values)))
 
     def _decisions(self, ops: tuple[Op, ...]) -> Iterable[Decision]:
         noted = [(row.op, row.tensor, row.value, row.kind) for row in self._tape.decisions]
@@ -142,29 +159,23 @@ class Assembler:
 
     def _names_of(self, func: Callable[..., Any]) -> tuple[str, str]:
         """Plain and qualified name; asking torch takes 20 us, so each function is asked once."""
-        known = self._names.get(func)
-        if known is None:
-            known = self._names[func] = plain_name(func), qualified_name(func)
-        return known
-
-    def _call_site(self, site: Site) -> Source | None:
-        return self._placed(site)[1]
+        return plain_name(func), qualified_name(func)
 
     def _stack(self, site: Site) -> tuple[Source, ...]:
         return self._placed(site)[0]
 
-    def _placed(self, site: Site) -> tuple[tuple[Source, ...], Source | None]:
+    def _placed(self, site: Site) -> Place:
+        """The user's stack, the call site, and the source: the user's innermost line."""
         # Equal sites are one object, which the tape keeps: its id() is looked up faster.
         known = self._places.get(id(site))
         if known is None:
             positions = self._tape.positions
-            known = positions.user_stack(site), positions.call_site(site)
-            self._places[id(site)] = known
+            stack, call_site = positions.user_stack(site), positions.call_site(site)
+            known = self._places[id(site)] = stack, call_site, stack[0] if stack else call_site
         return known
 
     def _source(self, site: Site) -> Source | None:
-        stack = self._stack(site)
-        return stack[0] if stack else self._call_site(site)
+        return self._placed(site)[2]
 
     def _user_source(self, site: Site) -> Source | None:
         stack = self._stack(site)
@@ -202,30 +213,6 @@ class Assembler:
             return number
         return None
 
-    def _grad_nodes(self, names: Mapping[int, str]) -> tuple[GradNode, ...]:
-        rows = self._tape.grad_nodes
-        raws = self._tape.tensors.raw
-        made = records_of(
-            GradNode,
-            len(rows),
-            id=range(len(rows)),
-            name=[row.name for row in rows],
-            op=[self._op_of(row.sequence) for row in rows],
-            parameter=[
-                None if row.leaf is None else names.get(raws[row.leaf].object) for row in rows
-            ],
-            grad_inputs=[self._summed(row.grad_inputs) for row in rows],
-            grad_outputs=[self._summed(row.grad_outputs) for row in rows],
-            pass_index=[row.pass_index for row in rows],
-            accumulated=[row.accumulated for row in rows],
-            next=[row.next for row in rows],
-            tensor=[row.leaf for row in rows],
-            duration_us=[row.duration_ns / 1000 for row in rows],
-            kernels=[() if row.kernels is None else tuple(row.kernels) for row in rows],
-            freed=[row.freed for row in rows],
-        )
-        return tuple(made)
-
     def _summed(self, numbers: tuple[int | None, ...]) -> tuple[TensorSummary | None, ...]:
         found = self._summaries
         return tuple([None if number is None else found[number] for number in numbers])
@@ -236,47 +223,37 @@ class Assembler:
         assigned: Mapping[int, str],
         nodes: tuple[GradNode, ...],
     ) -> dict[int, TensorInfo]:
-        grads = self._gradients(nodes)
+        grads = gradients(nodes, self._tape)
         rows = self._tape.tensors.raw
+        if not rows:
+            return {}
         numbers = range(len(rows))
+        (
+            objects, shapes, dtypes, devices, requires_grad, leaves, versions, storages, aliases,
+            producers, layouts, sizes, summaries, _, _, strides,
+        ) = zip(*rows, strict=True)  # fmt: skip
         made = records_of(
             TensorInfo,
             len(rows),
             id=numbers,
-            shape=[row.shape for row in rows],
-            dtype=[_text(row.dtype) for row in rows],
-            device=[_text(row.device) for row in rows],
-            requires_grad=[row.requires_grad for row in rows],
-            is_leaf=[row.is_leaf for row in rows],
-            name=[names.get(row.object) for row in rows],
-            alias_of=[row.alias_of for row in rows],
-            version=[max(row.version, 0) for row in rows],
-            summary=self._summed(tuple([row.summary for row in rows])),
-            producer=[row.producer for row in rows],
-            storage=[row.storage for row in rows],
-            layout=[_text(row.layout) for row in rows],
-            nbytes=[row.nbytes for row in rows],
+            shape=shapes,
+            dtype=map(_text, dtypes),
+            device=map(_text, devices),
+            requires_grad=requires_grad,
+            is_leaf=leaves,
+            name=map(names.get, objects),
+            alias_of=aliases,
+            version=map(max, versions, repeat(0)),
+            summary=self._summed(summaries),
+            producer=producers,
+            storage=storages,
+            layout=map(_text, layouts),
+            nbytes=sizes,
             grad=map(grads.get, numbers),
             variable=map(assigned.get, numbers),
+            strides=strides,
         )
         return dict(zip(numbers, made, strict=True))
-
-    def _gradients(self, nodes: tuple[GradNode, ...]) -> dict[int, TensorSummary]:
-        """The gradient of each tensor, from the last pass that brought one."""
-        by_output: dict[tuple[int | None, int], int] = {
-            (raw.sequence, raw.output_nr): i
-            for i, raw in enumerate(self._tape.tensors.raw)
-            if raw.sequence is not None
-        }
-        found: dict[int, TensorSummary] = {}
-        for node, row in zip(nodes, self._tape.grad_nodes, strict=True):
-            for position, summary in enumerate(node.grad_outputs):
-                tensor = node.tensor
-                if tensor is None:
-                    tensor = by_output.get((row.sequence, position))
-                if tensor is not None and summary is not None:
-                    found[tensor] = summary
-        return found
 
     def _parameters(self) -> tuple[tuple[ParameterInfo, ...], dict[int, str]]:
         """Parameters and buffers of all roots, and the name of each tensor object."""
@@ -327,7 +304,8 @@ class Assembler:
         failure: Failure | None,
         lines: Mapping[str, Any],
     ) -> dict[str, str]:
-        files = {source.file for op in ops for source in (op.source, *op.stack) if source}
+        places = {(id(op.stack), id(op.source)): (op.source, *op.stack) for op in ops}
+        files = {source.file for place in places.values() for source in place if source}
         files |= {other.source.file for other in others if other.source}
         # Of installed packages only those that ran an op belong to the run; others were
         # imported on the way, hundreds of files at times.
@@ -349,5 +327,19 @@ def _text(value: torch.dtype | torch.layout | torch.device) -> str:
     return str(value).removeprefix("torch.")
 
 
-def _join(arguments: tuple[Argument, ...]) -> str:
-    return ", ".join(f"%{part}" if isinstance(part, int) else part for part in arguments)
+def _joined(rows: Iterable[tuple[Argument, ...]]) -> list[str]:
+    """The arguments of each op as text, tensors as `%id`."""
+    numbers: dict[int, str] = {}  # the same few objects come again and again
+    found = []
+    for arguments in rows:
+        parts = []
+        for part in arguments:
+            if type(part) is int:
+                parts.append(f"%{part}")
+            elif type(part) is str:
+                parts.append(part)
+            else:
+                text = numbers.get(id(part))
+                parts.append(numbers.setdefault(id(part), repr(part)) if text is None else text)
+        found.append(", ".join(parts))
+    return found

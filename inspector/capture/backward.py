@@ -39,7 +39,7 @@ class BackwardRecorder:
             frame: who calls the engine.
         """
         tape = self._tape
-        if not tape.recording_here or tape.running is not None or not tape.options.backward:
+        if not tape.recording_here or tape.running or not tape.options.backward:
             tape.elsewhere(BACKWARD)
             return engine(*args, **kwargs)
         step = RawStep(

@@ -27,9 +27,9 @@ from inspector.capture.gates import Replaced, Replacement
 from inspector.capture.lines import LineRecorder
 from inspector.capture.modestack import lifted
 from inspector.capture.modules import ModuleRecorder
-from inspector.capture.ops import OpRecorder
+from inspector.capture.ops import Begun, OpRecorder
 from inspector.capture.otherthreads import CALL
-from inspector.capture.tape import RawOp, Tape
+from inspector.capture.tape import Tape
 from inspector.capture.threads import uncounted
 
 _HIDDEN = (
@@ -155,7 +155,7 @@ def tracing_gates(tape: Tape, pause: Pause) -> Replaced:
         @functools.wraps(real)
         def trace(*args: Any, **kwargs: Any) -> Any:
             nonlocal within
-            if tape.running is not None or not tape.recording_here:
+            if tape.running or not tape.recording_here:
                 with pause.aside(tape):
                     return real(*args, **kwargs)
             if within:
@@ -211,7 +211,7 @@ def _module_call(
     tape: Tape, ops: OpRecorder, pause: Pause, real: Callable[..., Any]
 ) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if tape.running is not None or not tape.recording_here:
+        if tape.running or not tape.recording_here:
             with pause.aside(tape):
                 return real(self, *args, **kwargs)
         tape.note(_NOTE)
@@ -239,8 +239,7 @@ class _Wrapper:
         self._ops = ops
         self._pause = pause
         self._real = real
-        self._open: tuple[FrameType, int, RawOp, list[Any], AbstractContextManager[None]] | None
-        self._open = None
+        self._open: tuple[FrameType, Begun, int, AbstractContextManager[None]] | None = None
         self._elsewhere: dict[FrameType, AbstractContextManager[None]] = {}
 
     def __call__(self, callback: Any) -> Any:
@@ -255,7 +254,7 @@ class _Wrapper:
         if (
             callable(callback)
             and frame.f_code.co_name == "compile_wrapper"
-            and tape.running is None
+            and not tape.running
             and tape.recording_here
         ):
             self._enter(frame)
@@ -281,7 +280,7 @@ class _Wrapper:
         name = getattr(named, "__name__", None) or type(named).__name__
         func = Opaque(f"compiled.{name}", f"torch.compile({name})")
         try:
-            number, row, tensors = self._ops.begin(
+            begun = self._ops.begin(
                 func, given.get("args", ()), given.get("kwargs", {}), frame.f_back, _held(owner)
             )
         except Exception as error:  # ours: it must not become the program's failure
@@ -289,21 +288,20 @@ class _Wrapper:
             return
         pause = self._pause.paused()
         pause.__enter__()
-        self._open = (frame, number, row, tensors, pause)
-        row.duration_ns = -time.perf_counter_ns()
+        self._open = (frame, begun, time.perf_counter_ns(), pause)
 
     def _leave(self, frame: FrameType) -> None:
         assert self._open is not None
-        _, number, row, tensors, pause = self._open
+        _, begun, start, pause = self._open
         self._open = None
-        row.duration_ns += time.perf_counter_ns()
+        duration = time.perf_counter_ns() - start
         pause.__exit__(None, None, None)
-        self._ops.finish(row)
+        self._tape.running = False
         error = sys.exception()
         if "result" in frame.f_locals:
-            self._ops.end(number, row, tensors, frame.f_locals["result"])
+            self._ops.end(begun, frame.f_locals["result"], duration)
         elif error is not None:
-            self._tape.raised = (error, number)
+            self._ops.failed(begun, error, duration)
 
 
 def _held(module: object) -> list[torch.Tensor]:

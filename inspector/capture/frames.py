@@ -12,6 +12,7 @@ import os
 import sys
 import sysconfig
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 import numpy
 import torch
@@ -26,6 +27,25 @@ Positions = tuple[int | None, int | None, int | None, int | None]
 
 MAX_DEPTH = 64
 """Frames kept per op. Deeper stacks are cut at the outer end, so recursion stays cheap."""
+
+
+class Base(NamedTuple):
+    """A frame that stays where it is for a while, as that of a module call does, and the stack
+    around it. The frame itself is not kept: it would keep all its variables alive.
+    """
+
+    frame: int  # id()
+    code: int
+    back: int  # id() of the frame that called it
+    back_lasti: int
+    number: int
+    outer: Site
+
+    def is_still(self, frame: FrameType, code: int) -> bool:
+        """Whether `frame`, which is at the address, is that frame, called from where it was."""
+        back = frame.f_back
+        lasti = -1 if back is None else back.f_lasti
+        return code == self.code and id(back) == self.back and lasti == self.back_lasti
 
 
 def _folder(path: str) -> str:
@@ -78,31 +98,54 @@ class PositionTable:
 
     def __init__(self) -> None:
         self._sites: dict[Site, Site] = {}
+        self._outer: dict[Site, int] = {}  # stacks around bases, numbered
         self._codes: dict[int, CodeType] = {}  # kept alive, so that no id() is used again
         self._outside: set[int] = set()  # what lies outside of `record` is not part of the run
         self._user: dict[int, bool] = {}
         self._resolved: dict[tuple[int, int], Source] = {}
         self._positions: dict[int, list[Positions]] = {}
 
-    def site(self, frame: FrameType | None) -> Site:
-        """The stack from `frame` outwards. Equal stacks are one object, to save memory."""
+    def site(self, frame: FrameType | None, base: Base | None = None) -> Site:
+        """The stack from `frame` outwards. Equal stacks are one object, to save memory.
+
+        Args:
+            frame: the innermost frame.
+            base: a frame further out whose own stack is known; the walk ends there.
+        """
         flat: list[int] = []
         outside = self._outside
         here, depth = frame, MAX_DEPTH
+        outer: Site = ()
         while here is not None and depth:
             number = id(here.f_code)
             if number in outside:
                 break
             flat.append(number)
             flat.append(here.f_lasti)
+            if base is not None and id(here) == base.frame and base.is_still(here, number):
+                flat.append(base.number)  # stands for the rest; makes the length odd
+                outer = base.outer
+                break
             here = here.f_back
             depth -= 1
         key = tuple(flat)
         known = self._sites.get(key)
-        return known if known is not None else self._keep(key, frame)
+        return known if known is not None else self._keep(key, outer, frame)
 
-    def _keep(self, key: Site, frame: FrameType | None) -> Site:
+    def base(self, frame: FrameType, site: Site) -> Base:
+        """`frame` as the base of the stacks of what it calls while it runs; its own is `site`."""
+        back = frame.f_back
+        number = self._outer.setdefault(site[2:], len(self._outer))
+        lasti = -1 if back is None else back.f_lasti
+        return Base(id(frame), id(frame.f_code), id(back), lasti, number, site[2:])
+
+    def _keep(self, key: Site, outer: Site, frame: FrameType | None) -> Site:
         """Meet a stack for the first time: keep its code objects."""
+        if len(key) % 2:
+            whole = (key[:-1] + outer)[: 2 * MAX_DEPTH]
+            known = self._sites.get(whole)
+            site = self._sites[key] = self._keep(whole, (), frame) if known is None else known
+            return site
         for _ in key[::2]:
             assert frame is not None
             code, frame = frame.f_code, frame.f_back

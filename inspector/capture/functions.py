@@ -46,9 +46,7 @@ class FunctionRecorder(TorchFunctionMode):
         if kwargs is None:
             kwargs = {}
         tape = self._tape
-        if (
-            tape.running is not None or tape.full or get_ident() != tape.thread
-        ) and not tape.joins():
+        if (tape.running or tape.full or get_ident() != tape.thread) and not tape.joins():
             if tape.others.over:
                 leave_soon(self)  # the recording was ended on another thread
             return func(*args, **kwargs)

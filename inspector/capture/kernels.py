@@ -47,7 +47,7 @@ class KernelRecorder(TorchDispatchMode):
             result = func(*args, **kwargs)
             duration_us = (time.perf_counter_ns() - start) / 1000
             tape = self._tape
-            sink = tape.node_kernels if tape.running is None else tape.running.kernels
+            sink = tape.op_kernels if tape.running else tape.node_kernels
             if sink is not None and not tape.full:
                 flops = flops_of(func, args, kwargs, result)
                 allocated = self._memory.grown(held, result)

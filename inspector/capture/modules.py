@@ -77,42 +77,52 @@ class ModuleRecorder:
 
     def _entered(self, module: nn.Module, args: Any) -> None:
         tape = self._tape
-        if not tape.recording_here:
-            tape.elsewhere(MODULE)
-            return
-        muted = tape.mute()
+        trace = tape.trace  # as by `tape.mute()`: a call less for the tracer to see
+        muted = trace is not None and sys.gettrace() is trace
+        if muted:
+            sys.settrace(None)
         try:
-            self._enter(module, sys._getframe(1))
+            if tape.recording_here:
+                self._enter(module, sys._getframe(1))
+            else:
+                tape.elsewhere(MODULE)
         finally:
-            tape.unmute(muted)
+            if muted:
+                sys.settrace(trace)
 
     def _enter(self, module: nn.Module, frame: FrameType) -> None:
         tape = self._tape
         if tape.leaving and tape.leaving[-1] == (tape.top, id(frame)):
             tape.close_call()  # that frame ended, and this call's frame got its address
         tape.settle(frame)
+        site = tape.site(frame)
         tape.module_calls.append(
             RawModuleCall(
                 path=self._path(module),
                 type=type(module).__name__,
                 parent=tape.top,
                 training=module.training,
-                site=tape.site(frame),
+                site=site,
             )
         )
         tape.top = len(tape.module_calls) - 1
         tape.open_calls.append(tape.top)
+        tape.base = tape.positions.base(frame, site)
+        tape.bases.append(tape.base)
         self._open.append(module)
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:
         tape = self._tape
-        if not tape.thread_is_ours:
-            return
-        muted = tape.mute()
+        trace = tape.trace
+        muted = trace is not None and sys.gettrace() is trace
+        if muted:
+            sys.settrace(None)
         try:
-            self._leave(module, sys._getframe(1))
+            if tape.thread_is_ours:
+                self._leave(module, sys._getframe(1))
         finally:
-            tape.unmute(muted)
+            if muted:
+                sys.settrace(trace)
 
     def _leave(self, module: nn.Module, frame: FrameType) -> None:
         tape = self._tape

@@ -14,18 +14,34 @@ import torch
 
 from inspector.capture.arguments import render, tensors_in
 from inspector.capture.calls import CallKind, CallTable, plain_name
+from inspector.capture.frames import Site
 from inspector.capture.tape import Argument, RawDecision, RawOp, Tape
+from inspector.records import Kernel
 
 _DisableTorchFunction: Any = torch._C.DisableTorchFunction
+_Tensor = torch.Tensor
+_clock = time.perf_counter_ns
+_row: Callable[..., Any] = tuple.__new__  # see `tensors.py`
 _next_sequence: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 _VALUE_TYPES = (bool, int, float, complex, str, list, numpy.ndarray)
 _NUMBERS = frozenset((bool, int, float, type(None)))
+_AS_THEY_ARE = _NUMBERS - {int}  # an int among an op's arguments is a tensor's id
 _LIST_LIMIT = 16
 _INPLACE_OPERATORS = frozenset(
     f"__i{name}__"
     for name in "add sub mul matmul truediv floordiv mod pow and or xor lshift rshift".split()
 )
+
+
+Row = tuple[
+    Callable[..., Any], tuple[int, ...], tuple[Argument, ...], int | None, Site, str, int,
+    list[Kernel] | None,
+]  # fmt: skip
+"""The fields of a `RawOp` that are known before the call."""
+
+Begun = tuple[list[torch.Tensor], Row]
+"""A call that has not returned: the tensors that it was given, and the row begun."""
 
 
 class OpRecorder:
@@ -55,30 +71,31 @@ class OpRecorder:
         if muted:
             sys.settrace(None)
         try:
-            number, row, given = self.begin(func, args, kwargs, frame, held)
+            begun = self.begin(func, args, kwargs, frame, held)
         except Exception as error:  # ours, not the program's: it must not become its failure
             tape.broken(error)
             return call(*args, **kwargs)
         finally:
             if muted:
                 sys.settrace(trace)
-        start = time.perf_counter_ns()
+        start = _clock()
         try:
             result = call(*args, **kwargs)
         except BaseException as error:
-            tape.raised = (error, number)
+            duration = _clock() - start
+            tape.running = False
+            self.failed(begun, error, duration)
             raise
-        finally:
-            row.duration_ns = time.perf_counter_ns() - start
-            self.finish(row)
+        duration = _clock() - start
+        tape.running = False
         if muted and sys.gettrace() is trace:
             sys.settrace(None)
             try:
-                self.end(number, row, given, result)
+                self.end(begun, result, duration)
             finally:
                 sys.settrace(trace)
         else:
-            self.end(number, row, given, result)
+            self.end(begun, result, duration)
         return result
 
     def begin(
@@ -88,8 +105,8 @@ class OpRecorder:
         kwargs: dict[str, Any],
         frame: FrameType | None,
         held: Sequence[torch.Tensor] = (),
-    ) -> tuple[int, RawOp, list[torch.Tensor]]:
-        """Put a new op on the tape: (its number, its row, the tensors it was given).
+    ) -> Begun:
+        """Note what an op is given; from now on it is the one that runs.
 
         What reads of `.shape` and the like this makes, reach neither a subclass nor a mode.
         """
@@ -101,13 +118,16 @@ class OpRecorder:
         texts: list[Argument] = []
         with _DisableTorchFunction():
             for value in args:
-                if isinstance(value, torch.Tensor):
+                kind = type(value)
+                if kind in _AS_THEY_ARE:
+                    texts.append(value)
+                elif kind is int:
+                    texts.append(repr(value))
+                elif isinstance(value, _Tensor):
                     number = see(value)
                     given.append(value)
                     inputs.append(number)
                     texts.append(number)
-                elif type(value) in _NUMBERS:
-                    texts.append(repr(value))
                 else:
                     _take(value, see, given, inputs)
                     texts.append(render(value, see))
@@ -117,72 +137,93 @@ class OpRecorder:
                 texts.append(f"{name}={render(value, see)}")
             if held:
                 _take(held, see, given, inputs)
-        site = tape.positions.site(frame)
-        row = RawOp(func, tuple(inputs), tuple(texts), top, site, tape.phase)
-        if tape.options.kernels:
-            row.kernels = []
-        ops = tape.ops
-        ops.append(row)
-        tape.running = row
-        row.first_node = _next_sequence()
-        return len(ops) - 1, row, given
+        site = tape.positions.site(frame, tape.base)
+        kernels = tape.op_kernels = [] if tape.options.kernels else None
+        tape.running = True
+        row = (
+            func, tuple(inputs), tuple(texts), top, site, tape.phase, _next_sequence(), kernels,
+        )  # fmt: skip
+        return given, row
 
-    def finish(self, row: RawOp) -> None:
-        """The call has returned or raised."""
-        row.end_node = _next_sequence()
-        self._tape.running = None
+    def failed(self, begun: Begun, error: BaseException, duration: int) -> None:
+        """The call has raised `error` after `duration` nanoseconds."""
+        ops = self._tape.ops
+        self._tape.raised = (error, len(ops))
+        ops.append(RawOp(*begun[1], (), (), duration, _next_sequence()))
 
-    def end(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
-        """Note what the op wrote, made and told; take it back if it did nothing of that."""
+    def end(self, begun: Begun, result: Any, duration: int) -> None:
+        """The call has returned after `duration` nanoseconds: note the op, with what it wrote,
+        made and told; if it did nothing of that, it is none.
+        """
+        given, row = begun
+        func, inputs, _, _, _, _, first, _ = row
+        end = _next_sequence()
+        sequence = first if end - first == 1 else None
         tape = self._tape
+        ops = tape.ops
         tensors = tape.tensors
-        tensors.new_nodes = row.first_node, row.end_node
+        outputs: tuple[int, ...]
+        overwrites: tuple[int, ...] = ()
+        written: list[int] = []
+        number = len(ops)
         try:
             with _DisableTorchFunction():
-                if self._wrote_nothing(row, given):
-                    written: list[int] = []
+                if not self._wrote_nothing(func, given, inputs):
+                    written, overwrites = self._note_writes(number, row, given, result)
+                if type(result) is _Tensor and not written:
+                    outputs = (tensors.made(result, number, inputs, sequence),)
                 else:
-                    written, row.overwrites = self._note_writes(number, row, given, result)
-                if type(result) is torch.Tensor and not written:
-                    row.outputs = (tensors.made(result, number, row.inputs),)
-                else:
-                    outputs = [tensors.made(t, number, row.inputs) for t in _results(result)]
-                    row.outputs = tuple(dict.fromkeys(outputs + written))
-                if not row.outputs:
-                    self._note_read(number, row, given, result)
-                elif number + 1 >= tape.max_ops:
+                    made = [tensors.made(t, number, inputs, sequence) for t in _results(result)]
+                    outputs = tuple(dict.fromkeys(made + written))
+                if not outputs and not self._tells(number, func, given, inputs, result):
+                    return  # neither made, wrote nor read a value: not an op
+                ops.append(_row(RawOp, (*row, outputs, overwrites, duration, end)))
+                if outputs and number + 1 >= tape.max_ops:
                     tape.reached_max_ops()
         except Exception as error:  # as above
             tape.broken(error)
-        finally:
-            tensors.new_nodes = None
 
-    def _note_read(self, number: int, row: RawOp, given: list[torch.Tensor], result: Any) -> None:
-        if given and isinstance(result, _VALUE_TYPES) and row.func.__name__ != "__get__":
-            self._note_decision(number, row, result)
+    def _tells(
+        self,
+        number: int,
+        func: Callable[..., Any],
+        given: list[torch.Tensor],
+        inputs: tuple[int, ...],
+        result: Any,
+    ) -> bool:
+        """Whether a call that made no tensor read a value, which is then a decision."""
+        if not given or not isinstance(result, _VALUE_TYPES) or func.__name__ == "__get__":
+            return False
+        if isinstance(result, (list, complex, numpy.ndarray)):
+            value: bool | int | float | str = _listed(result)
         else:
-            del self._tape.ops[number]  # neither made, wrote nor read a value: not an op
+            value = result
+        tensor = inputs[0] if inputs else None
+        self._tape.decisions.append(RawDecision(number, tensor, value, plain_name(func)))
+        return True
 
-    def _wrote_nothing(self, row: RawOp, given: list[torch.Tensor]) -> bool:
+    def _wrote_nothing(
+        self, func: Callable[..., Any], given: list[torch.Tensor], inputs: tuple[int, ...]
+    ) -> bool:
         """Whether all version counters stand where they stood, and tell of every write."""
         raw = self._tape.tensors.raw
         try:
-            for tensor, before in zip(given, row.inputs, strict=True):
+            for tensor, before in zip(given, inputs, strict=True):
                 if tensor._version != raw[before].version:
                     return False
         except RuntimeError:  # an inference tensor, which has none
             return False
-        return self.calls.kind(row.func) is not CallKind.SET_DATA
+        return self.calls.kinds.get(func) is not CallKind.SET_DATA
 
     def _note_writes(
-        self, number: int, row: RawOp, given: list[torch.Tensor], result: Any
+        self, number: int, row: Row, given: list[torch.Tensor], result: Any
     ) -> tuple[list[int], tuple[int, ...]]:
         """New values of the tensors that the call wrote into, and the ids they replace."""
         tensors = self._tape.tensors
         new: list[int] = []
         old: list[int] = []
         storages: set[int | None] = set()
-        for position, (tensor, before) in enumerate(zip(given, row.inputs, strict=True)):
+        for position, (tensor, before) in enumerate(zip(given, row[1], strict=True)):
             if before in old or not (
                 tensors.changed(tensor, before) or self._silent(row, position, tensor, result)
             ):
@@ -195,13 +236,13 @@ class OpRecorder:
             old.append(before)
         return new, tuple(old)
 
-    def _silent(self, row: RawOp, position: int, tensor: torch.Tensor, result: Any) -> bool:
+    def _silent(self, row: Row, position: int, tensor: torch.Tensor, result: Any) -> bool:
         """Whether the op wrote into its argument `tensor` without moving a version counter.
 
         Inference tensors have none, and `.data = ` leaves it alone; there the function's
         name has to tell.
         """
-        func = row.func
+        func, _, arguments = row[:3]
         if self.calls.kind(func) is CallKind.SET_DATA:
             return position == 0
         if not tensor.is_inference():
@@ -212,17 +253,8 @@ class OpRecorder:
         if name.endswith("_") and not name.endswith("__"):
             # x.add_(1) returns what it wrote, _foreach_add_([x, y], 1) may return nothing.
             return result is None or any(tensor is item for item in tensors_in(result))
-        given_out = any(isinstance(part, str) and part.startswith("out=") for part in row.arguments)
+        given_out = any(isinstance(part, str) and part.startswith("out=") for part in arguments)
         return given_out and any(tensor is item for item in tensors_in(result))
-
-    def _note_decision(self, number: int, row: RawOp, result: Any) -> None:
-        kind = plain_name(row.func)
-        if isinstance(result, (list, complex, numpy.ndarray)):
-            value: bool | int | float | str = _listed(result)
-        else:
-            value = result
-        tensor = row.inputs[0] if row.inputs else None
-        self._tape.decisions.append(RawDecision(number, tensor, value, kind))
 
 
 def _take(

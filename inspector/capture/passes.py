@@ -23,6 +23,7 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from inspector.capture.modestack import lift, mode_depth
+from inspector.capture.saved import SavedReader
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import RawGradNode, Tape
 from inspector.capture.tensors import version_of
@@ -38,7 +39,7 @@ _COMPILED = "CompiledFunctionBackward"
 """The backward of code that `torch.compile` made: opaque, like its forward."""
 
 MAX_NODES = 20_000
-"""Autograd nodes of one pass that are given Python objects; see `TensorTable`'s `_sequence`.
+"""Autograd nodes of one pass that are given Python objects; see `MOST_ASKED` of `tensors.py`.
 A chain of 30,000 could still be freed with the usual 8 MB of stack."""
 
 _RECENT = 256  # gradients that are known again when they come by again
@@ -50,8 +51,8 @@ class _Watched:
     """One node of the pass, and the hook on it."""
 
     __slots__ = (
-        "accumulated", "compiled", "custom", "edges", "handle", "is_leaf", "kernels",
-        "name", "node", "ran_as", "saves", "sequence", "start", "watch",
+        "accumulated", "compiled", "custom", "edges", "hooks", "is_leaf", "kernels",
+        "key", "name", "node", "ran_as", "saved", "saves", "sequence", "start", "watch",
     )  # fmt: skip
 
     def __init__(self, watch: PassWatch, node: Node) -> None:
@@ -64,11 +65,16 @@ class _Watched:
         self.custom = isinstance(node, BackwardCFunction)
         self.compiled = self.name == _COMPILED
         self.accumulated = False
-        self.saves = False  # known beforehand of custom functions only
+        # Read now: the backward of an op frees them. The node must live as long as its
+        # `SavedTensor`s, which point into it.
+        self.saves, self.saved = watch.saved.read(node)
         self.kernels: list[Kernel] | None = None
         self.ran_as: int | None = None
         self.start = 0
-        self.handle: Any = node.register_hook(self)
+        # Not the handle itself: thousands of them are work for the garbage collector.
+        handle = self.node.register_hook(self)
+        self.hooks: Any = handle.hooks_dict_ref()
+        self.key: int = handle.id
 
     def before(self, grad_outputs: Grads) -> None:
         """What has to be known of some nodes before they run."""
@@ -99,6 +105,7 @@ class PassWatch:
         self, tape: Tape, mode: TorchFunctionMode, pass_index: int, keeps_graph: bool
     ) -> None:
         self.tape = tape
+        self.saved = SavedReader(tape.tensors)
         self._mode = mode
         self._pass = pass_index
         self._keeps_graph = keeps_graph
@@ -156,8 +163,6 @@ class PassWatch:
         with undisturbed():
             if watched.is_leaf:
                 watched.accumulated = _variable(watched.node).grad is not None
-            elif watched.custom:
-                watched.saves = _holds_tensors(watched.node)
         if self.tape.options.kernels:
             watched.kernels = self.tape.node_kernels = []
         watched.start = time.perf_counter_ns()
@@ -190,6 +195,8 @@ class PassWatch:
                     self._read(grad_outputs),
                     end - (watched.start or self._clock),
                     watched.kernels,
+                    freed=watched.saves and not self._keeps_graph,
+                    saved=watched.saved,
                 )
             )
         self._clock = time.perf_counter_ns()
@@ -221,6 +228,7 @@ class PassWatch:
                     number = known[2]
                 else:
                     number = self.tape.summaries.add(grad)
+                    self.tape.tensors.keep_gradient(number, grad)
                     before[id(grad)] = weakref.ref(grad), version, number
             numbers.append(number)
         return tuple(numbers)
@@ -271,10 +279,9 @@ class PassWatch:
         for handle in self._prehandles:
             handle.remove()
         self.tape.node_kernels = None
-        saving: dict[Any, bool] = {}
         watched_by_id = self._watched
         for watched in watched_by_id.values():
-            watched.handle.remove()
+            watched.hooks.pop(watched.key, None)
             if watched.ran_as is None:
                 continue
             row = self.tape.grad_nodes[watched.ran_as]
@@ -282,16 +289,9 @@ class PassWatch:
             row.next = tuple(
                 [other.ran_as for other in following if other and other.ran_as is not None]
             )
-            if not self._keeps_graph:
-                # What a built-in node saves follows from which of its inputs need a gradient,
-                # and asking takes 20 us: one node of each kind is asked.
-                kind = watched.name, tuple([edge is None for edge in watched.edges])
-                if kind not in saving:
-                    saving[kind] = _was_freed(watched.node)
-                row.freed = watched.saves or saving[kind]
         # The hooks hold the nodes: taken apart here, not by the garbage collector some day.
         for watched in watched_by_id.values():
-            watched.node = watched.watch = None
+            watched.node = watched.watch = watched.hooks = None
         watched_by_id.clear()
         self._read_before.clear()
 
@@ -300,31 +300,6 @@ def _variable(node: Any) -> torch.Tensor:
     """The leaf that an AccumulateGrad adds to."""
     variable: torch.Tensor = node.variable
     return variable
-
-
-def _holds_tensors(node: Any) -> bool:
-    """Whether a custom function's node has saved tensors, and has them still."""
-    if not isinstance(node, BackwardCFunction):
-        return False
-    try:
-        return bool(node._raw_saved_tensors)
-    except RuntimeError:
-        return False  # an earlier pass freed them
-
-
-def _was_freed(node: Any) -> bool:
-    """Whether a built-in node had saved tensors. To be asked when they have been freed: asking
-    for a saved tensor that is still there can run hooks of the user's, one that was never saved
-    is None, one that was freed is an error.
-    """
-    if isinstance(node, BackwardCFunction):
-        return False  # told by what it held before
-    for raw in (name for name in dir(node) if name.startswith("_raw_saved_")):
-        try:
-            getattr(node, raw.removeprefix("_raw"))
-        except RuntimeError:
-            return True
-    return False
 
 
 def _requires_grad(root: torch.Tensor | GradientEdge) -> bool:

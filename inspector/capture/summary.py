@@ -19,8 +19,11 @@ from inspector.records import TensorSummary
 BINS = 16
 SAMPLE = 8
 _BLOCK = 4096
+_PIECE = 1 << 16
 _RUN = 16
 _ONES = {kind.itemsize: numpy.ones(_BLOCK, kind) for kind in map(numpy.dtype, ("f4", "f8"))}
+
+_lowest, _highest = numpy.minimum.reduce, numpy.maximum.reduce  # `min()` is a call more
 
 HISTOGRAM_LIMIT = 1 << 12
 """Above this many elements the histogram counts runs of them, evenly strided."""
@@ -134,9 +137,10 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
     size = flat.size
     if size == 0:
         return TensorSummary(0, None, None, None, None, 0, 0, 0.0)
-    zeros = int(numpy.count_nonzero(flat == 0))
     finite, nans, infs = flat, 0, 0
-    low, high = flat.min(), flat.max()
+    low, high = _lowest(flat), _highest(flat)
+    # Not a pass over all values where the ends tell: NaN compares as neither.
+    zeros = 0 if low > 0 or high < 0 else _zero_count(flat)
     # min and max pass NaN and infinities on, so two finite ends prove the rest finite.
     if flat.dtype.kind == "f" and not (math.isfinite(low) and math.isfinite(high)):
         nans = int(numpy.isnan(flat).sum())
@@ -144,7 +148,7 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
         infs = size - nans - finite.size
         if finite.size:
             low, high = finite.min(), finite.max()
-    sample = tuple(flat[:SAMPLE].astype(numpy.float64).tolist())
+    sample = tuple(map(float, flat[:SAMPLE].tolist()))
     if finite.size == 0:
         return TensorSummary(size, None, None, None, None, nans, infs, zeros / size, (), sample)
     mean, std = _moments(finite)
@@ -178,21 +182,36 @@ def _moments(finite: numpy.ndarray) -> tuple[float, float]:
             if 1e-30 < squares < math.inf and variance > 0.1 * mean * mean:
                 return mean, math.sqrt(variance)
         wide = finite.astype(numpy.float64)
-        mean = float(wide.mean())
+        mean = float(numpy.add.reduce(wide)) / wide.size
         if not math.isfinite(mean):  # the sum is out of range, the mean is not
             return float((wide / wide.size).sum()), math.inf
         wide -= mean
         return mean, math.sqrt(float(numpy.dot(wide, wide)) / wide.size)
 
 
+def _zero_count(flat: numpy.ndarray) -> int:
+    """How many values are 0, by pieces: the system hands out large memory page by page, which
+    takes as long as the counting.
+    """
+    found = numpy.empty(min(flat.size, _PIECE), bool)
+    count = 0
+    for start in range(0, flat.size, _PIECE):
+        part = flat[start : start + _PIECE]
+        count += int(numpy.count_nonzero(numpy.equal(part, 0, out=found[: part.size])))
+    return count
+
+
 def _block_sums(finite: numpy.ndarray) -> tuple[float, float]:
     """Mean of the values and of their squares."""
-    whole = finite.size - finite.size % _BLOCK
-    blocks, rest = finite[:whole].reshape(-1, _BLOCK), finite[whole:].astype(numpy.float64)
-    sums = float((blocks @ _ONES[finite.itemsize]).sum(dtype=numpy.float64))
-    squares = float(numpy.vecdot(blocks, blocks).sum(dtype=numpy.float64))
-    sums, squares = sums + float(rest.sum()), squares + float(rest @ rest)
-    return sums / finite.size, squares / finite.size
+    size = finite.size
+    whole = size - size % _BLOCK
+    blocks = finite[:whole].reshape(-1, _BLOCK)
+    sums = sum((blocks @ _ONES[finite.itemsize]).tolist())  # Python adds in double precision
+    squares = sum(numpy.vecdot(blocks, blocks).tolist())
+    if whole < size:
+        rest = finite[whole:].astype(numpy.float64)
+        sums, squares = sums + float(rest.sum()), squares + float(rest @ rest)
+    return sums / size, squares / size
 
 
 def _histogram(finite: numpy.ndarray, low: float, high: float) -> tuple[int, ...]:
@@ -208,6 +227,5 @@ def _histogram(finite: numpy.ndarray, low: float, high: float) -> tuple[int, ...
         places *= BINS / span
     else:  # out of float32's range, or integers; dividing holds for subnormal spans
         places = (finite.astype(numpy.float64) - low) / span * BINS
-    numbers = places.astype(numpy.intp)
-    numpy.minimum(numbers, BINS - 1, out=numbers)
-    return tuple(numpy.bincount(numbers, minlength=BINS).tolist())
+    counts = numpy.bincount(places.astype(numpy.intp), minlength=BINS + 1).tolist()
+    return (*counts[: BINS - 1], sum(counts[BINS - 1 :]))  # the highest value is in the last bin

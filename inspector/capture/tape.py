@@ -8,10 +8,10 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.capture.batches import Summaries
-from inspector.capture.frames import PositionTable, Site
+from inspector.capture.frames import Base, PositionTable, Site
 from inspector.capture.options import CaptureOptions
 from inspector.capture.otherthreads import CALL, OtherThreads
 from inspector.capture.tensors import TensorTable
@@ -19,14 +19,14 @@ from inspector.records import Kernel
 
 if TYPE_CHECKING:
     from inspector.capture.expressions import Item
+    from inspector.capture.saved import Saved
     from inspector.records import Source
 
-Argument = int | str
-"""One rendered argument: a tensor id, or text."""
+Argument = int | str | float | None
+"""One argument: a tensor's id, text, or a number (no `int`, but `bool`) as it was."""
 
 
-@dataclass(slots=True)
-class RawOp:
+class RawOp(NamedTuple):
     """One outermost call; becomes an `Op`."""
 
     func: Callable[..., Any]
@@ -35,12 +35,12 @@ class RawOp:
     module_call: int | None
     site: Site
     phase: str
-    outputs: tuple[int, ...] = ()
-    overwrites: tuple[int, ...] = ()
-    duration_ns: int = 0
-    first_node: int = 0  # the op's autograd nodes have sequence numbers first_node ...
-    end_node: int = 0  # ... up to, not including, end_node
-    kernels: list[Kernel] | None = None  # only when kernels are recorded
+    first_node: int  # the op's autograd nodes have sequence numbers first_node ...
+    kernels: list[Kernel] | None  # only when kernels are recorded
+    outputs: tuple[int, ...]
+    overwrites: tuple[int, ...]
+    duration_ns: int
+    end_node: int  # ... up to, not including, end_node
 
 
 @dataclass(slots=True)
@@ -100,6 +100,7 @@ class RawGradNode:
     kernels: list[Kernel] | None
     next: tuple[int, ...] = ()
     freed: bool = False  # had saved tensors that the pass freed
+    saved: tuple[Saved, ...] = ()
 
 
 @dataclass(slots=True)
@@ -134,13 +135,16 @@ class Tape:
         self.module_calls: list[RawModuleCall] = []
         self.open_calls: list[int] = []
         self.top: int | None = None  # the innermost open module call
+        self.bases: list[Base] = []  # the frames of the open calls
+        self.base: Base | None = None
         # (module call, id of its frame) of the calls that are past their forward but run the
         # module's own hooks. See `ModuleRecorder`.
         self.leaving: list[tuple[int | None, int]] = []
         self.grad_nodes: list[RawGradNode] = []
         self.steps: list[RawStep] = []
         self.notes: dict[str, None] = {}
-        self.running: RawOp | None = None
+        self.running = False  # whether an op is: what it calls inside is not noted
+        self.op_kernels: list[Kernel] | None = None  # those of the running op
         # The line tracer, where it is nobody's neighbour: put aside while our own code runs,
         # which is nobody's to count. Being called for our functions took 200 us an op.
         self.trace: Callable[..., Any] | None = None
@@ -195,6 +199,8 @@ class Tape:
     def close_call(self) -> None:
         """The innermost module call has ended."""
         closed = self.open_calls.pop()
+        self.bases.pop()
+        self.base = self.bases[-1] if self.bases else None
         if self.leaving and self.leaving[-1][0] == closed:
             self.leaving.pop()
         self.top = self.open_calls[-1] if self.open_calls else None
@@ -212,7 +218,7 @@ class Tape:
         """
         if self.full or self.thread_is_ours:
             return False
-        if self.phase != "backward" or self.running is not None:
+        if self.phase != "backward" or self.running:
             self.others.saw(CALL)
             return False
         self.thread = threading.get_ident()
@@ -237,4 +243,4 @@ class Tape:
 
     def site(self, frame: FrameType | None) -> Site:
         """The call stack from `frame` outwards."""
-        return self.positions.site(frame)
+        return self.positions.site(frame, self.base)

@@ -8,7 +8,9 @@ counter moves, so that an in-place write shows as a new value with its own produ
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy
 import torch
@@ -19,14 +21,21 @@ from inspector.capture.options import CaptureOptions
 from inspector.capture.summary import to_array
 
 MOST_ASKED = 20_000
-"""Tensors whose `grad_fn` is asked for; see `TensorTable._sequence`."""
+"""Tensors whose `grad_fn` is asked for, to know the number of the autograd node that made them.
+
+Mostly it follows from the op's own numbers. Asking gives the node a Python object, and torch
+frees a chain of such nodes by recursion: from some 30,000 ops on that overflows the C stack and
+ends the program.
+"""
 
 NO_VERSION = -1
 """Stands for the version of inference tensors, which have none."""
 
+_row: Callable[..., Any] = tuple.__new__
+"""Makes a named tuple in a fifth of the time that calling its class takes."""
 
-@dataclass(slots=True)
-class RawTensor:
+
+class RawTensor(NamedTuple):
     """What is noted of one tensor value while the program runs."""
 
     object: int
@@ -44,29 +53,35 @@ class RawTensor:
     summary: int | None  # its number in `Summaries`
     sequence: int | None
     output_nr: int
+    strides: tuple[int, ...] | None  # where they are not those of a contiguous tensor
 
 
 @dataclass(slots=True)
 class _Storage:
     """Memory behind tensors. `writes` counts the recorded writes, also those that no version
-    counter tells of: into inference tensors and through `.data`.
+    counter tells of: into inference tensors and through `.data`. `witness` is the `id()` of the
+    tensor object that was last found to use it, `tensor` the newest value.
     """
 
     number: int
-    ref: weakref.ref[torch.Tensor]
+    witness: int
     tensor: int
     writer: int | None = None
     writes: int = 0
 
 
-@dataclass(slots=True)
-class _Live:
-    ref: weakref.ref[torch.Tensor]
+class _Live(weakref.ref[torch.Tensor]):
+    """A tensor object that was met: a reference to it, with what is known of it.
+
+    One object instead of two: the garbage collector's work grows with the number of objects.
+    """
+
+    __slots__ = ("object", "storage", "tensor", "version", "writes")
     object: int
-    tensor: int
+    tensor: int  # the newest value
     version: int
     storage: _Storage | None
-    writes: int
+    writes: int  # those of its storage that are known to be in `tensor`
 
 
 def version_of(tensor: torch.Tensor) -> int:
@@ -84,8 +99,10 @@ class TensorTable:
         self.raw: list[RawTensor] = []
         self._summaries = summaries
         self.values: dict[int, numpy.ndarray] = {}
+        self.gradients: dict[int, numpy.ndarray] = {}  # by the number of the summary
         self._options = options
         self._reads = options.values != "none"
+        self._backward = options.backward
         self._budget = options.value_budget_mb * 2**20
         self._live: dict[int, _Live] = {}
         self._storages: dict[int | None, _Storage] = {}
@@ -95,13 +112,13 @@ class TensorTable:
         self.met_wrapped = False
         self.unseen_writes = False
         self._asked = 0
-        self.new_nodes: tuple[int, int] | None = None  # of the op whose results are noted now
+        self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}  # equal ones are one object
 
     def see(self, tensor: torch.Tensor) -> int:
         """The id of the value that `tensor` holds now."""
         live = self._live.get(id(tensor))
-        if live is None or live.ref() is not tensor:
-            return self._register(tensor, None, ())
+        if live is None or live() is not tensor:
+            return self._register(tensor, None, (), None)
         storage = live.storage
         written = storage is not None and storage.writes != live.writes
         try:
@@ -118,7 +135,7 @@ class TensorTable:
     def engine_wrote(self, tensor: torch.Tensor) -> None:
         """Note that the autograd engine added to `tensor`, a gradient, in place."""
         live = self._live.get(id(tensor))
-        if live is not None and live.ref() is tensor and live.version != version_of(tensor):
+        if live is not None and live() is tensor and live.version != version_of(tensor):
             if live.storage is not None:
                 live.storage.writer = None
                 live.storage.writes += 1
@@ -127,7 +144,15 @@ class TensorTable:
     def find(self, tensor: torch.Tensor) -> tuple[int, int] | None:
         """(object number, newest id) of a tensor already met, else None."""
         live = self._live.get(id(tensor))
-        return (live.object, live.tensor) if live and live.ref() is tensor else None
+        return (live.object, live.tensor) if live and live() is tensor else None
+
+    def known(self, tensor: torch.Tensor) -> int | tuple[int, tuple[int, ...]] | None:
+        """The number of a tensor object that was met; else that of its storage, and its shape."""
+        live = self._live.get(id(tensor))
+        if live is not None and live() is tensor:
+            return live.object
+        storage = self._storages.get(_storage_key(tensor))
+        return None if storage is None else (storage.number, tuple(tensor.shape))
 
     def changed(self, tensor: torch.Tensor, before: int) -> bool:
         """Whether the value known as `before` was written since."""
@@ -141,30 +166,53 @@ class TensorTable:
             live.storage.writes += 1
         return self._new_value(tensor, live, op)
 
-    def made(self, tensor: torch.Tensor, op: int, inputs: tuple[int, ...]) -> int:
-        """The id of an output of `op`: a new value, unless `op` returned an input as it was."""
+    def made(
+        self, tensor: torch.Tensor, op: int, inputs: tuple[int, ...], sequence: int | None
+    ) -> int:
+        """The id of an output of `op`: a new value, unless `op` returned an input as it was.
+
+        Args:
+            tensor: the output.
+            op: number of the op.
+            inputs: ids of what it was given.
+            sequence: number of the autograd node that it made, if that was one and no more.
+        """
         live = self._live.get(id(tensor))
-        if live is not None and live.ref() is tensor:
+        if live is not None and live() is tensor:
             return live.tensor
-        return self._register(tensor, op, inputs)
+        return self._register(tensor, op, inputs, sequence)
 
     def refresh(self, tensor: torch.Tensor) -> None:
         """Take what autograd knows of `tensor` anew, after `requires_grad_()` and the like."""
         found = self.find(tensor)
         if found is not None:
-            raw = self.raw[found[1]]
-            raw.requires_grad, raw.is_leaf = tensor.requires_grad, tensor.is_leaf
-            raw.sequence, raw.output_nr = _sequence_of(tensor), tensor.output_nr
+            self.raw[found[1]] = self.raw[found[1]]._replace(
+                requires_grad=tensor.requires_grad,
+                is_leaf=tensor.is_leaf,
+                sequence=_sequence_of(tensor),
+                output_nr=tensor.output_nr,
+            )
 
-    def _register(self, tensor: torch.Tensor, producer: int | None, inputs: tuple[int, ...]) -> int:
-        ref = weakref.ref(tensor)
+    def _register(
+        self,
+        tensor: torch.Tensor,
+        producer: int | None,
+        inputs: tuple[int, ...],
+        sequence: int | None,
+    ) -> int:
         number = len(self.raw)
-        version = version_of(tensor)
-        storage, alias = self._link_storage(tensor, ref, number, inputs)
-        self._live[id(tensor)] = _Live(
-            ref, self._objects, number, version, storage, 0 if storage is None else storage.writes
-        )
-        self._append(tensor, self._objects, storage, alias, producer, version)
+        try:
+            version = tensor._version
+        except RuntimeError:
+            version = NO_VERSION
+        storage, alias = self._link_storage(tensor, number, inputs)
+        self._live[id(tensor)] = live = _Live(tensor)
+        live.object = self._objects
+        live.tensor = number
+        live.version = version
+        live.storage = storage
+        live.writes = 0 if storage is None else storage.writes
+        self._append(tensor, self._objects, storage, alias, producer, version, sequence)
         self._objects += 1
         return number
 
@@ -173,11 +221,11 @@ class TensorTable:
         storage = live.storage
         if storage is None or self._storages.get(_storage_key(tensor)) is not storage:
             # `set_`, `.data = ` and growing `resize_` give a tensor other memory.
-            storage, _ = self._link_storage(tensor, live.ref, number, ())
+            storage, _ = self._link_storage(tensor, number, ())
         if storage is not None:
             storage.tensor = number
         version = version_of(tensor)
-        self._append(tensor, live.object, storage, live.tensor, producer, version)
+        self._append(tensor, live.object, storage, live.tensor, producer, version, None)
         live.tensor, live.version = number, version
         live.storage, live.writes = storage, storage.writes if storage else 0
         return number
@@ -190,40 +238,52 @@ class TensorTable:
         alias: int | None,
         producer: int | None,
         version: int,
+        sequence: int | None,
     ) -> None:
-        # Nested tensors have no one shape, uninitialized parameters none yet.
         shape: tuple[int, ...] = ()
+        strides: tuple[int, ...] | None = None
         nbytes = 0
-        plain = type(tensor) is torch.Tensor
-        if not tensor.is_nested and (plain or not is_lazy(tensor)):
-            shape = tuple(tensor.shape)
-            if not plain or (shape and type(shape[0]) is not int):
-                shape = tuple(map(int, shape))  # symbols, or tensors inside torch.jit.trace
-            nbytes = tensor.element_size() * tensor.numel()
+        if type(tensor) is not torch.Tensor:
+            shape, nbytes = _size_of(tensor)
+        else:
+            try:
+                shape = tensor.shape
+            except RuntimeError:
+                pass  # a nested tensor has no one shape
+            else:
+                known = self._shapes.get(shape)
+                shape = self._keep_shape(shape) if known is None else known
+                nbytes = tensor.element_size() * tensor.numel()
+        if storage is not None and not tensor.is_contiguous():
+            strides = tuple(map(int, tensor.stride()))
         requires_grad = tensor.requires_grad
+        output_nr = 0
+        if not (requires_grad and self._backward):
+            sequence = None
+        else:
+            output_nr = tensor.output_nr
+            if sequence is None:
+                self._asked += 1
+                sequence = _sequence_of(tensor) if self._asked <= MOST_ASKED else None
         self.raw.append(
-            RawTensor(
-                object_number, shape, tensor.dtype, tensor.device,
-                requires_grad, tensor.is_leaf, version,
-                None if storage is None else storage.number, alias, producer,
-                tensor.layout, nbytes, self._read(tensor, len(self.raw)) if self._reads else None,
-                self._sequence(tensor, producer) if requires_grad else None,
-                tensor.output_nr if requires_grad else 0,
+            _row(
+                RawTensor,
+                (
+                    object_number, shape, tensor.dtype, tensor.device,
+                    requires_grad, not requires_grad or tensor.is_leaf, version,
+                    None if storage is None else storage.number, alias, producer, tensor.layout,
+                    nbytes, self._read(tensor, len(self.raw)) if self._reads else None,
+                    sequence, output_nr, strides,
+                ),
             )
         )  # fmt: skip
 
-    def _sequence(self, tensor: torch.Tensor, producer: int | None) -> int | None:
-        """Number of the autograd node that made `tensor`.
-
-        Taken from the op's own numbers where it made one node. Asking for `grad_fn` gives the
-        node a Python object, and torch frees a chain of such nodes by recursion: from some
-        30,000 ops on that overflows the C stack and ends the program.
+    def _keep_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A shape met for the first time; of symbols, or of tensors inside torch.jit.trace, as
+        numbers.
         """
-        nodes = self.new_nodes
-        if producer is not None and nodes is not None and nodes[1] - nodes[0] == 1:
-            return nodes[0]
-        self._asked += 1
-        return _sequence_of(tensor) if self._asked <= MOST_ASKED else None
+        plain = tuple(map(int, shape))
+        return self._shapes.setdefault(plain, plain)
 
     def _read(self, tensor: torch.Tensor, number: int) -> int | None:
         if self._options.values == "stats":
@@ -231,19 +291,28 @@ class TensorTable:
         array = to_array(tensor)
         if array is None:
             return None
-        if array.nbytes <= self._budget:
-            self._budget -= array.nbytes
-            self.values[number] = array.copy()
-        else:
-            self.budget_spent = True
+        self._keep(self.values, number, array)
         return self._summaries.add_array(array)
 
+    def keep_gradient(self, number: int, gradient: torch.Tensor) -> None:
+        """Keep a gradient's values by the number of its summary, if values are kept in full.
+
+        To be called with torch functions disabled.
+        """
+        array = to_array(gradient) if self._options.values == "full" else None
+        if array is not None:
+            self._keep(self.gradients, number, array)
+
+    def _keep(self, kept: dict[int, numpy.ndarray], number: int, array: numpy.ndarray) -> None:
+        """Copy an array, while the budget lasts."""
+        if array.nbytes <= self._budget:
+            self._budget -= array.nbytes
+            kept[number] = array.copy()
+        else:
+            self.budget_spent = True
+
     def _link_storage(
-        self,
-        tensor: torch.Tensor,
-        ref: weakref.ref[torch.Tensor],
-        number: int,
-        inputs: tuple[int, ...],
+        self, tensor: torch.Tensor, number: int, inputs: tuple[int, ...]
     ) -> tuple[_Storage | None, int | None]:
         """(storage, id of the aliased tensor) of a tensor met for the first time."""
         key = _storage_key(tensor)
@@ -255,13 +324,26 @@ class TensorTable:
         if known is not None:
             # The address may have been freed and reused: an alias needs a living witness,
             # or to be made by an op that got a tensor of that storage.
-            sharing = [i for i in inputs if self.raw[i].storage == known.number]
-            if sharing or known.ref() is not None:
-                known.ref = ref
+            raw, storage = self.raw, known.number
+            sharing = [i for i in inputs if raw[i].storage == storage]
+            if sharing or self._has_witness(known):
+                known.witness = id(tensor)
                 return known, sharing[0] if sharing else known.tensor
-        fresh = self._storages[key] = _Storage(self._storage_count, ref, number)
+        fresh = self._storages[key] = _Storage(self._storage_count, id(tensor), number)
         self._storage_count += 1
         return fresh, None
+
+    def _has_witness(self, storage: _Storage) -> bool:
+        """Whether a tensor object that was found to use this memory is alive."""
+        live = self._live.get(storage.witness)
+        return live is not None and live.storage is storage and live() is not None
+
+
+def _size_of(tensor: torch.Tensor) -> tuple[tuple[int, ...], int]:
+    """Shape and bytes of a subclass; nested tensors have no one shape, lazy parameters none yet."""
+    if tensor.is_nested or is_lazy(tensor):
+        return (), 0
+    return tuple(map(int, tensor.shape)), tensor.element_size() * tensor.numel()
 
 
 def _sequence_of(tensor: torch.Tensor) -> int | None:

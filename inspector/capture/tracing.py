@@ -112,6 +112,7 @@ class LineTracer:
     def __init__(self, is_user: Callable[[CodeType], bool]) -> None:
         self._is_user = is_user
         self._flows: dict[int, TracedFlow | None] = {}
+        self._declined: set[int] = set()  # not counted in, and of no interest to another tracer
         self._kept: list[CodeType] = []  # so that no id() of a code object is used again
         self._previous: Any = None  # a trace function
         self._here: FrameType | None = None
@@ -140,6 +141,7 @@ class LineTracer:
     def stop(self) -> None:
         """Put things back as they were, unless the program changed them itself."""
         self._running = False
+        self._declined.clear()
         if sys.gettrace() is self._installed:
             sys.settrace(self._previous)
         else:
@@ -167,6 +169,8 @@ class LineTracer:
                 sys.settrace(self._installed)
 
     def _global(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if id(frame.f_code) in self._declined:
+            return None
         previous = self._previous
         if not self._running:  # put back by the program, or the recording ended on another thread
             if sys.gettrace() == self._global:
@@ -176,7 +180,10 @@ class LineTracer:
         flow = self._flows[id(code)] if id(code) in self._flows else self._flow(code)
         before = frame.f_lineno if code.co_flags & _SUSPENDABLE else 0
         if previous is None:
-            return None if flow is None else _local(flow, before)
+            if flow is not None:
+                return _local(flow, before)
+            self._declined.add(id(code))
+            return None
         theirs = previous(frame, event, arg)
         if sys.gettrace() == previous:  # coverage's tracer installs itself again when called
             sys.settrace(self._installed)

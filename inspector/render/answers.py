@@ -19,8 +19,14 @@ from inspector.errors import QuestionError
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.cards import Cards, Translate
 from inspector.render.export import FORMATS, to_bytes
+from inspector.render.find import Finder, find_answer
+from inspector.render.heatscale import heat_answer
+from inspector.render.moments import moment_answer, until_answer
+from inspector.render.timebar import timeline_json
+from inspector.render.values import tensor_asked, values_answer
 from inspector.render.workbench import Shown, drawings, workbench_payload
-from inspector.views import default_open
+from inspector.timeline import Timeline, timeline
+from inspector.views import ViewIndex, default_open
 from inspector.views.static import default_open_static
 
 Json = dict[str, Any]
@@ -61,13 +67,33 @@ class Book:
     @cached_property
     def cards(self) -> Cards:
         """The cards of all items."""
-        return Cards(self.recording, self.static, self.overlay, self.translate)
+        return Cards(self.recording, self.static, self.overlay, self.translate, index=self.index)
+
+    @cached_property
+    def index(self) -> ViewIndex:
+        """Boxes and edges, for all drawings."""
+        return ViewIndex(self.recording)
+
+    @cached_property
+    def finder(self) -> Finder:
+        """Searches everything; made at the first search."""
+        return Finder(self.recording, self.static, self.overlay, self.index)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The moments of the run."""
+        return timeline(self.recording)
+
+    @cached_property
+    def timebar(self) -> Json:
+        """What the browser needs to step through them."""
+        return timeline_json(self.timeline, self.translate)
 
     @cached_property
     def first_open(self) -> frozenset[str]:
         """Boxes that are open at first, of all graphs."""
         static = frozenset() if self.static is None else default_open_static(self.static)
-        return default_open(self.recording) | static
+        return default_open(self.recording, index=self.index) | static
 
     def shown(self, toggled: frozenset[str]) -> Shown:
         """What is shown when these boxes are not as they are at first."""
@@ -80,6 +106,7 @@ class Book:
             self.static_reason,
             opened=opened - static,
             static_opened=static,
+            index=self.index,
         )
 
 
@@ -112,9 +139,37 @@ def drawing(book: Book, asked: Asked) -> Json:
     return drawings({pane: views[pane] for pane in wanted if pane in views}, book.translate)
 
 
+def heat(book: Book, asked: Asked) -> Json:
+    """One `measure` of the nodes that `pane` draws, to colour them by."""
+    view = book.shown(_toggled(asked)).views().get(str(asked.get("pane")))
+    if view is None:
+        raise QuestionError("There is no such drawing to colour.")
+    measure = str(asked.get("measure"))
+    return heat_answer(view, book.recording, book.overlay, measure, book.translate)
+
+
+def way(book: Book, asked: Asked) -> Json:
+    """The closed boxes around the item `ref` ("dynamic/op:3"), to be opened so that it is drawn."""
+    _, _, item = str(asked.get("ref")).partition("/")
+    kind, _, number = item.partition("@")[0].partition(":")
+    recording, rows = book.recording, {"op": book.recording.ops, "grad": book.recording.grad_nodes}
+    if kind not in rows or not number.isdecimal() or int(number) >= len(rows[kind]):
+        return {"boxes": []}
+    op = int(number) if kind == "op" else recording.grad_nodes[int(number)].op
+    return {"boxes": [] if op is None else list(book.index.way_to(op))}
+
+
 QUESTIONS: dict[str, Callable[[Book, Asked], Json]] = {
     "picture": picture,
     "drawing": drawing,
+    "way": way,
+    "find": lambda book, asked: find_answer(book.finder, asked),
+    "heat": heat,
+    "timeline": lambda book, asked: book.timebar,
+    "moment": lambda book, asked: moment_answer(book.timeline, asked, book.translate),
+    "until": lambda book, asked: until_answer(book.timeline, asked, book.translate),
+    "values": lambda book, asked: values_answer(book.cards.tensors.about, asked),
+    "history": lambda book, asked: book.cards.tensors.history(tensor_asked(book.recording, asked)),
 }
 """By name; what the browser can ask for."""
 

@@ -32,6 +32,14 @@ def duration_text(microseconds: float) -> str:
     return f"{microseconds / 1e6:.3g} s"
 
 
+def bytes_text(count: int) -> str:
+    """As in "812 B", "4.2 kB", "1.3 MB", of 1,000 bytes each."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count} B"
+
+
 def stats(summary: TensorSummary | None) -> Card:
     """A tensor's statistics as labelled texts; without any if they were not kept."""
     if summary is None:

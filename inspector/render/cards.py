@@ -22,14 +22,31 @@ from inspector.records import (
     TensorInfo,
     TensorSummary,
 )
-from inspector.render.cardparts import Card, call_totals, duration_text, number_text, stats
+from inspector.render.cardparts import (
+    Card,
+    bytes_text,
+    call_totals,
+    duration_text,
+    number_text,
+    stats,
+)
+from inspector.render.tensorcards import INLINE, TensorCards
 from inspector.views import words
 from inspector.views.boxes import BoxTree
+from inspector.views.index import ViewIndex, index_of
+from inspector.views.names import describe
 
 Translate = Callable[[str], str]
 
 TENSORS = 6
 """A card shows at most this many tensors; an op with 2,000 inputs says how many more."""
+
+TENSOR_ITEMS = ("tensor", "input", "output")
+"""What stands before the number of a tensor in an item's id."""
+
+
+BOXES = ("loop", "trip", "repeat", "range", "nodes", "twins", "leaves")
+"""What stands before the numbers in the id of a box that is no module call and no step."""
 
 
 class Cards:
@@ -39,6 +56,11 @@ class Cards:
         recording: what ran.
         static, overlay: the IR beside it, if there is one.
         translate: gives a label in the page's language.
+        inline: tensors of at most this many values have them all on their card.
+        index: the recording's boxes, where they are known already.
+
+    Attributes:
+        tensors: makes the tensor columns, and knows their history.
     """
 
     def __init__(
@@ -47,12 +69,16 @@ class Cards:
         static: StaticGraph | None = None,
         overlay: Overlay | None = None,
         translate: Translate = str,
+        inline: int = INLINE,
+        index: ViewIndex | None = None,
     ) -> None:
+        self.tensors = TensorCards(recording, translate, inline)
+        self._index = index
         self._recording = recording
         self._static = static
         self._overlay = overlay
         self._t = translate
-        self._tree = BoxTree(recording)
+        self._tree = BoxTree(recording, index)
         self._texts = {file: text.splitlines() for file, text in recording.sources.items()}
         self._decisions = {decision.op: decision for decision in recording.decisions}
         self._totals = call_totals(recording)
@@ -66,6 +92,10 @@ class Cards:
         number = int(rest.partition("@")[0].partition("/")[0]) if rest[:1].isdigit() else None
         if pane == "static":
             return self._static_card(kind, rest, number)
+        if kind in BOXES:
+            return self._box(item.partition("@")[0])
+        if kind == "more":
+            return self._more(rest)
         if number is None:
             return {"title": item}
         if kind == "op":
@@ -80,7 +110,51 @@ class Cards:
             return self._call(self._recording.module_calls[number])
         if kind == "step":
             return self._step(number)
-        return self._tensor_card(self._recording.tensors[number], kind)
+        if kind in TENSOR_ITEMS:
+            return self._tensor_card(self._recording.tensors[number], kind)
+        return {"title": item}
+
+    def _box(self, box: str) -> Card:
+        """A loop, a trip, equal calls in a row, or a part of what is too much to be drawn."""
+        t = self._t
+        found = describe(self._index or index_of(self._recording), box)
+        if found is None:  # a part of many autograd nodes: its drawing says all there is
+            return {"title": t("more autograd nodes"), "note": t("Double click opens the box.")}
+        rows = [(t("ops"), f"{found.size:,} ([{found.first}] … [{found.last}])")]
+        if found.trips:
+            rows.insert(0, (t("trips") if found.kind == "loop" else t("times"), str(found.trips)))
+        if found.same > 1:
+            rows.append((t("drawn once"), t("{count} that are equal").format(count=found.same)))
+        if not found.exact:
+            rows.append((t("trips told apart"), t("by count: their ops stand on the same places")))
+        duration = sum(op.duration_us for op in self._recording.ops[found.first : found.last + 1])
+        rows.append((t("duration"), duration_text(duration)))
+        last = self._recording.ops[found.last].outputs if found.size else ()
+        outputs = [self._recording.tensors[i] for i in last]
+        return {
+            "title": found.title,
+            "kind": t(found.kind),
+            "subtitle": found.subtitle,
+            "rows": rows,
+            "tensors": [self.tensors.value(tensor, t("last output")) for tensor in outputs[:2]],
+            "source": None if found.source is None else self._line(*found.source),
+            "note": t("Double click opens the box."),
+        }
+
+    def _more(self, rest: str) -> Card:
+        """What stands for the inputs of an op, or the outputs, that are not drawn by themselves."""
+        t = self._t
+        kind, _, number = rest.partition(":")
+        if kind != "op" or not number.isdigit():
+            return {"title": t("more outputs"), "kind": t("output")}
+        op = self._recording.ops[int(number)]
+        return {
+            "title": t("more inputs"),
+            "kind": t("input"),
+            "rows": [(t("of"), f"{op.name} [{op.id}]"), (t("in all"), f"{len(op.inputs):,}")],
+            "tensors": [],
+            "source": self._place(op.source),
+        }
 
     # -- the dynamic graph -----------------------------------------------------------------
 
@@ -124,9 +198,9 @@ class Cards:
         named += [(self._t("input"), tensors[i]) for i in dict.fromkeys(op.inputs)]
         found: list[Card] = []
         for role, tensor in named[:TENSORS]:
-            found.append(self.tensor(tensor, role))
+            found.append(self.tensors.value(tensor, role))
             if role == self._t("output") and tensor.grad is not None:
-                found.append(self._gradient(tensor))
+                found.append(self.tensors.gradient(tensor))
         if len(named) > TENSORS:
             found.append({"role": self._t("more"), "name": f"+{len(named) - TENSORS}"})
         return found
@@ -145,7 +219,7 @@ class Cards:
             "kind": t("decision"),
             "subtitle": "" if tensor is None else words.carried(tensor),
             "rows": rows,
-            "tensors": [] if tensor is None else [self.tensor(tensor, t("tensor"))],
+            "tensors": [] if tensor is None else [self.tensors.value(tensor, t("tensor"))],
             "source": self._place(read.source),
         }
 
@@ -154,9 +228,9 @@ class Cards:
         used = [t for t in tensors if t.name is not None and t.producer is None]
         shown: list[Card] = []
         for tensor in used[:TENSORS]:
-            shown.append(self.tensor(tensor, self._t("parameter")))
+            shown.append(self.tensors.value(tensor, self._t("parameter")))
             if tensor.grad is not None:
-                shown.append(self._gradient(tensor))
+                shown.append(self.tensors.gradient(tensor))
         return {
             "title": ", ".join((t.name or "").rpartition(".")[2] for t in used),
             "kind": self._t("parameter"),
@@ -175,13 +249,13 @@ class Cards:
             rows, source = [(t("made by"), f"{maker.name} [{maker.id}]")], maker.source
         rows.append((t("requires grad"), t("yes") if tensor.requires_grad else t("no")))
         rows.append((t("leaf"), t("yes") if tensor.is_leaf else t("no")))
-        tensors = [self.tensor(tensor, t("value"))]
+        tensors = [self.tensors.value(tensor, t("value"))]
         if tensor.grad is not None:
-            tensors.append(self._gradient(tensor))
+            tensors.append(self.tensors.gradient(tensor))
         return {
             "title": tensor.name or f"%{tensor.id}",
             "kind": t("output") if kind == "output" else t("tensor"),
-            "subtitle": f"{words.shape(tensor)} · {tensor.nbytes:,} B",
+            "subtitle": f"{words.shape(tensor)} · {bytes_text(tensor.nbytes)}",
             "rows": rows,
             "tensors": tensors,
             "source": self._place(source),
@@ -203,7 +277,7 @@ class Cards:
             "kind": t("module call"),
             "subtitle": call.type,
             "rows": rows,
-            "tensors": [self.tensor(tensor, t("last output")) for tensor in outputs[:2]],
+            "tensors": [self.tensors.value(tensor, t("last output")) for tensor in outputs[:2]],
             "source": self._place(call.source),
             "note": t("Double click opens the box."),
         }
@@ -295,26 +369,6 @@ class Cards:
 
     # -- parts -----------------------------------------------------------------------------
 
-    def tensor(self, tensor: TensorInfo, role: str) -> Card:
-        """One tensor with its statistics."""
-        card = stats(tensor.summary)
-        called = tensor.name or tensor.variable
-        name = f"%{tensor.id}" + (f" {called}" if called else "")
-        card.update(
-            role=role,
-            name=name,
-            shape=words.dimensions(tensor.shape),
-            dtype=tensor.dtype,
-            device=tensor.device,
-        )
-        return card
-
-    def _gradient(self, tensor: TensorInfo) -> Card:
-        card = stats(tensor.grad)
-        shape = words.dimensions(tensor.shape)
-        card.update(role=self._t("gradient"), name=f"%{tensor.id}", shape=shape)
-        return card
-
     def _summary(self, summary: TensorSummary | None, role: str, index: int) -> Card:
         card = stats(summary)
         size = self._t("none") if summary is None else words.plural(summary.numel, "value")
@@ -324,7 +378,9 @@ class Cards:
     def _place(self, source: Source | None) -> Card | None:
         if source is None:
             return None
-        lines = self._texts.get(source.file, [])
-        text = lines[source.line - 1].strip() if 0 < source.line <= len(lines) else ""
-        file = os.path.basename(source.file)
-        return {"file": file, "path": source.file, "line": source.line, "text": text}
+        return self._line(source.file, source.line)
+
+    def _line(self, file: str, line: int) -> Card:
+        lines = self._texts.get(file, [])
+        text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        return {"file": os.path.basename(file), "path": file, "line": line, "text": text}

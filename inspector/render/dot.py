@@ -40,6 +40,8 @@ _GLYPHS = {
     "unrolled": "≡",
     "replaced": "→",
 }
+_BOX_GLYPHS = dict.fromkeys(("loop", "trip", "repeat"), "↻ ")
+_DASHED_BOXES = ("block", "step", "trip", "range")
 _SHARP = ("grad", "constant")
 _EDGE_STYLES = {"control": "dashed", "write": "dotted"}
 _DIRECTIONS = ("TB", "BT", "LR", "RL")
@@ -158,12 +160,15 @@ def to_dot(view: GraphView, theme: str = "light") -> str:
     """
     colours = palette(theme)
     lines = [f"digraph {quote(view.name)} {{", *_defaults(view, colours)]
+    ranks = _ranks(view)
+    lines += ranks.get(None, ())
     depth = 0
     for event, item in walk(view):
         if isinstance(item, ViewNode):
             lines.append(_node(item, colours))
         elif event == "open":
             lines.append(_open_box(item, depth, colours))
+            lines += ranks.get(item.id, ())
             depth += 1
         elif event == "empty":
             lines.append(blank(item))
@@ -190,11 +195,27 @@ def _defaults(view: GraphView, colours: Mapping[str, str]) -> Iterator[str]:
     )
 
 
+def _ranks(view: GraphView) -> dict[str | None, list[str]]:
+    """Box id -> what puts its nodes side by side; a group counts in the box of its first node."""
+    known = {box.id for box in view.boxes}
+    nodes = unique_nodes(view)
+    found: dict[str | None, list[str]] = defaultdict(list)
+    for group in view.ranks:
+        owners = {id: nodes[id].box for id in group if id in nodes}
+        owner = next(iter(owners.values()), None)
+        together = [quote(id) for id, box in owners.items() if box == owner]
+        if len(together) > 1:
+            place = owner if owner in known else None
+            found[place].append(f"{{ rank=same; {'; '.join(together)} }}")
+    return found
+
+
 def _open_box(box: ViewBox, depth: int, colours: Mapping[str, str]) -> str:
     fill = colours["box-fill-alt" if depth % 2 else "box-fill"]
     stroke = colours["executed" if "executed" in box.flags else "box-stroke"]
-    dashed = ",dashed" if "skipped" in box.flags else ""
-    label = f"<B>{html(title_of(box))}</B>"
+    dashed = ",dashed" if "skipped" in box.flags or box.kind in _DASHED_BOXES else ""
+    badge = f" {badge_of(box)}" if box.badge else ""
+    label = f"<B>{html(_BOX_GLYPHS.get(box.kind, '') + title_of(box) + badge)}</B>"
     if box.subtitle:
         label += f' <FONT COLOR="{colours["muted"]}">{html(subtitle_of(box))}</FONT>'
     return (
@@ -246,6 +267,8 @@ def _edge(edge: ViewEdge, colours: Mapping[str, str]) -> str:
         attributes.append(f"label=<&#160;{html(label_of(edge.label))}>")
     if f"edge-{edge.kind}" in colours:
         attributes.append(f'color="{colours[f"edge-{edge.kind}"]}"')
+    if edge.up:
+        attributes.append("dir=back")
     if edge.kind in _EDGE_STYLES:
         attributes.append(f"style={_EDGE_STYLES[edge.kind]}")
     listed = f" [{', '.join(attributes)}]" if attributes else ""

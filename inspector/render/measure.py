@@ -16,12 +16,16 @@ from inspector.views.model import ViewBox, ViewNode
 MAX_TEXT = 240.0
 """The widest title or subtitle drawn; longer ones are cut with an ellipsis."""
 MAX_LABEL = 150.0
+NARROW_BOX = 380.0
+"""A box up to this wide has its subtitle at the right end of its title line."""
 TOGGLE = 12.0
 """Side of the square that opens and closes a box."""
 BADGE_HEIGHT = 16.0
 
 _GAP = 6.0
 _ICON_KINDS = ("box", "loop")
+_MEMORY = 1 << 14
+"""Texts whose drawn form and width are remembered: most of a big picture's are alike."""
 _CLASSES = (
     ("iIjl|'.,:;!", 0.31),
     ('frt()[]{}/\\ -`"*', 0.39),
@@ -42,6 +46,7 @@ def _em(char: str) -> float:
     return 0.60
 
 
+@lru_cache(maxsize=_MEMORY)
 def text_width(text: str, size: float, *, mono: bool = False) -> float:
     """Return the estimated width in px of one line of `text` in a font of `size` px."""
     if mono and text.isascii():
@@ -70,6 +75,8 @@ def one_line(text: str) -> str:
     """Return `text` as one printable line: control and bidirectional characters and lone
     surrogates go (nothing hidden can reorder or break a label), white space is joined.
     """
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(_printable(char) for char in text).split())
 
 
@@ -83,24 +90,29 @@ def _printable(char: str) -> str:
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+@lru_cache(maxsize=_MEMORY)
+def _fitted(text: str, width: float, size: float, *, mono: bool = False) -> str:
+    return clip(one_line(text), width, size, mono=mono)
+
+
 def title_of(node: ViewNode | ViewBox) -> str:
     """Return the title as drawn."""
-    return clip(one_line(node.title), MAX_TEXT, TITLE_SIZE)
+    return _fitted(node.title, MAX_TEXT, TITLE_SIZE)
 
 
 def subtitle_of(node: ViewNode | ViewBox) -> str:
     """Return the subtitle as drawn ("" where there is none)."""
-    return clip(one_line(node.subtitle), MAX_TEXT, SUBTITLE_SIZE, mono=True)
+    return _fitted(node.subtitle, MAX_TEXT, SUBTITLE_SIZE, mono=True)
 
 
-def badge_of(node: ViewNode) -> str:
+def badge_of(node: ViewNode | ViewBox) -> str:
     """Return the badge as drawn ("" where there is none)."""
-    return clip(one_line(node.badge), 80.0, BADGE_SIZE)
+    return _fitted(node.badge, 80.0, BADGE_SIZE)
 
 
 def label_of(text: str) -> str:
     """Return an edge's label as drawn."""
-    return clip(one_line(text), MAX_LABEL, LABEL_SIZE, mono=True)
+    return _fitted(text, MAX_LABEL, LABEL_SIZE, mono=True)
 
 
 def badge_width(badge: str) -> float:
@@ -124,6 +136,15 @@ def box_title_size(box: ViewBox) -> tuple[float, float]:
     if subtitle:
         width += 44 + text_width(subtitle, SUBTITLE_SIZE, mono=True)
     return width, 20.0
+
+
+def title_widths(box: ViewBox) -> tuple[float, float]:
+    """Return how much of an open box's upper border is below texts, from the left and from the
+    right; a wide box has its subtitle right after its title.
+    """
+    subtitle = subtitle_of(box)
+    left = 10 + TOGGLE + _GAP + text_width(title_of(box), TITLE_SIZE) + 6
+    return left, text_width(subtitle, SUBTITLE_SIZE, mono=True) + 16 if subtitle else 0.0
 
 
 def icon_room(node: ViewNode) -> float:

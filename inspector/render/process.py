@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from inspector.errors import GraphvizMissing, GraphvizTimeout, RenderError
 
@@ -68,18 +69,8 @@ def run_graphviz(
     """
     if not re.fullmatch(r"[A-Za-z0-9_:+.-]+", format):
         raise RenderError(f"{format!r} is not the name of a Graphviz format.")
-    command = command or find_graphviz()
     size = size or f"{dot_text.count(chr(10)) + 1:,} lines of DOT"
-    try:
-        process = subprocess.Popen(
-            [*command, f"-T{format}"] if len(command) == 1 else [*command, format],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise GraphvizMissing(f"{command[0]} could not be started: {error}.") from error
+    process = start_graphviz(command or find_graphviz(), format)
     try:
         out, err = process.communicate(dot_text.encode("utf-8", "replace"), timeout)
     except subprocess.TimeoutExpired as error:
@@ -88,12 +79,43 @@ def run_graphviz(
             f"Close some boxes to draw less at once, or allow more time."
         ) from error
     finally:
-        _end(process)
+        end(process)
     return _checked(out, err, process.returncode, size)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and all that it started, and close the pipes; also after an interrupt."""
+def start_graphviz(
+    command: tuple[str, ...], *arguments: str, errors: int | IO[bytes] = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Start Graphviz with pipes to and from it.
+
+    Args:
+        command: what `find_graphviz` returned.
+        arguments: the format, and more for our own worker.
+        errors: where its messages go. Whoever does not read a pipe while it runs gives a file.
+
+    Raises:
+        GraphvizMissing: it could not be started.
+    """
+    format, *more = arguments
+    try:
+        return subprocess.Popen(
+            [*command, f"-T{format}"] if len(command) == 1 else [*command, format, *more],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise GraphvizMissing(f"{command[0]} could not be started: {error}.") from error
+
+
+def end(process: subprocess.Popen[bytes], *, close: bool = True) -> None:
+    """Kill the process and all that it started; also after an interrupt.
+
+    Args:
+        process: what `start_graphviz` returned.
+        close: close the pipes too. Not while another thread reads from them.
+    """
     if process.poll() is None:
         with suppress(ProcessLookupError):
             if hasattr(os, "killpg"):
@@ -101,6 +123,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             else:
                 process.kill()
         process.wait()
+    if not close:
+        return
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(OSError):
@@ -108,19 +132,23 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _checked(out: bytes, err: bytes, status: int, size: str) -> bytes:
-    if status < 0:
-        name = signal.Signals(-status).name
+    if name := crash_of(status):
         raise RenderError(
             f"Graphviz crashed ({name}) on {size}. Close some boxes to draw less at once."
         )
     if status == 0 and out:
         return out
-    reason = _reason(err.decode("utf-8", "replace"))
+    reason = reason_in(err.decode("utf-8", "replace"))
     raise RenderError(f"Graphviz could not draw {size}: {reason}")
 
 
-def _reason(message: str) -> str:
-    """Graphviz's last line; one that says "Error" or names the formats counts for more."""
+def crash_of(status: int) -> str:
+    """Return the name of the signal that ended a process ("SIGSEGV"), "" for an orderly end."""
+    return signal.Signals(-status).name if status < 0 else ""
+
+
+def reason_in(message: str) -> str:
+    """Return Graphviz's last line; one that says "Error" or names the formats counts for more."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line or "not recognized" in line]
     rest = [line for line in lines if "warning" not in line.lower()]

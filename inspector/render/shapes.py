@@ -28,6 +28,9 @@ MARKS = {
 }
 """Flag -> what it means, and its glyph within a disc of 16 px."""
 
+TURNS = ("loop", "trip", "repeat")
+"""Kinds of boxes that run more than once: a turning arrow stands on their border."""
+
 WARNING_PLATE = "M0,-8.6 L9,7 H-9 Z"
 """The triangle behind the mark of "nonfinite"."""
 
@@ -107,6 +110,11 @@ _OUTLINES: dict[str, Callable[[float, float, float, float], str]] = {
 def behind(kind: str, w: float, h: float) -> str:
     """Return what lies behind the outline ("" for most kinds): a closed box is a stack."""
     return rounded(_STACK, 0, w - _STACK, h - _STACK, 7) if kind == "box" else ""
+
+
+def furthest(w: float, h: float) -> str:
+    """Return a third card behind a closed box that stands for several equal ones ("×12")."""
+    return rounded(2 * _STACK, -_STACK, w - _STACK, h - _STACK, 7)
 
 
 def detail(kind: str, w: float, h: float) -> str:

@@ -1,12 +1,13 @@
 """Our own SVG of a view: structure, classes and texts; colours come from `theme` alone.
 
     svg.graph
-    ├── g.box KIND FLAGS [data-id]            an open box, outer ones first
+    ├── g.box KIND FLAGS [data-id, data-rect] an open box, outer ones first
     │   ├── rect, text.box-title, text.box-subtitle
-    │   └── g.box-toggle [data-id]            ⊟
-    ├── g.edge KIND [data-source, data-target]
+    │   ├── g.box-toggle [data-id]            ⊟
+    │   └── g.mark or text.badge              a loop's arrow, how often it repeats
+    ├── g.edge KIND [data-source, data-target, data-label where the label is cut]
     │   └── path, text.edge-label
-    └── g.node KIND FLAGS [data-id]           placed by its transform
+    └── g.node KIND FLAGS [data-id, data-size] placed by its transform
         ├── title, path.outline and the other parts of its shape
         ├── text.title, text.subtitle
         └── g.mark for a flag, text.badge
@@ -92,7 +93,7 @@ def _head(name: str, width: float, height: float, arrow: str, theme: str | None)
         yield f"<style>{escape(resolved_css(theme))}</style>"
     yield (
         f'<defs><marker id="{arrow}" markerUnits="userSpaceOnUse" markerWidth="{n(ARROW)}" '
-        f'markerHeight="8" refX="0.5" refY="4" orient="auto">'
+        f'markerHeight="8" refX="0.5" refY="4" orient="auto-start-reverse">'
         f'<path class="arrow" d="M0,0.8 L{n(ARROW)},4 L0,7.2 Z"/></marker></defs>'
     )
     if theme:
@@ -142,9 +143,11 @@ def _box(box: ViewBox, rect: Rect, level: int) -> str:
         after, anchor = rect.x + rect.w - 10, "end"
     kind = box.kind if box.kind != "box" else "module"
     parts = [
-        f'<g class="box {_classes(kind, *box.flags)} level-{level}" data-id={_attribute(box.id)}>',
+        f'<g class="box {_classes(kind, *box.flags)} level-{level}" data-id={_attribute(box.id)} '
+        f'data-rect="{n(rect.x)} {n(rect.y)} {n(rect.w)} {n(rect.h)}">',
+        *(_behind(rect, far) for far in ((8, 4) if box.is_folded else ())),
         f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.w)}" height="{n(rect.h)}" rx="9"/>',
-        _toggle(box.id, x, y, f"Close {one_line(box.title)}", opened=True),
+        _toggle(box.id, x, y, _to_toggle(box), opened=not box.is_folded),
         f'<text class="box-title" x="{n(text_x)}" y="{n(y + 10.5)}">{_text(title)}</text>',
     ]
     if subtitle:
@@ -152,7 +155,46 @@ def _box(box: ViewBox, rect: Rect, level: int) -> str:
             f'<text class="box-subtitle" x="{n(after)}" y="{n(y + 10.5)}" '
             f'text-anchor="{anchor}">{_text(subtitle)}</text>'
         )
+    right = rect.x + rect.w - 12
+    if badge := badge_of(box):
+        left = right - badge_width(badge)
+        parts.append(f"<g>{_badge(badge, left, rect.y - BADGE_HEIGHT / 2)}</g>")
+        right = left - 2 * _CHIP
+    if box.kind in shapes.TURNS:
+        parts.append(_turn(right - _CHIP, rect.y))
     return "".join([*parts, "</g>"])
+
+
+def _behind(rect: Rect, far: float) -> str:
+    """A card behind an open box that shows one of several equal ones."""
+    return (
+        f'<rect x="{n(rect.x + far)}" y="{n(rect.y - far)}" width="{n(rect.w)}" '
+        f'height="{n(rect.h)}" rx="9"/>'
+    )
+
+
+def _to_toggle(box: ViewBox) -> str:
+    return f"{'Show all of' if box.is_folded else 'Close'} {one_line(box.title)}"
+
+
+def _turn(x: float, y: float) -> str:
+    """A turning arrow on the border of a box that runs more than once."""
+    return (
+        f'<g class="mark mark-turn" transform="translate({n(x)},{n(y)})">'
+        f'<title>runs more than once</title><circle class="plate" r="{n(_CHIP)}"/>'
+        f'<path class="glyph" transform="scale(0.74) translate(-6,-6)" '
+        f'd="{shapes.LOOP_ICON}"/></g>'
+    )
+
+
+def _badge(badge: str, left: float, top: float) -> str:
+    width = badge_width(badge)
+    return (
+        f'<rect class="badge-plate" x="{n(left)}" y="{n(top)}" width="{n(width)}" '
+        f'height="{n(BADGE_HEIGHT)}" rx="{n(BADGE_HEIGHT / 2)}"/>'
+        f'<text class="badge" x="{n(left + width / 2)}" y="{n(top + 11.6)}" '
+        f'text-anchor="middle">{_text(badge)}</text>'
+    )
 
 
 def _toggle(box_id: str, x: float, y: float, label: str, *, opened: bool) -> str:
@@ -172,12 +214,15 @@ def _toggle(box_id: str, x: float, y: float, label: str, *, opened: bool) -> str
 def _edge(edge: ViewEdge, path: EdgePath, arrow: str) -> str:
     (start, *rest) = path.points
     course = " ".join(f"{n(x)},{n(y)}" for x, y in rest)
-    parts = [
-        f'<g class="edge {_classes(edge.kind)}" data-source={_attribute(edge.source)} '
-        f"data-target={_attribute(edge.target)}>",
-        f'<path d="M{n(start.x)},{n(start.y)} C{course}" marker-end="url(#{arrow})"/>',
-    ]
     label = label_of(edge.label)
+    cut = one_line(edge.label) if label != one_line(edge.label) or not path.label else ""
+    told = f" data-label={_attribute(cut)}" if cut else ""
+    end = "start" if edge.up else "end"
+    parts = [
+        f'<g class="edge {_classes(edge.kind, "up" if edge.up else "")}" '
+        f"data-source={_attribute(edge.source)} data-target={_attribute(edge.target)}{told}>",
+        f'<path d="M{n(start.x)},{n(start.y)} C{course}" marker-{end}="url(#{arrow})"/>',
+    ]
     if label and path.label:
         parts.append(
             f'<text class="edge-label" x="{n(path.label.x)}" y="{n(path.label.y + 3.5)}" '
@@ -193,7 +238,8 @@ def _node(node: ViewNode, rect: Rect) -> str:
     spoken = _spoken(node)
     parts = [
         f'<g class="node {_classes(node.kind, *node.flags)}" data-id={_attribute(node.id)} '
-        f'tabindex="-1" role="button" aria-label={_attribute(spoken)} '
+        f'data-size="{n(rect.w)} {n(rect.h)}" tabindex="-1" role="button" '
+        f"aria-label={_attribute(spoken)} "
         f'transform="translate({n(rect.x)},{n(rect.y)})">',
         f"<title>{escape(spoken)}</title>",
         *_shape(node, rect.w, rect.h),
@@ -214,6 +260,8 @@ def _spoken(node: ViewNode) -> str:
 
 def _shape(node: ViewNode, w: float, h: float) -> Iterator[str]:
     kind = node.kind
+    if kind == "box" and node.badge:
+        yield f'<path class="outline back" d="{shapes.furthest(w, h)}"/>'
     if back := shapes.behind(kind, w, h):
         yield f'<path class="outline back" d="{back}"/>'
     yield f'<path class="outline" d="{shapes.outline(kind, w, h)}"/>'
@@ -254,15 +302,8 @@ def _marks(node: ViewNode, w: float, h: float) -> Iterator[str]:
     for place, flag in enumerate(flags):
         yield _mark(flag, w - x - side * place * (2 * _CHIP + 2), y)
     if badge := badge_of(node):
-        width = badge_width(badge)
-        left = x - _CHIP if side > 0 else x + _CHIP - width
-        top = y - BADGE_HEIGHT / 2
-        yield (
-            f'<rect class="badge-plate" x="{n(left)}" y="{n(top)}" width="{n(width)}" '
-            f'height="{n(BADGE_HEIGHT)}" rx="{n(BADGE_HEIGHT / 2)}"/>'
-            f'<text class="badge" x="{n(left + width / 2)}" y="{n(y + 3.6)}" '
-            f'text-anchor="middle">{_text(badge)}</text>'
-        )
+        left = x - _CHIP if side > 0 else x + _CHIP - badge_width(badge)
+        yield _badge(badge, left, y - BADGE_HEIGHT / 2)
 
 
 def _mark(flag: str, x: float, y: float) -> str:

@@ -17,6 +17,22 @@ from types import MappingProxyType
 from inspector.errors import RenderError
 from inspector.views.model import NODE_KINDS
 
+HEAT_STEPS = "abcdefgh"
+"""A scale from low to high, in even steps of OKLCH lightness (Ottosson 2020) while the hue goes
+from yellow over green to blue: lightness alone tells the order, to those who see fewer colours
+too. The light end is low on a light page, the dark end on a dark one: low is near the canvas."""
+
+_RAMP = "#f8f6d0 #c3e4a6 #76d29c #0db9a6 #0b97a7 #0876a1 #1e51a0 #392f78"
+_DARK_RAMP = "#342f64 #214c8f #026f97 #098e9c #05af9b #4ace82 #b0df70 #f9eb80"
+
+
+def _heat(ramp: str, *, dark_ink: str) -> dict[str, str]:
+    """Roles of a scale: each step's colour, and the ink that can be read on it."""
+    fills = {f"heat-{s}": colour for s, colour in zip(HEAT_STEPS, ramp.split(), strict=True)}
+    inks = {f"heat-{s}-text": "#11151b" if s in dark_ink else "#ffffff" for s in HEAT_STEPS}
+    return fills | inks
+
+
 _LIGHT = {
     "canvas": "#ffffff",
     "text": "#1b2430",
@@ -61,6 +77,12 @@ _LIGHT = {
     "stage-unrolled": "#0a63d1",
     "stage-replaced": "#b35309",
     "mark-text": "#ffffff",
+    "value-low": "#23518f",
+    "value-lower": "#93b7dd",
+    "value-zero": "#f6f6f3",
+    "value-higher": "#f0b27f",
+    "value-high": "#9c4406",
+    **_heat(_RAMP, dark_ink="abcde"),
 }
 
 _DARK = {
@@ -107,6 +129,12 @@ _DARK = {
     "stage-unrolled": "#6cb0ff",
     "stage-replaced": "#f0883e",
     "mark-text": "#11151b",
+    "value-low": "#9accff",
+    "value-lower": "#3d76b8",
+    "value-zero": "#252b34",
+    "value-higher": "#a8632a",
+    "value-high": "#ffcb94",
+    **_heat(_DARK_RAMP, dark_ink="defgh"),
 }
 
 THEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -116,6 +144,10 @@ THEMES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 STAGE_FLAGS = ("new", "gone", "fused", "unrolled", "replaced")
 """What became of an IR node between two stages; each has a role "stage-FLAG" and a mark."""
+
+VALUE_SCALE = ("value-low", "value-lower", "value-zero", "value-higher", "value-high")
+"""Roles of the colours of numbers: blue below zero, orange above it, in equal steps. Blue and
+orange are told apart with every common kind of colour blindness, and lightness tells the size."""
 
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
@@ -173,7 +205,17 @@ def graph_css() -> str:
         for kind in NODE_KINDS
     )
     stages = "\n".join(map(_stage_rules, STAGE_FLAGS))
-    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS
+    steps = "\n".join(map(_heat_rules, HEAT_STEPS))
+    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS + steps
+
+
+def _heat_rules(step: str) -> str:
+    fill = f"var(--graph-heat-{step})"
+    return (
+        f".graph .node.heat-{step} > .outline {{ fill: {fill}; }}\n"
+        f".graph .node.heat-{step} > :is(.title, .subtitle) {{ "
+        f"fill: var(--graph-heat-{step}-text); }}"
+    )
 
 
 def _stage_rules(flag: str) -> str:
@@ -191,7 +233,13 @@ _BASE_CSS = f"""
 .graph text {{ fill: var(--graph-text); stroke: none; }}
 .graph .box:not(.node) > rect {{ fill: var(--graph-box-fill); stroke: var(--graph-box-stroke); }}
 .graph .box.level-1:not(.node) > rect {{ fill: var(--graph-box-fill-alt); }}
-.graph .box.block:not(.node) > rect, .graph .box.step:not(.node) > rect {{ stroke-dasharray: 5 3; }}
+.graph .box.block:not(.node) > rect, .graph .box.step:not(.node) > rect {{
+  stroke: var(--graph-muted); stroke-dasharray: 5 3; }}
+.graph .box.loop:not(.node) > rect, .graph .box.trip:not(.node) > rect,
+.graph .box.repeat:not(.node) > rect {{ stroke: var(--graph-loop-stroke); stroke-width: 1.4; }}
+.graph .box.trip:not(.node) > rect {{ stroke-dasharray: 9 4; }}
+.graph .box.range:not(.node) > rect {{ stroke: var(--graph-muted); stroke-dasharray: 1.5 4;
+  stroke-width: 1.6; stroke-linecap: round; }}
 .graph .box-title {{ font-size: {TITLE_SIZE}px; font-weight: 600; }}
 .graph .box-subtitle {{ font-family: {MONO}; font-size: {SUBTITLE_SIZE}px; }}
 .graph .box-subtitle, .graph .subtitle, .graph .note {{ fill: var(--graph-muted); }}
@@ -203,6 +251,7 @@ _BASE_CSS = f"""
 .graph .edge path {{ fill: none; stroke: var(--graph-edge); stroke-width: 1.3; }}
 .graph .edge.control path {{ stroke: var(--graph-edge-control); stroke-dasharray: 6 4; }}
 .graph .edge.grad path {{ stroke: var(--graph-edge-grad); }}
+.graph .edge.carried path {{ stroke: var(--graph-loop-stroke); stroke-dasharray: 9 3; }}
 .graph .edge.write path {{ stroke: var(--graph-edge-write); stroke-dasharray: 2 3;
   stroke-width: 2; }}
 .graph .arrow {{ fill: var(--graph-edge); fill: context-stroke; }}
@@ -224,6 +273,7 @@ _BASE_CSS = f"""
 .graph .mark-failed .plate {{ fill: var(--graph-failed); }}
 .graph .mark-nonfinite .plate {{ fill: var(--graph-nonfinite); }}
 .graph .mark-accumulated .plate {{ fill: var(--graph-grad-stroke); }}
+.graph .mark-turn .plate {{ fill: var(--graph-loop-stroke); }}
 .graph .mark-inplace .plate {{ fill: var(--graph-edge-write); }}
 """
 
@@ -234,8 +284,11 @@ _STATE_CSS = """
 .graph .node.executed .outline { stroke: var(--graph-executed); stroke-width: 2.2; }
 .graph .box.executed:not(.node) > rect { stroke: var(--graph-executed); stroke-width: 1.6;
   stroke-dasharray: none; }
-.graph .node.skipped, .graph .box.skipped { opacity: 0.5; }
-.graph .node.skipped .outline, .graph .box.skipped:not(.node) > rect { stroke-dasharray: 3 3; }
+.graph .node.skipped .outline, .graph .box.skipped:not(.node) > rect {
+  fill: var(--graph-canvas); stroke: var(--graph-muted); stroke-dasharray: 3 3; stroke-width: 1; }
+.graph .skipped .title, .graph .skipped .subtitle, .graph .skipped .box-title,
+.graph .skipped .box-subtitle { fill: var(--graph-muted); font-weight: 400; }
+.graph .node.skipped .detail { stroke: var(--graph-muted); }
 .graph .node.nonfinite .outline { stroke: var(--graph-nonfinite); stroke-width: 2.2; }
 .graph .node.failed .outline { fill: var(--graph-failed-fill); stroke: var(--graph-failed);
   stroke-width: 3; }

@@ -21,7 +21,14 @@ from inspector.render.cards import Cards, Translate
 from inspector.render.layout import layout
 from inspector.render.svg import to_svg
 from inspector.render.theme import THEMES, css_variables, graph_css
-from inspector.views import GraphView, backward_view, dynamic_view
+from inspector.views import (
+    GraphView,
+    ViewIndex,
+    backward_view,
+    dynamic_view,
+    index_of,
+    twin_view,
+)
 from inspector.views.static import static_view
 
 Json = dict[str, Any]
@@ -41,6 +48,7 @@ class Shown:
         static_reason: in plain words, why there is no script (or no IR at all).
         opened: open boxes of the dynamic and backward graphs.
         static_opened: open boxes of the IR; None opens what fits.
+        index: of the recording, where it was made before.
     """
 
     recording: Recording
@@ -49,12 +57,15 @@ class Shown:
     static_reason: str = ""
     opened: frozenset[str] = field(default_factory=frozenset)
     static_opened: frozenset[str] | None = None
+    index: ViewIndex | None = field(default=None, compare=False)
 
     def views(self) -> dict[str, GraphView]:
         """The drawings' contents, by pane."""
-        found = {"dynamic": dynamic_view(self.recording, self.opened)}
+        index = self.index or index_of(self.recording)
+        found = {"dynamic": dynamic_view(self.recording, self.opened, index)}
         if self.recording.grad_nodes:
-            found["backward"] = backward_view(self.recording, self.opened)
+            found["backward"] = backward_view(self.recording, self.opened, index)
+            found["twins"] = twin_view(self.recording, self.opened, index)
         if self.static is not None:
             found["static"] = static_view(self.static, self.overlay, self.static_opened)
         return found
@@ -108,7 +119,9 @@ def workbench_payload(
     A drawing that fails is replaced by the reason in words; the other panes are unharmed.
     """
     views = shown.views()
-    cards = cards or Cards(shown.recording, shown.static, shown.overlay, translate)
+    cards = cards or Cards(
+        shown.recording, shown.static, shown.overlay, translate, index=shown.index
+    )
     items, used = _items(views, shown, cards)
     now = {pane: view for pane, view in views.items() if draw is None or pane in draw}
     drawn = drawings(now, translate) | {pane: {"waits": True} for pane in views.keys() - now.keys()}
@@ -188,6 +201,8 @@ def _panes(shown: Shown, drawn: Mapping[str, Json], t: Translate) -> Iterable[Js
     empty = t("No backward pass ran: there was no loss, or the run failed before it.")
     yield _pane("dynamic", "left", t("Dynamic graph"), drawn)
     yield _pane("backward", "left", t("Backward graph"), drawn, empty)
+    if "twins" in drawn:
+        yield _pane("twins", "left", t("Both"), drawn)
     traced = shown.static is not None and shown.static.kind == "trace"
     title = t("TorchScript IR (trace)") if traced else t("TorchScript IR")
     static = _pane("static", "right", title, drawn, shown.static_reason)

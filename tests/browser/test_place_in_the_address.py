@@ -115,3 +115,10 @@ def test_a_recording_that_the_server_forgot_is_registered_anew(
     now = page.locator(f'.wb-panel[data-pane=dynamic] .node.box[data-id="{box}"]')
     expect(now).to_have_count(1 if was_open else 0)
     expect(page.locator(".wb-notice")).to_be_hidden()
+
+
+def test_a_link_to_an_op_in_a_closed_box_opens_the_box(open_page: OpenPage) -> None:
+    page = open_page(f"{LINK}&select=dynamic/op:16")
+    chosen = page.locator('.wb-panel[data-pane=dynamic] .wb-chosen[data-id="op:16"]')
+    expect(chosen).to_have_count(1)
+    expect(page.locator(".wb-card-head h3")).to_be_visible()

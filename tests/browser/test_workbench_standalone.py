@@ -214,7 +214,7 @@ class Bench:
 
     def open(self, data: dict[str, Any], *, shadow: bool = False, style: str = "") -> Bench:
         script = "\n".join(part.read_text() for part in sorted(ASSETS.glob("workbench*.js")))
-        css = (ASSETS / "workbench.css").read_text()
+        css = "\n".join(part.read_text() for part in sorted(ASSETS.glob("workbench*.css")))
         self.page.set_content(
             f'<!doctype html><style id="css">{css}</style>'
             f'<div id="wrap" style="{style}"><div id="host"></div></div>'
@@ -572,7 +572,10 @@ def left_width(bench: Bench) -> float:
 
 
 def test_the_splitter_moves_by_pointer_and_by_keyboard(opened: Bench) -> None:
-    splitter, start = opened.page.get_by_role("separator", name="Width of the left pane"), left_width(opened)
+    splitter, start = (
+        opened.page.get_by_role("separator", name="Width of the left pane"),
+        left_width(opened),
+    )
     x, y = opened.centre(splitter)
     opened.page.mouse.move(x, y)
     opened.page.mouse.down()

@@ -4,16 +4,28 @@
  * a Streamlit component and inside an exported page: join `workbench-*.js`, then `workbench.js`,
  * in the order of their names (plain `sorted()` gives it).
  *
- *   workbench-1-base.js    labels, DOM helpers, safe SVG, colours
- *   workbench-2-graph.js   GraphPane: one SVG with pan, zoom, marks
- *   workbench-3-tools.js   keyboard walk, search and legend of a graph pane
- *   workbench-4-text.js    TextPane: TorchScript text and Python source
- *   workbench-5-card.js    the card of the selected item, tooltip, help
- *   workbench-a-source.js  questions to the server; the line that says what works or failed
- *   workbench-b-hub.js     Workbench: data, selection, card, keys
- *   workbench-c-layout.js  its sides, tabs, dividers, menus, presentation
- *   workbench-d-place.js   what is shown of a recording on a server: boxes, tabs, selection
- *   workbench.js           the two entry points
+ *   workbench-1-base.js          labels, DOM helpers, safe SVG, colours
+ *   workbench-2-graph.js         GraphPane: one SVG with pan, zoom, marks
+ *   workbench-3-tools.js         keyboard walk and legend of a graph pane
+ *   workbench-4-text.js          TextPane: TorchScript text and Python source
+ *   workbench-5-card.js          the card of the selected item, tooltip, help
+ *   workbench-6-minimap.js       the whole drawing small, with a frame around what is seen
+ *   workbench-6-search.js        search of a graph pane: of all that was recorded
+ *   workbench-6-textsearch.js    search of a text pane
+ *   workbench-6-trace.js         all producers and consumers of a node
+ *   workbench-7-heat.js          colours by a measure
+ *   workbench-8-moments.js       the run as a row of moments
+ *   workbench-8-momentview.js    parts of the timeline: track, details of a moment
+ *   workbench-8-timeline.js      Timeline: the bar with which a run is stepped through
+ *   workbench-8-timelook.js      how the timeline looks
+ *   workbench-8-until.js         "run until …", a form over the timeline
+ *   workbench-9-plot.js          a window of values on a canvas
+ *   workbench-9-values.js        the numbers of a tensor as a picture
+ *   workbench-a-source.js        questions to the server; the line that says what works or failed
+ *   workbench-b-hub.js           Workbench: data, selection, card, keys
+ *   workbench-c-layout.js        its sides, tabs, dividers, menus, presentation
+ *   workbench-d-place.js         what is shown of a recording on a server: boxes, tabs, selection
+ *   workbench.js                 the two entry points
  *
  * All text of a recording is set as text; only the SVG is parsed, and `parseSvg` keeps nothing of
  * it but drawing elements.

@@ -7,7 +7,6 @@ const MIN_SCALE = 0.03;
 const MAX_SCALE = 5;
 const DRAG_THRESHOLD = 4; // px; a smaller movement is still a click
 const LINKED_RINGS = 500;
-const DIM_LIMIT = 1500; // nodes; dimming thousands costs more than the click may take
 
 /* `hub` is the Workbench: it owns the selection, the card and the texts. A pane keeps its `view`
  * {x, y, k, mode} there, so that pan and zoom outlive the DOM. `mode` is "start" (first show),
@@ -23,6 +22,9 @@ class GraphPane {
     this.size = [0, 0];
     this.room = [0, 0];
     this.search = new GraphSearch(this);
+    this.minimap = new Minimap(this);
+    this.trace = new Trace(this);
+    this.heat = new Heat(this);
     this.build(spec);
     this.bindPointer();
     this.bindKeys();
@@ -41,23 +43,26 @@ class GraphPane {
     this.zoomButtons = h("div", { class: "wb-zoom", role: "group" },
       button("−", t("zoomOut"), zoom(1 / 1.25)), button("+", t("zoomIn"), zoom(1.25)),
       button(t("fit"), t("fitHint"), () => this.fit("fit", true)),
-      button(t("actual"), t("actualHint"), () => this.actualSize()));
+      button(t("actual"), t("actualHint"), () => this.actualSize()), h("span", { class: "wb-gap" }),
+      this.trace.buttons, this.minimap.button);
     this.viewport = h("div", { class: "wb-viewport", tabindex: "0", role: "application",
       "aria-label": t("graphHint", { title: spec.title }) }, this.stage, this.hint);
     this.note = h("p", { class: "wb-note" });
     this.element = h("div", { class: "wb-pane" },
-      h("div", { class: "wb-bar" }, this.note, this.search.element),
-      h("div", { class: "wb-canvas" }, this.viewport, this.message, this.legend, this.zoomButtons));
+      h("div", { class: "wb-bar" }, this.note, this.heat.select, this.search.element),
+      h("div", { class: "wb-canvas" }, this.viewport, this.message, this.heat.scale, this.trace.element,
+        this.minimap.element, this.legend, this.zoomButtons));
   }
 
   // -- content ---------------------------------------------------------------------------------
 
   update(spec) {
     this.title = spec.title;
-    this.note.textContent = spec.note || "";
+    this.note.textContent = this.note.title = spec.note || "";
     if ((spec.svg ?? null) !== this.svgText) this.setSvg(spec.svg ?? null, spec.empty);
     else if (!this.svg) this.message.textContent = spec.empty || this.hub.t("empty");
     this.search.refresh();
+    this.heat.refresh();
   }
 
   setSvg(text, empty) {
@@ -70,8 +75,10 @@ class GraphPane {
     this.message.textContent = empty || this.hub.t(text ? "badSvg" : "empty");
     for (const part of [this.search.element, this.zoomButtons, this.legend]) part.hidden = !this.svg;
     this.index();
+    this.trace.forget();
     fillLegend(this);
     this.place(held);
+    this.minimap.redraw();
     if (focused && this.nodes.has(focused)) this.focusNode(focused, { show: false });
   }
 
@@ -94,6 +101,9 @@ class GraphPane {
     }
     for (const el of this.svg.querySelectorAll(".box[data-id]:not(.node)")) this.boxes.set(el.dataset.id, el);
     for (const el of this.svg.querySelectorAll(".edge")) this.indexEdge(el);
+    const first = this.nodes.values().next().value;
+    this.targets = s("g", { class: "wb-edge-hits", "aria-hidden": "true" }); // below the nodes: they are hit first
+    if (first) first.before(this.targets);
   }
 
   indexEdge(el) {
@@ -114,6 +124,11 @@ class GraphPane {
     return el.getAttribute("aria-label") || el.querySelector("text")?.textContent || id;
   }
 
+  /** The big line of a node as it is drawn, else its name. */
+  titleOf(id) {
+    return this.elementOf(id)?.querySelector(":scope > .title, :scope > .box-title")?.textContent || this.nameOf(id);
+  }
+
   // -- geometry --------------------------------------------------------------------------------
 
   /* The size is read when it changes, not when it is needed: between two changes of the page a
@@ -126,12 +141,18 @@ class GraphPane {
     return this.room[0] > 0 && this.room[1] > 0;
   }
 
-  /** Rectangle of an element in the stage's unscaled px; right in the middle of a smooth pan, too. */
+  /* Rectangle of an element in the stage's unscaled px; right in the middle of a smooth pan, too.
+   * Where the drawing itself says it, nothing is measured: that takes 0.1 s for 5,000 nodes. */
   rectOf(el) {
+    const [left, top, width, height] = (el.dataset.rect || "").split(" ").map(Number);
+    if (height > 0) return { x: left, y: top, w: width, h: height };
+    const [w, h] = (el.dataset.size || "").split(" ").map(Number);
+    const [x, y] = el.transform.baseVal.length ? [el.transform.baseVal[0].matrix.e, el.transform.baseVal[0].matrix.f] : [NaN, NaN];
+    if (h > 0 && !Number.isNaN(x)) return { x, y, w, h };
     const stage = this.svg.getBoundingClientRect();
     const scale = stage.width / this.size[0] || 1;
-    const { left, top, width, height } = el.getBoundingClientRect();
-    return { x: (left - stage.left) / scale, y: (top - stage.top) / scale, w: width / scale, h: height / scale };
+    const seen = el.getBoundingClientRect();
+    return { x: (seen.left - stage.left) / scale, y: (seen.top - stage.top) / scale, w: seen.width / scale, h: seen.height / scale };
   }
 
   /** Rectangle of a node or box, remembered as long as the drawing stays. */
@@ -177,11 +198,13 @@ class GraphPane {
   resized() {
     const [width, height] = this.room;
     this.measure();
-    if (!this.svg || !this.visible() || (width === this.room[0] && height === this.room[1])) return;
+    if (!this.svg || !this.visible()) return this.minimap.follow();
+    if (width === this.room[0] && height === this.room[1]) return undefined;
     if (this.view.mode !== "free" || this.offScreen()) this.fit(this.view.mode === "fit" ? "fit" : "start");
     this.apply();
     this.paint();
     if (this.pendingReveal) this.reveal(this.pendingReveal, false);
+    return undefined;
   }
 
   /** Show all ("fit"), or begin at the top at a size that can be read ("start"). */
@@ -230,6 +253,7 @@ class GraphPane {
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.stage.classList.remove("wb-moving", "wb-smooth"), 320);
     this.hub.hideTip();
+    this.minimap.follow();
   }
 
   /** Pan, without zooming, until one of `ids` is in view; nothing moves when one is already. */
@@ -260,23 +284,26 @@ class GraphPane {
 
   setMarks(marks) {
     this.marks = marks;
+    this.trace.selected(marks.selected);
     this.paint();
   }
 
   /** Rings, and the neighbourhood of the selected node. A hidden pane draws them when shown. */
   paint() {
     const rings = this.svg && this.visible() ? this.rings() : []; // measured before anything changes
-    for (const el of this.touched) el.classList.remove("wb-near", "wb-hot", "wb-lit", "wb-chosen");
+    for (const el of this.touched) el.classList.remove("wb-near", "wb-hot", "wb-lit", "wb-chosen", "wb-path");
     this.touched = [];
-    this.overlay.replaceChildren(...rings);
+    this.overlay.replaceChildren(...(this.svg && this.visible() ? spotlight(this) : []), ...rings);
     if (!this.svg) return;
+    this.targets.replaceChildren(...edgeTargets(this));
     const { selected, linked } = this.marks;
     const chosen = this.elementOf(selected);
-    this.svg.classList.toggle("wb-dim", Boolean(chosen) && this.nodes.size <= DIM_LIMIT);
     if (chosen) this.touch(chosen, "wb-chosen");
     for (const id of linked) if (this.elementOf(id)) this.touch(this.elementOf(id), "wb-lit");
     for (const edge of this.edges.get(selected) || []) this.paintEdge(edge);
+    this.trace.paint();
     this.paintCursor();
+    this.minimap.mark();
   }
 
   rings() {
@@ -396,6 +423,7 @@ class GraphPane {
   hover(event) {
     const id = event.pointerType === "touch" ? null : this.hit(event);
     if (id) this.hub.showTip(this, id, event);
+    else if (event.target.of) showEdgeTip(this, event.target, event);
     else this.hub.hideTip();
   }
 
@@ -420,6 +448,8 @@ class GraphPane {
 
   destroy() {
     this.resizes.disconnect();
+    this.search.destroy();
+    this.minimap.destroy();
     clearTimeout(this.rest);
     clearTimeout(this.hintTimer);
   }

@@ -1,4 +1,4 @@
-/* -- keyboard walk, search and legend of a graph pane ------------------------------------------- */
+/* -- keyboard walk and legend of a graph pane ---------------------------------------------------- */
 
 const DIRECTIONS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
@@ -82,7 +82,10 @@ Object.assign(GraphPane.prototype, {
       "+": () => this.zoomBy(1.25), "=": () => this.zoomBy(1.25), "-": () => this.zoomBy(1 / 1.25),
       0: () => this.actualSize(), f: () => this.fit("fit", true), F: () => this.fit("fit", true),
       n: () => this.search.step(1), N: () => this.search.step(-1),
+      p: () => this.trace.toggle("up"), c: () => this.trace.toggle("down"), o: () => this.minimap.toggle(),
+      h: () => this.heat.step(1), H: () => this.heat.step(-1),
     };
+    if (event.key === "Escape" && this.trace.direction) return this.trace.clear(), true;
     actions[event.key]?.();
     return event.key in actions;
   },
@@ -107,96 +110,11 @@ Object.assign(GraphPane.prototype, {
   },
 });
 
-// -- search ------------------------------------------------------------------------------------
-
-const MATCH_RINGS = 300;
-
-/** Finds nodes by words of their name, their card, their module and their line. */
-class GraphSearch {
-  constructor(pane) {
-    this.pane = pane;
-    this.matches = [];
-    this.at = -1;
-    const t = pane.hub.t;
-    this.input = h("input", { type: "search", class: "wb-search", placeholder: t("search"), spellcheck: "false",
-      autocomplete: "off", oninput: () => this.type(), onkeydown: (event) => this.key(event) });
-    this.count = h("span", { class: "wb-count", role: "status" });
-    this.steps = h("span", { class: "wb-steps", hidden: true },
-      button("‹", t("previous"), () => this.step(-1)), button("›", t("next"), () => this.step(1)));
-    this.element = h("div", { class: "wb-find" }, this.input, this.count, this.steps);
-  }
-
-  /** New content: find the same words again, move nothing. */
-  refresh() {
-    this.input.setAttribute("aria-label", this.pane.hub.t("searchIn", { title: this.pane.title }));
-    this.texts = null;
-    const current = this.matches[this.at];
-    this.find();
-    this.at = this.matches.indexOf(current);
-    this.show();
-  }
-
-  type() {
-    this.find();
-    this.at = -1;
-    this.show();
-    if (this.matches.length) this.pane.reveal([this.matches[0]]);
-  }
-
-  find() {
-    const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    if (!words.length) this.matches = [];
-    else {
-      this.texts ??= [...this.pane.nodes.keys()].map((id) => [id, this.textOf(id)]);
-      const found = this.texts.filter(([, text]) => words.every((word) => text.includes(word)));
-      const named = (text) => (words.every((word) => text.split("\n", 1)[0].includes(word)) ? 0 : 1);
-      this.matches = found.sort(([, a], [, b]) => named(a) - named(b)).map(([id]) => id); // by name first, else in order
-    }
-  }
-
-  textOf(id) {
-    const card = this.pane.hub.cardOf(this.pane.hub.item(this.pane.id, id)) || {};
-    const tensors = (card.tensors || []).flatMap((tensor) => [tensor.name, tensor.shape, tensor.dtype]);
-    return [this.pane.nameOf(id), id, card.title, card.subtitle, card.kind, ...(card.rows || []).flat(), ...tensors,
-      card.source && `${card.source.file}:${card.source.line} ${card.source.text ?? ""}`].join("\n").toLowerCase();
-  }
-
-  show() {
-    const { t } = this.pane.hub;
-    const total = this.matches.length;
-    const typed = this.input.value.trim() !== "";
-    this.count.textContent = !typed ? "" : total ? `${this.at < 0 ? "–" : this.at + 1}/${total}` : t("noMatch");
-    this.steps.hidden = !total;
-    this.pane.paint();
-  }
-
-  /** Select the next (1) or previous (-1) match. */
-  step(by) {
-    const total = this.matches.length;
-    if (!total) return;
-    this.at = this.at < 0 ? (by > 0 ? 0 : total - 1) : (this.at + by + total) % total;
-    const id = this.matches[this.at];
-    this.pane.hub.select(this.pane.id, id, { origin: this.pane.id });
-    this.pane.reveal([id]);
-    this.show();
-  }
-
-  key(event) {
-    if (event.key === "Enter") this.step(event.shiftKey ? -1 : 1);
-    else if (event.key === "Escape") this.leave();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  leave() {
-    const id = this.matches[this.at];
-    this.input.value = "";
-    this.type();
-    if (id) this.pane.focusNode(id, { show: false });
-    else this.pane.viewport.focus({ preventScroll: true });
-  }
-}
+Object.assign(LABELS, {
+  "edge.carried": "to the next trip of a loop", "box.module": "module call", "box.block": "block of the IR", "box.call": "called method",
+  "box.step": "training step", "box.loop": "loop", "box.trip": "trip of a loop", "box.repeat": "equal calls in a row",
+  "box.range": "part of a long row",
+});
 
 // -- legend ------------------------------------------------------------------------------------
 
@@ -213,7 +131,7 @@ function swatch(copy, { x, y, width, height }, fill) {
 function nodeSwatch(el, name, classes) {
   const mark = el.querySelector(`.mark-${name}`);
   const copy = (mark || el).cloneNode(true);
-  for (const part of copy.querySelectorAll("text, title, .box-toggle, .badge-plate, .mark")) part.remove();
+  for (const part of copy.querySelectorAll("text, title, .box-toggle, .badge-plate, .mark, .wb-chip-heat")) part.remove();
   for (const attribute of ["transform", "tabindex", "role", "aria-label", "data-id"]) copy.removeAttribute(attribute);
   if (mark) return swatch(copy, mark.getBBox(), false);
   copy.setAttribute("class", classes);
@@ -240,6 +158,16 @@ function legendExamples(pane) {
     ...[...flags].map(([flag, el]) => [flag, el, `node ${flag} ${[...el.classList].find((name) => kinds.has(name)) ?? ""}`])];
 }
 
+/** One row per kind of open box. */
+function legendBoxes(pane) {
+  const kinds = new Set([...pane.boxes.values()].map((el) => [...el.classList].find((name) => name !== "box" && !/^(wb-|level-)/.test(name))));
+  return [...kinds].filter(Boolean).map((kind) => {
+    const frame = s("g", { class: `box ${kind}` }, s("rect", { x: 1, y: 1, width: 32, height: 16, rx: 4 }));
+    const drawn = s("svg", { class: "graph wb-swatch", viewBox: "0 0 34 18", "aria-hidden": "true" }, frame);
+    return h("li", {}, drawn, h("span", {}, pane.hub.t(`box.${kind}`)));
+  });
+}
+
 /** Fill the legend when it is opened: outlines can be measured only where they are seen. */
 function fillLegend(pane) {
   const { t } = pane.hub;
@@ -251,7 +179,7 @@ function fillLegend(pane) {
     const edges = new Set([...pane.svg.querySelectorAll(".edge")].map(kindOf));
     const lines = [...edges].filter(Boolean).map((name) =>
       h("li", {}, edgeSwatch(`edge ${name}`), h("span", {}, t(`edge.${name}`))));
-    pane.legend.querySelector("ul").replaceChildren(...rows, ...lines);
+    pane.legend.querySelector("ul").replaceChildren(...rows, ...legendBoxes(pane), ...lines);
   };
   pane.legend.replaceChildren(h("summary", {}, t("legend")), h("ul", {}));
   pane.legend.ontoggle = fill;

@@ -35,8 +35,10 @@ class TextPane {
     this.scroller = h("div", { class: "wb-text", tabindex: "0", role: "listbox", "aria-label": spec.title,
       onclick: (event) => this.click(event), onkeydown: (event) => this.key(event) });
     this.message = h("p", { class: "wb-empty" });
+    this.spec = spec;
+    this.search = new TextSearch(this);
     this.element = h("div", { class: "wb-pane" },
-      h("div", { class: "wb-bar" }, this.picker, this.note),
+      h("div", { class: "wb-bar" }, this.picker, this.note, this.search.element),
       h("div", { class: "wb-canvas" }, this.scroller, this.message));
   }
 
@@ -82,6 +84,7 @@ class TextPane {
     this.scroller.replaceChildren(h("div", { class: "wb-lines" }, lines.map(makeRow)));
     this.message.hidden = lines.length > 0;
     this.message.textContent = this.spec.empty || this.hub.t("empty");
+    this.search.refresh();
     this.paint();
   }
 
@@ -122,10 +125,12 @@ class TextPane {
 
   key(event) {
     const current = event.target.closest(".wb-line");
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.search.shortcut(event.key)) return event.preventDefault();
     if (event.key === "Enter" && current) this.choose(current.dataset.key);
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") this.walk(current, event.key === "ArrowDown" ? 1 : -1);
-    else return;
-    event.preventDefault();
+    else return undefined;
+    return event.preventDefault();
   }
 
   walk(current, by) {

@@ -1,6 +1,13 @@
 /* -- the card of the selected item, tooltip, help ------------------------------------------------ */
 
-const BAR_AREA = { width: 132, height: 40 };
+Object.assign(LABELS, {
+  history: "History", comesFrom: "Comes from", goesTo: "Goes to", sameMemory: "Same memory",
+  sameMemoryWritten: "Same memory, written in place", moreOps: "… {n} more ops", moreAtLeast: "… at least {n} more ops",
+  moreValues: "… {n} more values", fromOutside: "came from outside", notUsed: "no recorded op takes it",
+  cardLeft: "What is further left", cardRight: "What is further right", cardMore: "{n} more",
+});
+
+const BAR_AREA = { width: 132, height: 30 };
 
 /** Bars of a histogram: counts per equal bin, drawn from `range[0]` to `range[1]`. */
 function histogram(tensor, t) {
@@ -30,43 +37,163 @@ function statsTable(stats) {
     h("div", { class: isBadStat(stat) ? "wb-bad" : null }, h("dt", {}, stat[0]), h("dd", {}, stat[1]))));
 }
 
-function tensorColumn(tensor, t) {
-  const stats = tensor.stats || [];
-  const bad = tensor.warn || stats.some(isBadStat);
-  const type = [tensor.dtype, tensor.device].filter(Boolean).join(" · ");
-  return h("section", { class: `wb-column wb-tensor${bad ? " wb-warn" : ""}`, "aria-label": `${tensor.role} ${tensor.name || ""}` },
-    h("h4", {}, h("span", { class: "wb-role" }, tensor.role), " ", h("code", {}, tensor.name || ""),
-      bad && h("span", { class: "wb-flag" }, `⚠ ${t("nonfinite")}`)),
-    h("p", { class: "wb-shape" }, h("strong", {}, tensor.shape || ""), " ", h("span", {}, type)),
-    stats.length ? h("div", { class: "wb-values" }, statsTable(stats), histogram(tensor, t)) : h("p", { class: "wb-quiet" }, t("noValues")),
-    tensor.sample && h("p", { class: "wb-sample", title: tensor.sample }, h("span", { class: "wb-quiet" }, `${t("sample")} `), h("code", {}, tensor.sample)));
+/** "memory 1.2 kB · strides (1, 8)". */
+function factsLine(facts = []) {
+  const parts = facts.map(([name, value]) => h("span", {}, h("span", { class: "wb-quiet" }, `${name} `), value));
+  return parts.length > 0 && h("p", { class: "wb-facts" }, parts);
+}
+
+/* The column of one tensor: what it is, its values as a picture, statistics and histogram. */
+class TensorColumn {
+  constructor(hub, tensor, onEnlarge) {
+    this.hub = hub;
+    this.tensor = tensor;
+    const drawable = tensor.id !== undefined && (hub.canAsk || tensor.values) && (tensor.stats || []).length > 0;
+    this.figure = drawable ? new ValuesFigure(hub, tensor, { onEnlarge }) : null;
+    this.element = this.build();
+  }
+
+  build() {
+    const { tensor, figure } = this;
+    const { t } = this.hub;
+    const stats = tensor.stats || [];
+    const bad = tensor.warn || stats.some(isBadStat);
+    const type = [tensor.dtype, tensor.device].filter(Boolean).join(" · ");
+    const numbers = h("div", { class: "wb-numbers" }, statsTable(stats), histogram(tensor, t));
+    const sample = !figure && tensor.sample;
+    return h("section", { class: `wb-column wb-tensor${bad ? " wb-warn" : ""}`, "aria-label": `${tensor.role} ${tensor.name || ""}` },
+      h("h4", {}, h("span", { class: "wb-role" }, tensor.role), " ", h("code", {}, tensor.name || ""),
+        bad && h("span", { class: "wb-flag" }, `⚠ ${t("nonfinite")}`)),
+      h("p", { class: "wb-shape" }, dimensionsOf(tensor), " ", h("span", {}, type)),
+      stats.length ? h("div", { class: "wb-values" }, figure?.element, numbers) : h("p", { class: "wb-quiet" }, t("noValues")),
+      sample && h("p", { class: "wb-sample", title: sample }, h("span", { class: "wb-quiet" }, `${t("sample")} `), h("code", {}, sample)),
+      factsLine(tensor.facts));
+  }
+}
+
+/* Where a tensor comes from, what becomes of it, and who shares its memory: links to ops. */
+class HistoryColumn {
+  constructor(hub, tensor) {
+    this.hub = hub;
+    this.tensor = tensor;
+    this.body = h("div", { class: "wb-history" }, this.family(tensor.family));
+    const name = h("code", {}, tensor.name || "");
+    this.element = h("section", { class: "wb-column wb-history-column", "aria-label": hub.t("history") },
+      h("h4", {}, h("span", {}, hub.t("history")), " ", name), this.body);
+  }
+
+  /** Fetch the ops above and below. */
+  async load() {
+    if (!this.hub.canAsk) return;
+    try {
+      const found = await answerOf(this.hub, "history", { tensor: this.tensor.id });
+      this.body.replaceChildren(this.links("comesFrom", "↑", found.producers), this.links("goesTo", "↓", found.consumers),
+        this.family(found.family) || "");
+    } catch {
+      // The workbench itself says when its server is gone; the card still has what came with it.
+    }
+  }
+
+  links(title, arrow, { rows, more, atLeast }) {
+    const { t } = this.hub;
+    const items = rows.map((row) => h("li", { title: row.module },
+      h("span", { class: "wb-quiet" }, `${arrow}${row.distance} `), this.opLink(row.op, `${row.name} [${row.op}]`),
+      h("span", { class: "wb-quiet" }, ` ${row.shape}`)));
+    if (more > 0) items.push(h("li", { class: "wb-quiet" }, t(atLeast ? "moreAtLeast" : "moreOps", { n: more.toLocaleString("en") })));
+    if (!items.length) items.push(h("li", { class: "wb-quiet" }, t(arrow === "↑" ? "fromOutside" : "notUsed")));
+    return h("section", {}, h("h5", {}, t(title)), h("ul", {}, items));
+  }
+
+  family(found) {
+    if (!found) return null;
+    const { t } = this.hub;
+    const items = found.rows.map((row) => h("li", { class: row.own ? "wb-own" : null },
+      h("code", {}, `%${row.tensor}${row.name ? ` ${row.name}` : ""} `), h("span", { class: "wb-quiet" }, `${row.shape} · `),
+      row.op === null ? row.text : this.opLink(row.op, row.text)));
+    if (found.more > 0) items.push(h("li", { class: "wb-quiet" }, t("moreValues", { n: found.more.toLocaleString("en") })));
+    return h("section", {}, h("h5", {}, t(found.writes ? "sameMemoryWritten" : "sameMemory")), h("ul", {}, items));
+  }
+
+  opLink(op, text) {
+    return h("button", { type: "button", class: "wb-link", onclick: () => this.hub.selectOp(op) }, text);
+  }
 }
 
 /* The card stands in a row of its own, as high when empty as when full, so that nothing moves. */
 class Card {
   constructor(hub) {
     this.hub = hub;
+    this.columns = [];
     this.element = h("section", { class: "wb-card", "aria-label": hub.t("details") });
+    this.sheet = new ValuesSheet(hub);
+    this.loads = debounce(() => this.load(), ASK_VALUES_AFTER);
     this.clear();
+    new MutationObserver(() => this.figures().forEach((figure) => figure.redraw()))
+      .observe(hub.element, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
   clear() {
     const { t } = this.hub;
+    this.columns = [];
+    this.loads.cancel();
     this.element.replaceChildren(h("div", { class: "wb-card-empty" }, h("p", {}, t("cardEmpty")), h("p", { class: "wb-quiet" }, t("cardHint"))));
   }
 
-  /** Show a card; `related` lists items to jump to: [{pane, id, name, title}]. */
+  /** Show a card; `related` lists items to jump to: [{pane, id, name, title}]. What has to be asked for comes later. */
   show(card, related = []) {
     const { t } = this.hub;
-    this.element.replaceChildren(
-      h("header", { class: "wb-card-head" },
-        card.kind && h("span", { class: "wb-chip" }, card.kind), h("h3", {}, card.title || ""),
-        h("code", { class: "wb-subtitle" }, card.subtitle && card.subtitle !== card.title ? card.subtitle : ""),
-        card.source && this.where(card.source),
-        button("×", t("clear"), () => this.hub.clear(), { class: "wb-button wb-close" })),
-      h("div", { class: "wb-card-body", tabindex: "0", role: "group", "aria-label": card.title || t("details") },
-        this.identity(card), related.length > 0 && this.relatedColumn(related),
-        (card.tensors || []).map((tensor) => tensorColumn(tensor, t))));
+    const tensors = card.tensors || [];
+    this.columns = tensors.map((tensor) => new TensorColumn(this.hub, tensor, () => this.enlarge(tensor)));
+    const first = tensors.find((tensor) => tensor.id !== undefined);
+    this.history = first && (this.hub.canAsk || first.family) ? new HistoryColumn(this.hub, first) : null;
+    this.body = h("div", { class: "wb-card-body", tabindex: "0", role: "group", "aria-label": card.title || t("details") },
+      this.identity(card), related.length > 0 && this.relatedColumn(related),
+      this.columns.map((column) => column.element), this.history?.element);
+    const head = h("header", { class: "wb-card-head" },
+      card.kind && h("span", { class: "wb-chip" }, card.kind), h("h3", {}, card.title || ""),
+      h("code", { class: "wb-subtitle" }, card.subtitle && card.subtitle !== card.title ? card.subtitle : ""),
+      card.source && this.where(card.source),
+      ...this.edges(),
+      button("×", t("clear"), () => this.hub.clear(), { class: "wb-button wb-close" }));
+    this.element.replaceChildren(head, this.body);
+    this.loads();
+  }
+
+  /** Buttons that say that there is more on either side, and bring it into view. */
+  edges() {
+    const { t } = this.hub;
+    const by = (way) => () => this.body.scrollBy({ left: way * this.body.clientWidth * 0.7, behavior: reducedMotion() ? "instant" : "smooth" });
+    const left = button("‹", t("cardLeft"), by(-1), { class: "wb-button wb-edge" });
+    const right = button("", t("cardRight"), by(1), { class: "wb-button wb-edge" });
+    const paint = () => {
+      const { scrollLeft, clientWidth, scrollWidth } = this.body;
+      left.hidden = scrollLeft < 4;
+      right.hidden = scrollLeft + clientWidth > scrollWidth - 4;
+      const end = this.body.getBoundingClientRect().right;
+      const beyond = [...this.body.children].filter((column) => column.getBoundingClientRect().right > end + 4).length;
+      right.textContent = beyond ? `${t("cardMore", { n: beyond })} ›` : "›";
+    };
+    this.body.addEventListener("scroll", paint, { passive: true });
+    const sizes = new ResizeObserver(paint);
+    for (const part of [this.body, ...this.body.children]) sizes.observe(part); // a column grows when its content comes
+    return [left, right];
+  }
+
+  /** Fetch the values and the history of what is shown. */
+  load() {
+    for (const { figure } of this.columns) figure?.load();
+    this.history?.load();
+  }
+
+  figures() {
+    return [...this.columns.map(({ figure }) => figure).filter(Boolean), ...this.sheet.figures];
+  }
+
+  /** A tensor's value and its gradient, large. */
+  enlarge(tensor) {
+    const both = this.columns.map((column) => column.tensor).filter((one) => one.id === tensor.id);
+    const shown = ["value", "grad"].map((what) => both.find((one) => one.what === what)).filter(Boolean);
+    this.sheet.show(shown);
   }
 
   identity({ rows = [], note }) {

@@ -42,8 +42,9 @@ class Workbench {
     this.notice = new Notice(this);
     this.tip = new Tip(this.element);
     this.help = new Help(this);
+    this.timeline = new Timeline(this);
     this.live = h("div", { class: "wb-live", role: "status", "aria-live": "polite" });
-    this.element.append(this.style, this.body, this.cardSplitter, this.card.element, this.tip.element, this.notice.element, this.live, this.help.element);
+    this.element.append(this.style, this.body, this.timeline.element, this.cardSplitter, this.card.element, this.tip.element, this.notice.element, this.live, this.help.element);
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.element.addEventListener("focusin", () => this.rememberGraph());
     this.root.append(this.element);
@@ -79,6 +80,7 @@ class Workbench {
     }
     this.updatePanes(data.panes || []);
     this.layOut();
+    this.timeline.update();
   }
 
   get canToggle() {
@@ -370,9 +372,15 @@ class Workbench {
       "/": () => this.graph()?.search.input.focus(),
       n: () => this.graph()?.search.step(1),
       N: () => this.graph()?.search.step(-1),
+      p: () => this.graph()?.trace.toggle("up"),
+      c: () => this.graph()?.trace.toggle("down"),
+      o: () => this.graph()?.minimap.toggle(),
+      h: () => this.graph()?.heat.step(1),
+      H: () => this.graph()?.heat.step(-1),
       m: () => this.maximise(this.sideInUse()),
       x: () => this.movePane(this.sideInUse()),
       b: () => this.present(),
+      ...this.timeline.keys(),
     };
     if (this.help.open && key !== "?") return false;
     actions[key]?.();
@@ -388,12 +396,14 @@ class Workbench {
     if (this.help.open) this.help.close();
     else if (this.presenting) this.present();
     else if (this.memory.maximised) this.maximise(this.memory.maximised);
+    else if (this.graph()?.trace.direction) this.graph().trace.clear();
     else this.clear();
   }
 
   destroy() {
     this.sendSelected.cancel();
     this.sendPlace.cancel();
+    this.timeline.destroy();
     this.source?.close();
     this.resizes.disconnect();
     this.system.removeEventListener("change", this.onSystem);

@@ -50,14 +50,20 @@ extend(Workbench, {
     try {
       const picture = await this.source.askLatest("picture", "picture", { toggled, draw: this.seenPanes() });
       if (!this.keepsPicture(picture)) return false;
-      if (reveal) this.drawSelection({ reveal: true });
-      else this.drawSelection();
+      this.drawSelection({ reveal });
+      if (reveal && this.memory.selected !== null && !this.resolve(this.memory.selected)) await this.openWay(this.memory.selected);
       this.onPicture?.();
       await this.drawWaiting(toggled);
       return true;
     } catch (error) {
       return this.failed(error);
     }
+  },
+
+  /** Open the boxes around an item that a link asks for. */
+  async openWay(ref) {
+    const { boxes } = await this.source.ask("way", { ref });
+    if (boxes.some((box) => !this.opened.has(box))) await this.show(ref, boxes);
   },
 
   keepsPicture(picture) {
@@ -84,6 +90,7 @@ extend(Workbench, {
       if (drawn[spec.id]) Object.assign(spec, { waits: false }, drawn[spec.id]);
       if (drawn[spec.id]) this.panes.get(spec.id)?.pane.update(spec);
     }
+    this.timeline.refresh();
     this.drawSelection();
     this.onPicture?.();
   },

@@ -1,0 +1,187 @@
+"""Below the workbench: the selected tensor, the records as tables, what can be saved."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from inspector.errors import RenderError
+from inspector.records import Recording
+from inspector.render import to_bytes
+from inspector.render.figures import gradient_figure
+from inspector.views import words
+from inspector_app.parts import steering_decisions
+from inspector_app.phrases import say
+from inspector_app.runs import Run
+from inspector_app.screens.gradients_views import gradient_tabs
+from inspector_app.screens.tensor_panel import tensor_panel
+
+Row = dict[str, Any]
+
+TEXT_LINES = 5_000
+"""Of the text form on the page; the browser gets slow with more."""
+
+
+def tables(run: Run, name: str, selected: str | None = None) -> None:
+    """The selected tensor, the records as tables, the text form, and what can be saved.
+
+    Args:
+        run: what is shown.
+        name: of the files that are saved.
+        selected: the item selected in the workbench.
+    """
+    parts: dict[str, Callable[[], None]] = {
+        say("Decisions"): lambda: _table(
+            _decision_rows(run.recording), say("No tensor became a Python value in this run.")
+        ),
+        say("Tensor"): lambda: tensor_panel(run.book, selected, name),
+        say("Ops"): lambda: _table(_op_rows(run.recording), say("No op ran.")),
+        say("Parameters and gradients"): lambda: _parameters(run.recording),
+        say("Gradients"): lambda: gradient_tabs(
+            run.recording, key=f"gradients/{name}", link=_address_of
+        ),
+        say("Steps"): lambda: _table(
+            _step_rows(run.recording), say("No backward pass and no optimizer step ran.")
+        ),
+        say("As text"): lambda: _text(run.recording),
+        say("Save"): lambda: _downloads(run, name),
+    }
+    # Each click in the graph runs this again: only the part that is seen is made.
+    tabs = st.tabs(list(parts), on_change="rerun", key="tables")
+    for tab, part in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                part()
+
+
+def _parameters(recording: Recording) -> None:
+    _gradients(recording)
+    _table(_parameter_rows(recording), say("This run used no module with parameters."))
+
+
+def _text(recording: Recording) -> None:
+    lines = recording.to_text().split("\n")
+    if len(lines) > TEXT_LINES:
+        st.caption(say("The first {count:,} lines of {all:,}.", count=TEXT_LINES, all=len(lines)))
+    st.code("\n".join(lines[:TEXT_LINES]), language="text", height=420)
+
+
+def _address_of(node: int) -> str:
+    """This page with an autograd node selected."""
+    shown = st.query_params.to_dict() | {"select": f"backward/grad:{node}"}
+    return f"?{urlencode(shown)}"
+
+
+def _table(rows: Iterable[Row], empty: str) -> None:
+    found = list(rows)
+    if found:
+        st.dataframe(found, hide_index=True, width="stretch")
+    else:
+        st.caption(empty)
+
+
+def _place(source: Any) -> str:
+    return "" if source is None else f"{os.path.basename(source.file)}:{source.line}"
+
+
+def _decision_rows(recording: Recording) -> Iterable[Row]:
+    for decision in steering_decisions(recording):
+        yield {
+            "op": decision.op,
+            "kind": decision.kind,
+            "value": str(decision.value),
+            "tensor": "" if decision.tensor is None else f"%{decision.tensor}",
+            "line": _place(decision.source),
+        }
+
+
+def _op_rows(recording: Recording) -> Iterable[Row]:
+    for op in recording.ops:
+        yield {
+            "op": op.id,
+            "name": op.name,
+            "arguments": op.arguments,
+            "result": ", ".join(words.shape(recording.tensors[i]) for i in op.outputs),
+            "module": words.op_module(recording, op),
+            "line": _place(op.source),
+            "µs": round(op.duration_us, 1),
+        }
+
+
+def _parameter_rows(recording: Recording) -> Iterable[Row]:
+    for info in recording.parameters:
+        grad = info.grad
+        yield {
+            "name": " = ".join(info.names),
+            "kind": info.kind,
+            "shape": words.dimensions(info.shape),
+            "dtype": info.dtype,
+            "used": info.tensor is not None,
+            "requires grad": info.requires_grad,
+            "gradient min": None if grad is None else grad.min,
+            "gradient max": None if grad is None else grad.max,
+            "gradient std": None if grad is None else grad.std,
+        }
+
+
+def _step_rows(recording: Recording) -> Iterable[Row]:
+    for step in recording.steps:
+        yield {
+            "step": step.id,
+            "kind": step.kind.replace("_", " "),
+            "by": step.detail,
+            "before op": step.first_op,
+            "op": step.last_op - step.first_op,
+            "learning rate": ", ".join(map(str, step.learning_rates)),
+            "line": _place(step.source),
+        }
+
+
+def _gradients(recording: Recording) -> None:
+    dark = st.context.theme.type == "dark"
+    figure = gradient_figure(recording, "dark" if dark else "light")
+    if figure is not None:
+        st.plotly_chart(figure, width="stretch")
+
+
+def _downloads(run: Run, name: str) -> None:
+    st.download_button(
+        "Recording (.inspect)",
+        lambda: _saved(run.recording),
+        file_name=f"{name}.inspect",
+        help="One file; open it again on the page “Open a recording”, or with inspector.load().",
+    )
+    st.caption("Pictures as they are at first; the menu ⋯ of a pane saves what is seen in it.")
+    for pane, view in run.book.shown(frozenset()).views().items():
+        columns = st.columns(5)
+        columns[0].markdown(f"**{view.name}**")
+        for column, kind in zip(columns[1:], ("svg", "dot", "png", "pdf"), strict=True):
+            column.download_button(
+                kind.upper(),
+                partial(_drawn, view, kind),
+                file_name=f"{name}-{pane}.{kind}",
+                key=f"save/{pane}/{kind}",
+                width="stretch",
+            )
+
+
+def _saved(recording: Recording) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording.inspect"
+        recording.save(path)
+        return path.read_bytes()
+
+
+def _drawn(view: Any, kind: str) -> bytes:
+    try:
+        return to_bytes(view, kind)
+    except RenderError as error:
+        st.error(str(error))
+        return str(error).encode()

@@ -1,0 +1,187 @@
+"""Training a sample in the background: one at a time, once per choice, and it can be stopped.
+
+A training runs on a thread of its own, so that the page can say how far it is. It waits for the
+same lock as all recordings (`runs.one_at_a_time`). What was trained to the end is kept for all
+sessions; what was stopped belongs to the session that stopped it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+import sample_models
+from inspector.capture import CaptureOptions
+from inspector.capture.training import OPTIMIZERS, Ended, record_training
+from inspector.gradients import GradientReport, gradient_report
+from inspector.records import Recording
+from inspector_app.phrases import say
+from inspector_app.runs import one_at_a_time
+
+MAX_STEPS = 50
+OPTIMIZER_NAMES = tuple(OPTIMIZERS)
+
+SECONDS = 60.0
+"""A training that takes longer ends after the step it is in."""
+
+_OPTIONS = CaptureOptions(values="full", lines=False, max_ops=60_000, value_budget_mb=24.0)
+"""Bounds of what one recording keeps: some tens of megabytes. Single units need the values."""
+
+_OF_OTHER_THREADS = "a recording sees the thread that opens it"
+"""What all notes about other threads say."""
+
+_KEPT = 8
+_finished: OrderedDict[Choice, Trained] = OrderedDict()
+_guard = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to train, and how.
+
+    Attributes:
+        sample, input: names.
+        steps: how many, 1 to `MAX_STEPS`.
+        optimizer: one of `OPTIMIZER_NAMES`.
+        learning_rate: of the optimizer.
+        alone: of a sample that trains itself, its network alone, with the sum of the output
+            as the loss.
+    """
+
+    sample: str
+    input: str
+    steps: int
+    optimizer: str
+    learning_rate: float
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A recorded training, and what its gradients did; `steps` ran to their end."""
+
+    choice: Choice
+    recording: Recording
+    report: GradientReport
+    steps: int
+    ended: Ended
+
+
+def trains_itself(sample: sample_models.Sample) -> bool:
+    """Whether a sample's model runs its own backward passes and updates."""
+    return sample.loss is None
+
+
+def has_parameters(sample: sample_models.Sample) -> bool:
+    """Whether there is anything for an optimizer to move."""
+    model = sample.build()
+    parameters = getattr(model, "parameters", None)
+    return parameters is not None and any(one.requires_grad for one in parameters())
+
+
+def finished(choice: Choice) -> Trained | None:
+    """The training of this choice, if one was run to its end."""
+    with _guard:
+        found = _finished.get(choice)
+        if found is not None:
+            _finished.move_to_end(choice)
+        return found
+
+
+def forget() -> None:
+    """Drop all that is kept."""
+    with _guard:
+        _finished.clear()
+
+
+def _without_others(recording: Recording) -> Recording:
+    """Without the notes about other threads: on a server those are other people's pages."""
+    kept = (note for note in recording.notes if _OF_OTHER_THREADS not in note)
+    return replace(recording, notes=tuple(kept))
+
+
+class Training:
+    """One training: waiting, running, or ended with a result or a reason.
+
+    Attributes:
+        waiting: for its turn.
+        begun: the first step has; before that torch's optimizers are loaded, which takes some
+            seconds the first time.
+        done: how many steps have run.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.done = 0
+        self.waiting = True
+        self.begun = False
+        self.result: Trained | None = None
+        self.reason = ""
+        self._ended = threading.Event()
+        self._stop = threading.Event()
+        self._until = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, so long at most; whether it has ended."""
+        return self._ended.wait(seconds)
+
+    def stop(self) -> None:
+        """End it after the step it is in; the steps so far are its result."""
+        self._stop.set()
+
+    def start(self) -> Training:
+        """Begin, on a thread; returns at once."""
+        threading.Thread(target=self._work, name="training", daemon=True).start()
+        return self
+
+    def _work(self) -> None:
+        try:
+            with one_at_a_time:
+                self.waiting = False
+                self.result = finished(self.choice) or self._train()
+        except Exception as error:  # whatever it is, the page has to hear of it
+            self.reason = say("The training could not be recorded: {error}", error=str(error))
+        finally:
+            self._ended.set()
+
+    def _train(self) -> Trained | None:
+        if self._stop.is_set():
+            self.reason = say("The training was stopped before it began.")
+            return None
+        self._until = time.monotonic() + SECONDS
+        choice = self.choice
+        sample = sample_models.get(choice.sample)
+        model, loss, make = sample.build(), sample.loss, sample.inputs[choice.input].make
+        batches = [make() for _ in range(choice.steps)]
+        if choice.alone:
+            model, loss = sample.static(model), "sum"
+            batches = [sample.static_inputs(batch) for batch in batches]
+        training = record_training(
+            model,
+            batches,
+            loss=loss,
+            optimizer=choice.optimizer,
+            learning_rate=choice.learning_rate,
+            options=_OPTIONS,
+            go_on=self._go_on,
+        )
+        recording = _without_others(training.recording)
+        report = gradient_report(recording)
+        made = Trained(choice, recording, report, training.steps, training.ended)
+        if made.ended in ("", "failed"):
+            with _guard:
+                _finished[choice] = made
+                while len(_finished) > _KEPT:
+                    _finished.popitem(last=False)
+        return made
+
+    def _go_on(self, done: int) -> bool:
+        self.done, self.begun = done, True
+        return not self._stop.is_set() and time.monotonic() < self._until

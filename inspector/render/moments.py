@@ -1,0 +1,255 @@
+"""One moment of a run as JSON, and the answers to what the timeline bar asks while it is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from inspector.errors import QuestionError
+from inspector.records import GradNode, ModuleCall, Op, Source, Step, TensorSummary
+from inspector.render.cardparts import bytes_text, number_text
+from inspector.render.timebar import kind_name, title
+from inspector.text import place
+from inspector.timeline import (
+    BACKWARD,
+    CONDITIONS,
+    FORWARD,
+    MOVES,
+    Alive,
+    Condition,
+    Loop,
+    Moment,
+    Piece,
+    Timeline,
+    moment,
+    until,
+)
+from inspector.timeline.fields import gradient_norm
+from inspector.views import words
+
+Json = dict[str, Any]
+Translate = Callable[[str], str]
+
+DONE = ("op", "grad", "read")
+"""What is counted that had run by a moment."""
+
+TENSORS = 12
+"""Inputs and outputs that are named; more are counted."""
+
+
+def moment_json(timeline: Timeline, index: int, translate: Translate = str) -> Json:
+    """One moment in detail: plain texts, and the places to jump to.
+
+    Raises:
+        QuestionError: there is no such moment.
+    """
+    return _Detail(timeline, moment(timeline, index), translate).json()
+
+
+class _Detail:
+    """The words for one moment."""
+
+    def __init__(self, timeline: Timeline, found: Moment, translate: Translate) -> None:
+        self._timeline = timeline
+        self._recording = timeline.recording
+        self._found = found
+        self._t = translate
+
+    def json(self) -> Json:
+        found, t = self._found, self._t
+        record = found.record
+        return {
+            "at": found.index,
+            "count": len(self._timeline),
+            "kind": kind_name(record),
+            "id": record.id,
+            "op": None if found.op is None else found.op.id,
+            "title": title(record),
+            "subtitle": self._subtitle(),
+            "phase": found.phase,
+            "depth": found.depth,
+            "done": dict(
+                zip(("op", "grad", "read"), self._timeline.done(found.index), strict=True)
+            ),
+            "value": None if found.decision is None else words.value(found.decision.value),
+            "failed": self._failure(),
+            "inputs": self._tensors(found.inputs) or self._gradients("grad_outputs"),
+            "outputs": self._tensors(found.outputs) or self._gradients("grad_inputs"),
+            "source": None if found.source is None else self._place(found.source),
+            "stack": [self._place(frame) for frame in found.stack],
+            "modules": [
+                {
+                    "path": call.path,
+                    "type": call.type,
+                    "mode": t("train" if call.training else "eval"),
+                }
+                for call in found.modules
+            ],
+            "inside": list(self._inside()),
+            "loops": [self._loop(loop) for loop in found.loops],
+            "alive": self._alive(found.alive),
+        }
+
+    def _subtitle(self) -> str:
+        record = self._found.record
+        if isinstance(record, Op):
+            return record.function
+        if isinstance(record, GradNode) and record.parameter is not None:
+            return record.parameter
+        if isinstance(record, Step) and record.pass_index is not None:
+            return self._t("pass {number}").format(number=record.pass_index)
+        return ""
+
+    def _failure(self) -> str:
+        failure = self._recording.failure
+        if not self._found.failed or failure is None:
+            return ""
+        return f"{failure.type}: {failure.message}"
+
+    def _inside(self) -> Iterable[str]:
+        """In plain words which pass, step and visit this is."""
+        found, t = self._found, self._t
+        if found.visits > 1:
+            text = t("time {visit} of {visits} at this place in the code")
+            yield text.format(visit=found.visit, visits=found.visits)
+        for step in found.steps:
+            if step.kind == "backward":
+                text = t("in backward pass {number}").format(number=step.pass_index)
+                yield f"{text} ({place(step.source)})" if step.source is not None else text
+        own = isinstance(found.record, Step) and found.record.kind == "optimizer_step"
+        if found.iteration < found.iterations:
+            inside = own or any(step.kind == "optimizer_step" for step in found.steps)
+            text = (
+                t("optimizer step {n} of {all}")
+                if inside
+                else t("before optimizer step {n} of {all}")
+            )
+            yield text.format(n=found.iteration + 1, all=found.iterations)
+
+    def _tensors(self, numbers: tuple[int, ...]) -> list[str]:
+        tensors = [self._recording.tensors[number] for number in numbers[:TENSORS]]
+        found = [
+            f"{tensor.name or tensor.variable or f'%{tensor.id}'} {words.shape(tensor)}"
+            for tensor in tensors
+        ]
+        more = len(numbers) - len(found)
+        return [*found, self._t("{n} more").format(n=more)] if more > 0 else found
+
+    def _gradients(self, field: str) -> list[str]:
+        """Gradients of a node; the norm is that of the largest that came in."""
+        record = self._found.record
+        if not isinstance(record, GradNode):
+            return []
+        gradients: tuple[TensorSummary | None, ...] = getattr(record, field)
+        sizes = [words.plural(g.numel, "value") for g in gradients if g is not None][:TENSORS]
+        norm = gradient_norm(record) if field == "grad_outputs" else None
+        if norm is not None:
+            sizes.append(self._t("norm {norm}").format(norm=number_text(norm)))
+        return sizes
+
+    def _place(self, source: Source) -> Json:
+        return {
+            "file": os.path.basename(source.file),
+            "path": source.file,
+            "line": source.line,
+            "function": source.function,
+            "text": self._timeline.line(source),
+        }
+
+    def _module(self, call: ModuleCall) -> Json:
+        mode = self._t("train") if call.training else self._t("eval")
+        return {"path": call.path, "type": call.type, "mode": mode}
+
+    def _loop(self, loop: Loop) -> Json:
+        file = os.path.basename(loop.file)
+        return {"file": file, "path": loop.file, "line": loop.line, "text": loop.text}
+
+    def _alive(self, alive: Alive) -> Json:
+        return {
+            "bytes": alive.nbytes,
+            "text": bytes_text(alive.nbytes),
+            "count": alive.count,
+            "by": [self._share(*share) for share in alive.by_kind],
+            "largest": [self._piece(piece) for piece in alive.largest],
+            "more": max(alive.count - len(alive.largest), 0),
+        }
+
+    def _share(self, kind: str, nbytes: int, count: int) -> Json:
+        about = {"kind": kind, "title": self._t(ALIVE_TITLES[kind])}
+        return {**about, "bytes": nbytes, "text": bytes_text(nbytes), "count": count}
+
+    def _piece(self, piece: Piece) -> Json:
+        return {
+            "tensor": piece.tensor,
+            "name": piece.name or ("" if piece.tensor is None else f"%{piece.tensor}"),
+            "shape": self._shape(piece.tensor),
+            "kind": self._t(ALIVE_TITLES[piece.kind]),
+            "text": bytes_text(piece.nbytes),
+            "made": piece.made,
+            "last": piece.last_use,
+        }
+
+    def _shape(self, tensor: int | None) -> str:
+        return "" if tensor is None else words.shape(self._recording.tensors[tensor])
+
+
+ALIVE_TITLES: Mapping[str, str] = {
+    "parameter": "parameters",
+    "buffer": "buffers",
+    "input": "inputs",
+    "result": "results still used",
+    "saved": "for backward at most",
+    "outside": "from elsewhere",
+}
+"""What the kinds of memory are called."""
+
+
+# -- answers to the browser ----------------------------------------------------------------
+
+
+def moment_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Translate = str) -> Json:
+    """The moment `at`, or the one to which `move` ("step", "over", "out") leads from there.
+
+    With `back` the move goes backwards. `at` may be -1 for a move from before the first moment.
+    The answer to a move that leads nowhere is {"at": None}.
+
+    Raises:
+        QuestionError: there is no such moment or move.
+    """
+    at = _number(asked, "at")
+    move = asked.get("move")
+    if move is not None:
+        if move not in MOVES:
+            raise QuestionError(f"There is no move {move!r}. Known: {', '.join(MOVES)}.")
+        to = MOVES[str(move)](timeline, at, BACKWARD if asked.get("back") else FORWARD)
+        if to is None:
+            return {"at": None}
+        at = to
+    return moment_json(timeline, at, translate)
+
+
+def until_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Translate = str) -> Json:
+    """The next moment `from` some moment on at which a condition holds: {"at", "message"}.
+
+    `what` and `value` are the condition, `by` is 1, or -1 for backwards. `at` is None where
+    there is none, and `message` says so.
+
+    Raises:
+        QuestionError: the condition is not understood.
+    """
+    start, by = _number(asked, "from"), _number(asked, "by", 1)
+    condition = Condition(str(asked.get("what", "")), str(asked.get("value", "")))
+    found = until(timeline, start, condition, BACKWARD if by < 0 else FORWARD)
+    if found is not None:
+        return {"at": found, "message": ""}
+    text = "No earlier moment: {what}." if by < 0 else "No later moment: {what}."
+    about = " ".join([translate(CONDITIONS[condition.what].title), condition.value]).strip()
+    return {"at": None, "message": translate(text).format(what=about)}
+
+
+def _number(asked: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    try:
+        return int(asked.get(name, default))
+    except (TypeError, ValueError, OverflowError):
+        raise QuestionError(f"{name!r} is a number of a moment.") from None

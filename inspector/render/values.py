@@ -1,0 +1,252 @@
+"""The numbers of one tensor, or of its gradient, as something to draw.
+
+`window` answers for Plotly figures, `values_json` the same for the card in the browser. Where a
+recording does not hold the values, its sample of the first few stands in, with how to get more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy
+
+from inspector.errors import QuestionError
+from inspector.records import Recording, TensorInfo, TensorSummary
+from inspector.render.windows import FINITE, MARKS, SIDE, Slice, Window, blocks, window_of
+from inspector.tensors_about import TensorsAbout
+
+Json = dict[str, Any]
+What = Literal["value", "grad"]
+
+MOST_AXES = 64
+"""Dimensions that a tensor can have in PyTorch."""
+
+
+def window(
+    about: TensorsAbout, tensor: int, part: Slice | None = None, what: What = "value"
+) -> Window:
+    """The values, or the gradient, of a tensor as something to draw.
+
+    Args:
+        about: of the recording.
+        tensor: id of the tensor.
+        part: which part of it.
+        what: "value", or "grad" for the gradient that reached it.
+
+    Raises:
+        QuestionError: there is no such tensor, or `part` names axes that it does not have.
+    """
+    part = part or Slice()
+    info = about.recording.tensors.get(tensor)
+    if info is None:
+        raise QuestionError(f"The recording has no tensor %{tensor}.")
+    axes = about.axes(tensor)
+    array = array_of(about.recording, info, what)
+    if array is None:
+        return _from_sample(about.recording, info, axes, what)
+    summary = _summary(info, what)
+    if summary is None or summary.min is None or summary.max is None:
+        return window_of(array, axes, part)
+    return replace(window_of(array, axes, part), bounds=(summary.min, summary.max))
+
+
+def array_of(recording: Recording, info: TensorInfo, what: What = "value") -> numpy.ndarray | None:
+    """All values of a tensor or of its gradient; None where the recording does not hold them."""
+    kept = recording.values if what == "value" else getattr(recording, "grads", {})
+    found: numpy.ndarray | None = kept.get(info.id)
+    if found is not None:
+        return found
+    summary = _summary(info, what)
+    if summary is None or summary.numel != len(summary.sample):
+        return None
+    if summary.numel != math.prod(info.shape):  # a gradient of another shape than its tensor
+        return None
+    return numpy.array(summary.sample).reshape(info.shape)
+
+
+# -- without the values ----------------------------------------------------------------------------
+
+
+def _summary(info: TensorInfo, what: What) -> TensorSummary | None:
+    return info.summary if what == "value" else info.grad
+
+
+def _from_sample(
+    recording: Recording, info: TensorInfo, axes: tuple[str, ...], what: What
+) -> Window:
+    """The few values that every recording keeps, and how to have them all."""
+    summary = _summary(info, what)
+    note = missing(recording, info, what)
+    if summary is None or not summary.sample:
+        return Window("unknown", info.shape, axes, note=note, complete=False)
+    numbers = numpy.array(summary.sample)
+    cells, marks = blocks(numbers, 0, 1)
+    shown = f"The first {len(numbers)} of {summary.numel:,} values. {note}"
+    return Window(
+        "line",
+        info.shape,
+        axes,
+        cells=cells,
+        marks=marks,
+        kinds=("line",),
+        tiles=1,
+        nans=int(numpy.isnan(numbers).sum()),
+        infs=int(numpy.isinf(numbers).sum()),
+        boolean=info.dtype == "bool",
+        note=shown,
+        complete=False,
+    )
+
+
+def missing(recording: Recording, info: TensorInfo, what: What) -> str:
+    """Why a recording does not hold the values of a tensor, and how to get them."""
+    if what == "grad" and info.grad is None:
+        if not recording.grad_nodes:
+            return "No backward pass was recorded, so there is no gradient."
+        if not info.requires_grad:
+            return "This tensor does not require a gradient."
+        return "No gradient of this tensor was recorded."
+    if _summary(info, what) is None:
+        return "The values of this tensor were not recorded, or could not be read."
+    if recording.values:
+        return (
+            "The memory for values was used up before this one: record with a larger "
+            "`value_budget_mb` in the `CaptureOptions`."
+            if what == "value"
+            else "The values of this gradient were not kept."
+        )
+    return (
+        'To see all of them, record with `CaptureOptions(values="full")` as the `options` of '
+        "`record` or `recording`, or with `--values full` on the command line."
+    )
+
+
+# -- for the browser -------------------------------------------------------------------------------
+
+
+def values_json(
+    about: TensorsAbout, tensor: int, part: Slice | None = None, what: What = "value"
+) -> Json:
+    """A `window` as values that JSON knows; NaN and infinities are texts ("NaN", "-Inf", "±Inf").
+
+    Raises:
+        QuestionError: as `window`.
+    """
+    found = window(about, tensor, part, what)
+    low, high = found.range
+    return {
+        "tensor": tensor,
+        "what": what,
+        "kind": found.kind,
+        "kinds": list(found.kinds),
+        "shape": list(found.shape),
+        "axes": list(found.axes),
+        "rows": found.rows,
+        "columns": found.columns,
+        "over": found.over,
+        "colours": found.colours,
+        "at": {str(axis): index for axis, index in found.at.items()},
+        "block": list(found.block),
+        "first": found.first,
+        "tiles": found.tiles,
+        "size": list(found.cells.shape),
+        "cells": _texts(found),
+        "range": [number(low), number(high)],
+        "scale": scale_of(found),
+        "nan": found.nans,
+        "inf": found.infs,
+        "boolean": found.boolean,
+        "note": found.note,
+        "complete": found.complete,
+    }
+
+
+def scale_of(found: Window) -> Json:
+    """How numbers become colours: {"kind", "from", "to"}.
+
+    "diverging" around 0 where there are numbers on both sides of it; "rising" and "falling" use
+    one half of the same colours, from 0 unless the numbers are far from it; "light" is that of
+    images, from dark to light.
+    """
+    low, high = found.range
+    if found.kind == "images":
+        return {"kind": "light", "from": number(low), "to": number(high)}
+    if low < 0 < high:
+        most = max(-low, high)
+        return {"kind": "diverging", "from": number(-most), "to": number(most)}
+    if low >= 0:
+        return {"kind": "rising", "from": number(low) if low > high / 2 else 0, "to": number(high)}
+    return {"kind": "falling", "from": number(low), "to": number(high) if high < low / 2 else 0}
+
+
+def number(value: float) -> float | int:
+    """Six significant digits; whole numbers up to 2**53 as they are."""
+    if value == int(value) and abs(value) <= 2**53:
+        return int(value)
+    return float(f"{value:.6g}")
+
+
+def _texts(found: Window) -> list[float | int | str]:
+    numbers = found.cells.reshape(-1).tolist()
+    marks = found.marks.reshape(-1).tolist()
+    return [
+        number(value) if mark == FINITE else MARKS[mark]
+        for value, mark in zip(numbers, marks, strict=True)
+    ]
+
+
+def values_answer(about: TensorsAbout, asked: Mapping[str, Any]) -> Json:
+    """The answer to a browser's question for values; `asked` may hold anything.
+
+    `tensor` is needed; `what`, `kind`, `rows`, `columns`, `over`, `first`, `side` and `at` (axis
+    -> index) are as in `Slice`.
+
+    Raises:
+        QuestionError: something of it makes no sense.
+    """
+    tensor = tensor_asked(about.recording, asked)
+    at = asked.get("at") or {}
+    if not isinstance(at, Mapping) or len(at) > MOST_AXES:
+        raise QuestionError("`at` has one index for each axis that is not drawn.")
+    part = Slice(
+        kind=None if asked.get("kind") is None else str(asked["kind"]),
+        rows=_whole(asked, "rows"),
+        columns=_whole(asked, "columns"),
+        over=_whole(asked, "over"),
+        at={_number_of(axis): _number_of(index) for axis, index in at.items()},
+        first=_whole(asked, "first") or 0,
+        side=min(_whole(asked, "side") or SIDE, SIDE),
+    )
+    return values_json(about, tensor, part, "grad" if asked.get("what") == "grad" else "value")
+
+
+def tensor_asked(recording: Recording, asked: Mapping[str, Any]) -> int:
+    """The tensor that a question is about.
+
+    Raises:
+        QuestionError: it names none, or one that is not there.
+    """
+    tensor = _whole(asked, "tensor")
+    if tensor is None:
+        raise QuestionError("A question on a tensor names it by its number.")
+    if tensor not in recording.tensors:
+        raise QuestionError(f"The recording has no tensor %{tensor}.")
+    return tensor
+
+
+def _whole(asked: Mapping[str, Any], name: str) -> int | None:
+    found = asked.get(name)
+    return None if found is None or found == "" else _number_of(found)
+
+
+def _number_of(found: Any) -> int:
+    try:
+        value = int(found)
+    except (TypeError, ValueError, OverflowError):
+        raise QuestionError(f"A whole number was expected, not {str(found)[:40]!r}.") from None
+    if abs(value) > 2**53:
+        raise QuestionError("This number is too large.")
+    return value
