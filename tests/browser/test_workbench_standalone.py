@@ -403,10 +403,13 @@ def test_the_source_link_of_a_card_opens_the_source_pane_at_the_line(opened: Ben
     assert opened.lines("source", "wb-chosen") == [f"{FILE}:4"]
 
 
-def test_the_tooltip_names_the_node_and_its_shape(opened: Bench) -> None:
+def test_hovering_tells_name_shape_statistics_and_line(opened: Bench) -> None:
     opened.node("dynamic", "op:2").hover()
     opened.settle()
-    assert opened.page.locator(".wb-tip").inner_text().split() == ["linear", "2×3", "float32"]
+    words = opened.page.locator(".wb-tip").inner_text().split()
+    assert words[:3] == ["linear", "2×3", "float32"]
+    assert {"min", "mean", "max", "net.py:4"} <= set(words)
+    assert opened.page.locator(".wb-tip .wb-histogram rect").count() > 0
 
 
 # -- pan and zoom ----------------------------------------------------------------------------------

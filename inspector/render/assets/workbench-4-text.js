@@ -21,6 +21,8 @@ function colouredText(text, tokens) {
   return [...parts, text.slice(at)].filter((part) => part !== "");
 }
 
+Object.assign(LABELS, { ways: "true {taken}×, false {other}×", trips: "{taken} trips" });
+
 /* Lines that can be selected. `spec.lines` makes a pane of IR text whose lines stand for nodes of
  * the pane `spec.of` ("static"); `spec.files` one of Python source, one file at a time. */
 class TextPane {
@@ -91,10 +93,21 @@ class TextPane {
   sourceRow(file, text, number) {
     const hits = file.hits?.[number] || 0;
     const key = lineKey(file.path, number);
-    const gutter = [h("span", { class: "wb-no" }, String(number)), h("span", { class: "wb-hits" }, hits > 1 ? `${hits}×` : "")];
+    const gutter = [h("span", { class: "wb-no" }, String(number)), h("span", { class: "wb-hits" }, hits > 1 ? `${hits}×` : ""),
+      Object.keys(file.branches || {}).length > 0 && this.ways(file.branches[number])].filter(Boolean);
     const open = hits > 0 || this.hub.itemsOnLine(key).length > 0;
     const hint = hits ? this.hub.t("times", { n: hits }) : null;
     return this.row(open ? key : null, hits ? "executed" : "", gutter, colouredText(text, PYTHON_TOKENS), hint);
+  }
+
+  /** Which way the statement on a line went, and how often. */
+  ways(branch) {
+    if (!branch) return h("span", { class: "wb-ways" });
+    const [kind, taken, other] = branch;
+    const loop = kind === "for" || kind === "while";
+    const label = this.hub.t(loop ? "trips" : "ways", { taken, other });
+    const marks = loop ? [`↻${taken}`] : [taken && `✓${taken}`, other && `✗${other}`].filter(Boolean);
+    return h("span", { class: "wb-ways", title: label, role: "img", "aria-label": label }, marks.join(" "));
   }
 
   irRow({ text, node, state, count }) {

@@ -220,16 +220,25 @@ class Card {
   }
 }
 
-/** The name and the shape of what is under the pointer. */
+const TIP_STATS = new Set(["min", "mean", "max"]);
+
+/** What is under the pointer, in short. */
 class Tip {
   constructor(root) {
     this.root = root;
     this.element = h("div", { class: "wb-tip", hidden: true, "aria-hidden": "true" });
   }
 
-  show(name, detail, event) {
+  /** Show what hovering tells: the name, and of `card` the first tensor in short and the source line. */
+  show(name, card, event, t) {
     const area = this.root.getBoundingClientRect();
-    this.element.replaceChildren(h("strong", {}, name), detail ? h("code", {}, detail) : "");
+    const tensor = card?.tensors?.find((one) => one.role === "output") || card?.tensors?.[0];
+    const stats = (tensor?.stats || []).filter((stat) => TIP_STATS.has(stat[0]) || isBadStat(stat));
+    const place = card?.source;
+    this.element.replaceChildren(
+      h("div", {}, h("strong", {}, name), tensor && h("code", {}, [tensor.shape, tensor.dtype].filter(Boolean).join("  "))),
+      stats.length ? statsTable(stats) : "", (tensor?.range && tensor.range[0] !== tensor.range[1] && histogram(tensor, t)) || "",
+      place ? h("code", { class: "wb-tip-line" }, `${place.file}:${place.line}  ${place.text?.trim() ?? ""}`) : "");
     this.element.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.element;
     const x = clamp(event.clientX - area.left + 14, 4, Math.max(area.width - width - 4, 4));

@@ -200,5 +200,5 @@ function showEdgeTip(pane, line, event) {
   const carried = line.of.dataset.label ?? line.of.querySelector(".edge-label")?.textContent ?? "";
   const ends = [source, target].map((id) => pane.titleOf(id));
   const [from, to] = line.of.classList.contains("up") ? ends.reverse() : ends;
-  pane.hub.tip.show(carried || `${from} → ${to}`, carried ? `${from} → ${to}` : "", event);
+  pane.hub.tip.show(carried || `${from} → ${to}`, { tensors: [{ shape: carried ? `${from} → ${to}` : "" }] }, event, pane.hub.t);
 }

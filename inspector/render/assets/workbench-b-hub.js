@@ -333,9 +333,7 @@ class Workbench {
 
   showTip(pane, id, event) {
     const card = this.cardOf(this.item(pane.id, id));
-    const output = card?.tensors?.find((tensor) => tensor.role === "output") || card?.tensors?.[0];
-    const detail = output ? [output.shape, output.dtype].filter(Boolean).join("  ") : "";
-    this.tip.show(card?.title || pane.nameOf(id), detail, event);
+    this.tip.show(card?.title || pane.nameOf(id), card, event, this.t);
   }
 
   hideTip() {
