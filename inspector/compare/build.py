@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from inspector.compare.align import align, everything
+from inspector.compare.align import Both, align, everything
 from inspector.compare.changes import changes, drift
 from inspector.compare.explain import Told
 from inspector.compare.sites import Version
 from inspector.compare.tree import Item, Tree, loop_key, shared_frames
 from inspector.comparison import Comparison, DecisionDifference, Drift, LoopDifference
 from inspector.loops import LoopRun, find_loops
+from inspector.making import uncollected
 from inspector.records import Decision, Recording
 
 
@@ -30,7 +31,8 @@ def compare(a: Recording, b: Recording, *, tolerance: float | None = None) -> Co
 
     Two runs that have nothing in common give a comparison without pairs; its explanation says so.
     """
-    return compared(Aligned(a, b), tolerance)
+    with uncollected():
+        return compared(Aligned(a, b), tolerance)
 
 
 def compared(aligned: Aligned, tolerance: float | None = None) -> Comparison:
@@ -81,29 +83,31 @@ class _Side:
 
 
 class Aligned:
-    """Both runs, and one tree of their items: `both`."""
+    """Both runs, one tree of their items (`both`), and the items by kind in order."""
 
     def __init__(self, a: Recording, b: Recording) -> None:
         self.a = _Side(a, b, reference=True)
         self.b = _Side(b, a, reference=False)
         flat = self.a.unclear() | self.b.unclear()
-        self.both = align(self.a.tree(flat), self.b.tree(flat))
+        self._align(flat, 0)
         if a.ops and b.ops and not self.pairs("op"):
-            outer = shared_frames((a, b)) or 1
-            self.both = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
+            self._align(flat, shared_frames((a, b)) or 1)
+
+    def _align(self, flat: frozenset[Hashable], outer: int) -> None:
+        self.both = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
+        self.items: dict[str, list[Both]] = {}
+        for one in everything(self.both):
+            self.items.setdefault(one.item.kind, []).append(one)
 
     def pairs(self, kind: str) -> list[tuple[int, int]]:
         """The numbers of the pairs of items of a kind, in the order of A."""
-        items = everything(self.both)
-        found = [(one.a, one.b) for one in items if one.a and one.b and one.a.kind == kind]
-        return sorted((mine.number, theirs.number) for mine, theirs in found)
+        items = self.items.get(kind, ())
+        return sorted((one.a.number, one.b.number) for one in items if one.a and one.b)
 
     def alone(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The ops that are in A only, and those in B only."""
         only_a, only_b = [], []
-        for one in everything(self.both):
-            if one.item.kind != "op":
-                continue
+        for one in self.items.get("op", ()):
             if one.b is None:
                 only_a.append(one.item.number)
             elif one.a is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,12 +43,19 @@ class Version:
         self._others = others
         self._reference = reference
         self._files: dict[str, _File] = {}
-        self._frames: dict[tuple[str, str, int, int], tuple[Frame, bool]] = {}
+        self._frames: dict[Source, tuple[Frame, bool]] = {}
+        self._places: dict[tuple[int, ...], tuple[Place, Sequence[Source]]] = {}
 
-    def place(self, frames: Iterable[Source]) -> Place:
+    def place(self, frames: Sequence[Source]) -> Place:
         """The place of something that ran in these frames, innermost first."""
-        found = [self._frame(source) for source in frames]
-        return Place(tuple(frame for frame, _ in found), all(sure for _, sure in found))
+        # A recording has one object per place: what is kept beside it keeps its id.
+        ids = tuple(map(id, frames))
+        known = self._places.get(ids)
+        if known is None:
+            found = [self._frame(source) for source in frames]
+            place = Place(tuple(frame for frame, _ in found), all(sure for _, sure in found))
+            known = self._places[ids] = (place, tuple(frames))
+        return known[0]
 
     def line(self, file: str, line: int) -> tuple[Hashable, bool]:
         """The key of a line, and whether it is sure."""
@@ -59,12 +66,11 @@ class Version:
         return (known.name, number), True
 
     def _frame(self, source: Source) -> tuple[Frame, bool]:
-        what = source.file, source.function, source.line, source.column
-        found = self._frames.get(what)
+        found = self._frames.get(source)
         if found is None:
             line, sure = self.line(source.file, source.line)
             column = source.column + self.indent(source.file, source.line)
-            found = self._frames[what] = (line, source.function, column), sure
+            found = self._frames[source] = (line, source.function, column), sure
         return found
 
     def indent(self, file: str, line: int) -> int:

@@ -60,7 +60,6 @@ class Tree:
         self._version = version
         self._flat = flat
         self._outer = outer
-        self._places: dict[tuple[int, int, int | None], Place] = {}
         self._frames_around: dict[int, int] = {}
         self._activations: dict[int, Item] = {}
         self._runs: dict[int, Item] = {}
@@ -187,14 +186,12 @@ class Tree:
 
     def _place(self, op: Op) -> Place:
         """Where an op ran, told within the call that it ran in."""
-        what = id(op.stack), id(op.call_site), op.module_call
-        found = self._places.get(what)
-        if found is None:
-            frames = op.stack[: len(op.stack) - self._around(op, op.module_call)]
-            if op.call_site is not None and op.call_site not in op.stack[:1]:  # a library's line
-                frames = (op.call_site, *frames)
-            found = self._places[what] = self._version.place(frames)
-        return found
+        frames = op.stack[: len(op.stack) - self._around(op, op.module_call)]
+        site = op.call_site
+        own = op.stack[0] if op.stack else None
+        if site is not None and site is not own and site != own:
+            frames = (site, *frames)  # a library's line
+        return self._version.place(frames)
 
     def _around(self, op: Op, call: int | None) -> int:
         """How many of an op's frames, from the outermost, are outside of a call around it."""

@@ -7,14 +7,15 @@ belong to which run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from inspector.compare.align import Both, everything
 from inspector.compare.build import Aligned, compared
 from inspector.comparison import Comparison
 from inspector.loops import LoopPlace, LoopRun, Loops
 from inspector.loops.activations import Activations
+from inspector.making import uncollected
 from inspector.records import Decision, ModuleCall, Op, Recording, Step, TensorInfo
 
 
@@ -24,8 +25,9 @@ class Union:
 
     `recording` holds all ops: of a pair the one of A, with the inputs of both. `of_a` and
     `of_b` give each op's number in that run, None where it did not run in it. `edges_a` and
-    `edges_b` are the pairs (maker, user) of ops, in numbers of `recording`. Autograd nodes and
-    values of tensors are not part of it.
+    `edges_b` are the pairs (maker, user) of ops, in numbers of `recording`. `tensors_a` and
+    `tensors_b` give each tensor of that run its number in `recording`. Autograd nodes and values
+    of tensors are not part of it.
     """
 
     recording: Recording
@@ -35,22 +37,24 @@ class Union:
     edges_a: frozenset[tuple[int, int]]
     edges_b: frozenset[tuple[int, int]]
     comparison: Comparison
+    tensors_a: Mapping[int, int] = field(default_factory=dict)
+    tensors_b: Mapping[int, int] = field(default_factory=dict)
 
 
 def union(a: Recording, b: Recording, *, tolerance: float | None = None) -> Union:
     """Put two runs together, as `compare` aligns them. Takes linear time."""
-    aligned = Aligned(a, b)
-    return _Union(aligned).made(compared(aligned, tolerance))
+    with uncollected():
+        aligned = Aligned(a, b)
+        return _Union(aligned).made(compared(aligned, tolerance))
 
 
 class _Union:
     def __init__(self, aligned: Aligned) -> None:
         self._a, self._b = aligned.a.recording, aligned.b.recording
         self._aligned = aligned
-        self._items = list(everything(aligned.both))
-        self._ops = [one for one in self._items if one.item.kind == "op"]
-        self._calls = [one for one in self._items if one.item.kind == "call"]
-        self._steps = [one for one in self._items if one.item.kind == "step"]
+        self._ops = aligned.items.get("op", [])
+        self._calls = aligned.items.get("call", [])
+        self._steps = aligned.items.get("step", [])
         self._new_a = _numbers(self._ops, "a")
         self._new_b = _numbers(self._ops, "b")
         self._call_a, self._call_b = _numbers(self._calls, "a"), _numbers(self._calls, "b")
@@ -83,6 +87,8 @@ class _Union:
             frozenset(self._edges(self._a, self._new_a)),
             frozenset(self._edges(self._b, self._new_b)),
             comparison,
+            self._tensor_a,
+            self._tensor_b,
         )
 
     # -- tensors -------------------------------------------------------------------------------
@@ -223,13 +229,13 @@ class _Union:
 
     def _loops(self, recording: Recording) -> Loops:
         """The loops of both: a pair has as many trips as the run that made more."""
-        return _LoopsOf(self._aligned, self._items, recording).loops()
+        return _LoopsOf(self._aligned, recording).loops()
 
 
 class _LoopsOf:
     """Reads the loops off the tree of both runs."""
 
-    def __init__(self, aligned: Aligned, items: list[Both], recording: Recording) -> None:
+    def __init__(self, aligned: Aligned, recording: Recording) -> None:
         self._aligned = aligned
         self._activations = Activations(recording)
         self._runs: list[LoopRun] = []
