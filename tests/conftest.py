@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Generator
 
@@ -19,6 +20,14 @@ def one_torch_thread() -> None:
 def fixed_seed() -> None:
     """Each test starts from the same random state, whatever ran before it on this worker."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def main_module_stays() -> Generator[None]:
+    """Streamlit's AppTest leaves its script as `__main__`, which spawned processes then run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that this comes after pytest's own summary

@@ -74,6 +74,7 @@ def test_clicking_an_op_shows_its_card_and_marks_it_everywhere(
     open_page: OpenPage, settle: Settle
 ) -> None:
     page = open_page("/?sample=branching&input=mean+above+zero")
+    pane(page, "dynamic").get_by_role("button", name="Fit").click()  # all of it can be clicked
     node(page, "dynamic", "linear").click()
     card = page.locator(".wb-card")
     expect(card.get_by_role("heading", name="linear", exact=True)).to_be_visible()
