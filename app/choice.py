@@ -77,6 +77,12 @@ def choose_input(address: Address, sample: sample_models.Sample, key: str) -> st
     return str(name)
 
 
+def last_input(sample: sample_models.Sample) -> str | None:
+    """The input of a sample that a page showed last in this session, if it was of this sample."""
+    last_sample, name = _shown()
+    return name if last_sample == sample.name and name in sample.inputs else None
+
+
 def choose_one(
     address: Address, label: str, options: Mapping[str, str], parameter: str, help: str | None
 ) -> str:

@@ -110,7 +110,12 @@ def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
     command = _commanded(number, place or Place())
     result = _mount(
         key="workbench",
-        data={"source": address_of(name), "place": command.as_command(), "place_seq": number},
+        data={
+            "source": address_of(name),
+            "ops": len(book.recording.ops),
+            "place": command.as_command(),
+            "place_seq": number,
+        },
         default={"place": None},
         on_place_change=_nothing,
         on_lost_change=_forgotten,

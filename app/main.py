@@ -9,7 +9,15 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from inspector_app.screens import deploy, explore, gradients, guide, open_recording, torchscript
+from inspector_app.screens import (
+    compare,
+    deploy,
+    explore,
+    gradients,
+    guide,
+    open_recording,
+    torchscript,
+)
 from inspector_app.served import routes
 
 app = st.App(__file__, routes=routes())
@@ -35,6 +43,7 @@ def pages() -> None:
             st.Page(
                 explore.page, title="Explore a model", icon=":material/account_tree:", default=True
             ),
+            st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
             st.Page(
                 torchscript.page,
                 title="TorchScript",

@@ -13,8 +13,14 @@ from inspector.views.boxes import BoxTree
 from inspector_app.runs import Run
 
 
-def headline(title: str, teaches: str, run: Run, previous: Run | None) -> None:
-    """What is shown and its numbers, each with its change against the run before."""
+def headline(title: str, teaches: str, run: Run, previous: Run | None, link: str = "") -> None:
+    """What is shown and its numbers, each with its change against the run before.
+
+    Args:
+        title, teaches, link: Markdown; the link stands after the numbers.
+        run: what is shown.
+        previous: the run before.
+    """
     st.markdown(f"#### {title}")
     before = _numbers(previous) if previous is not None else {}
     badges = []
@@ -24,7 +30,7 @@ def headline(title: str, teaches: str, run: Run, previous: Run | None) -> None:
         colour = "violet" if change else "gray"
         counted = f"{value}{unit} {label}" if unit else words.plural(value, label)
         badges.append(f":{colour}-badge[{counted}{delta}]")
-    st.markdown("&ensp;".join([teaches, *badges] if teaches else badges))
+    st.markdown("&ensp;".join(part for part in (teaches, *badges, link) if part))
 
 
 def _numbers(run: Run) -> dict[str, tuple[int, str]]:
@@ -58,12 +64,12 @@ def failure_banner(recording: Recording) -> None:
     if failure is not None:
         where = ""
         if failure.op is not None:
-            where += f" at op [{failure.op}] **{recording.ops[failure.op].name}**"
+            where += f" at op [{failure.op}] **{escaped(recording.ops[failure.op].name)}**"
         if failure.source is not None:
             name = os.path.basename(failure.source.file)
             where += f", {escaped(name)} line {failure.source.line}"
         st.error(
-            f"The run ended{where}: {failure.type}: {escaped(failure.message)}"
+            f"The run ended{where}: {escaped(failure.type)}: {escaped(failure.message)}"
             "\n\nEverything before it is shown.",
             icon=":material/error:",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import streamlit as st
@@ -20,6 +20,9 @@ them, and recording takes as long as with statistics alone."""
 
 one_at_a_time = threading.Lock()
 """A process can run one recording at a time; sessions wait for each other here."""
+
+_OF_OTHER_THREADS = "a recording sees the thread that opens it"
+"""Each note says it that tells what other threads did, and nothing of what was recorded."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,13 @@ def run_sample(name: str, input_name: str, prefer: str) -> Run:
         )
         static, reason, detail = _static(sample, input_name, prefer)
     overlay = None if static is None else inspector.overlay(static, recording)
-    return Run(recording, static, overlay, reason, detail)
+    return Run(without_others(recording), static, overlay, reason, detail)
+
+
+def without_others(recording: Recording) -> Recording:
+    """Without the notes about other threads: on a server those are other people's pages."""
+    kept = (note for note in recording.notes if _OF_OTHER_THREADS not in note)
+    return replace(recording, notes=tuple(kept))
 
 
 def _static(

@@ -20,7 +20,7 @@ from typing import Any
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from inspector.errors import InspectorError
@@ -105,16 +105,26 @@ async def _answer(request: Request) -> Response:
     book = shelf().get(request.path_params["name"])
     if book is None:
         return _refused(200, "This recording is no longer kept here. Reload the page.", lost=True)
-    body = await request.body()
-    if len(body) > LARGEST_QUESTION:
+    body = await _body(request)
+    if body is None:
         return _refused(413, "This question is too long.")
     try:
         asked = json.loads(body or b"{}")
-        if not isinstance(asked, dict):
-            return _refused(400, "A question is a JSON object.")
-        return await run_in_threadpool(_worked_out, book, request.path_params["question"], asked)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
+        asked = None
+    if not isinstance(asked, dict):
         return _refused(400, "A question is a JSON object.")
+    return await run_in_threadpool(_worked_out, book, request.path_params["question"], asked)
+
+
+async def _body(request: Request) -> bytes | None:
+    """What was sent; None where it is too long, of which no more than that is read."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_QUESTION:
+            return None
+    return bytes(body)
 
 
 def _worked_out(book: Book, question: str, asked: dict[str, Any]) -> Response:
@@ -136,4 +146,6 @@ def _worked_out(book: Book, question: str, asked: dict[str, Any]) -> Response:
 
 def _refused(status: int, reason: str, **more: bool) -> Response:
     """A refusal in words. What the inspector says no to is an answer, with status 200."""
-    return JSONResponse({"error": reason, **more}, status_code=status)
+    # All in ASCII: a reason can repeat half a character (a lone surrogate) of what was asked.
+    said = json.dumps({"error": reason, **more})
+    return Response(said, status_code=status, media_type="application/json")

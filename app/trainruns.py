@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sample_models
 from inspector.capture import CaptureOptions
@@ -18,7 +18,7 @@ from inspector.capture.training import OPTIMIZERS, Ended, record_training
 from inspector.gradients import GradientReport, gradient_report
 from inspector.records import Recording
 from inspector_app.phrases import say
-from inspector_app.runs import one_at_a_time
+from inspector_app.runs import one_at_a_time, without_others
 
 MAX_STEPS = 50
 OPTIMIZER_NAMES = tuple(OPTIMIZERS)
@@ -28,9 +28,6 @@ SECONDS = 60.0
 
 _OPTIONS = CaptureOptions(values="full", lines=False, max_ops=60_000, value_budget_mb=24.0)
 """Bounds of what one recording keeps: some tens of megabytes. Single units need the values."""
-
-_OF_OTHER_THREADS = "a recording sees the thread that opens it"
-"""What all notes about other threads say."""
 
 _KEPT = 8
 _finished: OrderedDict[Choice, Trained] = OrderedDict()
@@ -94,12 +91,6 @@ def forget() -> None:
     """Drop all that is kept."""
     with _guard:
         _finished.clear()
-
-
-def _without_others(recording: Recording) -> Recording:
-    """Without the notes about other threads: on a server those are other people's pages."""
-    kept = (note for note in recording.notes if _OF_OTHER_THREADS not in note)
-    return replace(recording, notes=tuple(kept))
 
 
 class Training:
@@ -172,7 +163,7 @@ class Training:
             options=_OPTIONS,
             go_on=self._go_on,
         )
-        recording = _without_others(training.recording)
+        recording = without_others(training.recording)
         report = gradient_report(recording)
         made = Trained(choice, recording, report, training.steps, training.ended)
         if made.ended in ("", "failed"):

@@ -5,13 +5,13 @@ Files come from strangers, and every pass relies on ids: they are checked once, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 
 from inspector.records import Recording
 
 
 def self_check(recording: Recording) -> None:
-    """Check that ids count from 0 and that every reference has something to point at.
+    """Check ids (they count from 0), what every reference points at, and what `meta` holds.
 
     Raises:
         ValueError: says which record refers to what.
@@ -25,6 +25,7 @@ def self_check(recording: Recording) -> None:
     _check_calls(recording)
     _check_backward(recording)
     _check_rest(recording)
+    _check_meta(recording)
 
 
 def _numbered(name: str, ids: Iterable[int]) -> None:
@@ -89,3 +90,27 @@ def _check_rest(recording: Recording) -> None:
     if recording.failure is not None:
         _within("the failure", (recording.failure.op,), ops)
         _within("the failure", recording.failure.inputs, tensors)
+
+
+def _check_meta(recording: Recording) -> None:
+    """What passes read of `meta`; all else in it is only kept."""
+    meta = recording.meta
+    if not isinstance(meta.get("model"), str | None):
+        raise ValueError("meta: `model` is not a text")
+    if not isinstance(meta.get("arguments"), Mapping | list | None):
+        raise ValueError("meta: `arguments` are neither a list nor named")
+    loss_from = meta.get("loss_from", 0)
+    if not isinstance(loss_from, int) or loss_from < 0:
+        raise ValueError("meta: `loss_from` is not the number of an op")
+    names = meta.get("input_names", ())
+    if not isinstance(names, list | tuple) or not all(map(_is_named, names)):
+        raise ValueError("meta: `input_names` are not pairs of a tensor's number and a text")
+    _within("meta: `input_names`", (number for number, _ in names), recording.tensors)
+
+
+def _is_named(pair: object) -> bool:
+    """Whether this is a number with a text."""
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    number, name = pair
+    return isinstance(number, int) and isinstance(name, str)

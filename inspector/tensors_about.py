@@ -90,11 +90,16 @@ class TensorAbout:
 
 
 class TensorsAbout:
-    """Answers about the tensors of one recording, which is read once, in linear time."""
+    """Answers about the tensors of one recording, which is read once, in linear time.
 
-    def __init__(self, recording: Recording) -> None:
+    Args:
+        recording: what ran.
+        flow: its producers and consumers, where they are known already.
+    """
+
+    def __init__(self, recording: Recording, flow: DataFlow | None = None) -> None:
         self.recording = recording
-        self.flow = DataFlow(recording)
+        self.flow = DataFlow(recording) if flow is None else flow
         self._axes = AxisNames(recording, self.flow)
         self._families: dict[int, list[int]] = {}
         for number in sorted(recording.tensors):

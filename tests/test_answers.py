@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from torch import Tensor, nn
 
@@ -15,6 +17,7 @@ import inspector
 from inspector.errors import QuestionError
 from inspector.records import Recording
 from inspector.render.answers import Book, answer, drawn_file
+from inspector.render.turns import CLIENTS, Turns
 from inspector.render.workbench import runs_of
 from inspector_app import served
 from inspector_app.component import Place
@@ -80,10 +83,55 @@ def test_only_the_panes_asked_for_are_drawn_and_the_others_can_be_asked_for_late
     assert panes["dynamic"]["svg"].startswith("<svg")
     assert panes["backward"]["waits"]
     assert panes["backward"]["svg"] is None
+    assert set(found["items"]) == {"dynamic"}
     later = answer(book, "drawing", {"draw": ["backward"]})
-    assert set(later) == {"backward"}
-    whole = {pane["id"]: pane for pane in answer(book, "picture", {})["panes"]}
-    assert later["backward"]["svg"] == whole["backward"]["svg"]
+    assert set(later["panes"]) == set(later["items"]) == {"backward"}
+    everything = answer(book, "picture", {})
+    whole = {pane["id"]: pane for pane in everything["panes"]}
+    assert later["panes"]["backward"]["svg"] == whole["backward"]["svg"]
+    assert later["items"]["backward"] == everything["items"]["backward"]
+    of_backward = {item["card"] for item in everything["items"]["backward"].values()}
+    assert set(later["cards"]) == of_backward
+
+
+def test_a_picture_is_called_off_by_the_same_browsers_next_one_and_by_cancel(book: Book) -> None:
+    def asked(client: str, number: int) -> bool:
+        return "cancelled" in answer(book, "picture", {"client": client, "number": number})
+
+    assert not asked("one", 1)
+    over = book.turns.begin({"client": "one", "number": 2})
+    assert not over()
+    assert not asked("another", 9)  # another browser's questions are its own affair
+    assert not over()
+    assert not asked("one", 3)
+    assert over()
+    assert asked("one", 2)  # comes late: nobody waits for it any more
+    answer(book, "cancel", {"client": "one", "number": 4})
+    assert asked("one", 4)
+    assert not asked("one", 5)
+    later = {"client": "one", "number": 5, "draw": ["backward"]}
+    answer(book, "cancel", later)
+    assert answer(book, "drawing", later) == {"cancelled": True}
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"client": "", "number": 1}, {"client": 7, "number": 1}, {"client": "a"}]
+)
+def test_a_question_of_no_known_browser_cannot_be_called_off(
+    book: Book, asked: dict[str, Any]
+) -> None:
+    answer(book, "cancel", asked)
+    assert answer(book, "picture", asked)["panes"]
+
+
+def test_only_the_browsers_that_asked_last_are_remembered() -> None:
+    turns = Turns()
+    over = turns.begin({"client": "first", "number": 1})
+    for number in range(CLIENTS):
+        turns.begin({"client": f"other {number}", "number": 1})
+    turns.cancel({"client": "first", "number": 1})
+    assert over()
+    assert len(turns) == CLIENTS
 
 
 @pytest.mark.parametrize(
@@ -127,6 +175,20 @@ def test_runs_of_numbers_are_told_by_their_ends() -> None:
     assert runs_of([4]) == [4]
     assert runs_of([1, 2, 5, 6, 7, 8, 10]) == [1, 2, [5, 8], 10]
     assert runs_of(range(100_000)) == [[0, 99_999]]
+
+
+def test_runs_in_steps_are_told_by_their_ends_and_the_step() -> None:
+    assert runs_of([42, 31, 20]) == [[20, 42, 11]]  # an op of each trip of a loop
+    assert runs_of([5, 6, 7, 9, 11]) == [[5, 7], 9, 11]
+    assert runs_of([1, 3, 4, 7, 7]) == [1, 3, 4, 7]
+
+
+@given(st.sets(st.integers(0, 40)))
+def test_runs_of_numbers_stand_for_just_these_numbers(numbers: set[int]) -> None:
+    told: list[int] = []
+    for run in runs_of(list(numbers)):
+        told += [run] if isinstance(run, int) else range(run[0], run[1] + 1, *run[2:])
+    assert told == sorted(numbers)
 
 
 # -- over HTTP ------------------------------------------------------------------------------------

@@ -199,3 +199,14 @@ def _page(name: str, **state: object) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def test_the_selected_op_is_followed_when_the_input_is_switched() -> None:
+    # mean, gt, bool, then `above` (linear, tanh) or `below` (mul, linear, mul), then the
+    # loss: op 1 is gt in both, op 3 is another branch's linear, which has no partner.
+    app = start(sample="branching", input="mean above zero", select="dynamic/op:1")
+    app.sidebar.radio[0].set_value("mean below zero").run()
+    assert written(app, "select") == "dynamic/op:1"
+    app = start(sample="branching", input="mean above zero", select="dynamic/op:3")
+    app.sidebar.radio[0].set_value("mean below zero").run()
+    assert "select" not in app.query_params

@@ -17,7 +17,8 @@ from torch import nn
 import inspector
 import sample_models
 from inspector.gradients import gradient_report, largest_path
-from inspector_app import trainruns
+from inspector.records import Recording
+from inspector_app import runs, trainruns
 from inspector_app.screens import gradients_choice
 from inspector_app.screens.gradients_parts import Shown, no_link
 from inspector_app.screens.gradients_table import as_csv
@@ -261,8 +262,24 @@ def test_every_view_of_a_sample_is_drawn(sample: str) -> None:
 def test_losses_and_updates_are_two_charts() -> None:
     app = start(sample="transformer", view="steps")
     assert charts(app) == 2
-    assert "The loss of line" in texts(app)
+    assert "The loss (computed in line" in texts(app)
     assert "falls from" in texts(app)
+
+
+def test_the_reading_says_what_it_compares_and_what_the_activations_say() -> None:
+    said = texts(start(sample="poem_lstm", steps="1"))
+    assert "neither vanishes" not in said
+    assert "Between the weights the gradient changes little" in said
+    assert "Between the activations it shrinks by a factor of" in said
+    assert "within each of the 3 trips of the loop it shrinks by" in said
+    assert "the marks zigzag" in said
+    assert "before any clipping" in said
+
+
+def test_notes_about_other_threads_are_dropped_and_others_stay() -> None:
+    elsewhere = "2 calls ran on a thread: a recording sees the thread that opens it."
+    recording = Recording((), {}, notes=(elsewhere, "Values were left out."))
+    assert runs.without_others(recording).notes == ("Values were left out.",)
 
 
 def test_the_table_has_the_gradients_of_the_chosen_step() -> None:

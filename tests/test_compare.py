@@ -464,6 +464,75 @@ def test_lines_that_moved_or_changed_align_by_function_and_order(
     assert (names(a, found.only_a), names(b, found.only_b)) == (only_a, only_b)
 
 
+LOOP = """
+def f(x):
+    for i in range(3):
+        x = x.sin()
+        x = x * 2
+    return x.cos()
+"""
+
+
+@pytest.mark.parametrize("header", ["for i in range(5):", "for i in reversed(range(5)):", "while"])
+def test_a_loop_whose_header_changed_is_still_the_loop(header: str, tmp_path: Path) -> None:
+    after = LOOP.replace("for i in range(3):", header)
+    if header == "while":
+        after = LOOP.replace("for i in range(3):", "n = 0\n    while n < 3:")
+        after = after.replace("x = x * 2", "x = x * 2\n        n += 1")
+    a = inspector.record(version(tmp_path / "a", LOOP), torch.ones(2))
+    b = inspector.record(version(tmp_path / "b", after), torch.ones(2))
+    found = inspector.compare(a, b)
+    assert named_pairs(a, b, found)[:2] == [("sin", "sin"), ("mul", "mul")]
+    assert ("cos", "cos") in named_pairs(a, b, found)
+
+
+def test_a_function_that_is_decorated_now_keeps_its_ops(tmp_path: Path) -> None:
+    after = """
+    import functools
+
+    def traced(function):
+        @functools.wraps(function)
+        def call(*args):
+            return function(*args)
+        return call
+
+    def helper(x):
+        return x.exp()
+
+    @traced
+    def f(x):
+        y = x.sin()
+        y = helper(y)
+        return y + 1
+    """
+    a = inspector.record(version(tmp_path / "a", BEFORE), torch.ones(2))
+    b = inspector.record(version(tmp_path / "b", after), torch.ones(2))
+    found = inspector.compare(a, b)
+    assert named_pairs(a, b, found) == [("sin", "sin"), ("exp", "exp"), ("add", "add")]
+
+
+def by_nan(x: Tensor) -> Tensor:
+    value = x.sum().item()
+    return x + 1 if value == value else x - 1
+
+
+def test_a_decision_that_is_nan_in_one_run_is_told_both_ways() -> None:
+    good = inspector.record(by_nan, torch.ones(1))
+    bad = inspector.record(by_nan, torch.tensor([math.nan]))
+    for a, b in ((good, bad), (bad, good)):
+        assert len(inspector.compare(a, b).decisions) == 1
+    assert not inspector.compare(bad, bad).decisions
+
+
+def test_long_texts_of_equal_lines_are_aligned_quickly(tmp_path: Path) -> None:
+    table = "TABLE = [\n" + "    0,\n\n" * 4000 + "]\n"
+    a = inspector.record(version(tmp_path / "a", table + BEFORE), torch.ones(2))
+    b = inspector.record(
+        version(tmp_path / "b", "\n# new\n" + table + "\n" + BEFORE), torch.ones(2)
+    )
+    assert len(inspector.compare(a, b).common) == 3  # a quadratic way takes minutes here
+
+
 # -- laws -----------------------------------------------------------------------------------------
 
 

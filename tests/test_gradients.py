@@ -301,6 +301,34 @@ def test_an_even_chain_is_called_even() -> None:
     assert report.readings[0].value == pytest.approx(1.0)
 
 
+def uneven(x: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    x = x * first
+    for _ in range(2):
+        x = x * 10.0
+        x = x * 2.0
+    return x * last
+
+
+def test_even_weights_are_not_called_even_where_the_activations_are_not() -> None:
+    # All values are 1, so both leaves get 20 * 20 = 400. The product with `first` gets 400, the
+    # products in the loop 40, 20 and 2, 1, what comes after them 1.
+    first, last = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    recording = inspector.record(uneven, torch.ones(1), first, last, loss="sum")
+    (reading,) = gradient_report(recording).readings
+    assert (reading.kind, reading.value, reading.ends) == ("even weights", 1.0, (400.0, 400.0))
+    found = reading.activations
+    assert found is not None
+    assert found.ends == (400.0, 1.0)
+    assert found.trips == (0.5, 0.5)
+    assert [recording.ops[op].name for op in found.ops] == ["mul", "sum"]
+
+
+def test_a_loop_of_whole_steps_has_no_trips_within_a_step() -> None:
+    net = chain(2, nn.Identity, gain=1.0)
+    steps = train(net, [[torch.ones(1, 3)]] * 3, torch.optim.SGD(net.parameters(), 0.1))
+    assert {one.trip for one in gradient_report(steps).activations} == {None}
+
+
 def test_a_relu_that_is_always_zero_is_dead_and_starves_what_is_before_it() -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     with torch.no_grad():

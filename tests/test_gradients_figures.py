@@ -24,7 +24,14 @@ from inspector.gradients import (
     update_ratio,
 )
 from inspector.records import Recording, TensorSummary
-from inspector.render.gradient_axes import LogScale, apart, short_name
+from inspector.render.gradient_axes import (
+    LogScale,
+    apart,
+    place_axis,
+    short_name,
+    shortened,
+    size_words,
+)
 from inspector.render.gradient_depth import depth_figure, path_figure
 from inspector.render.gradient_figures import loss_figure, ridgeline_figure, update_figure
 from inspector.render.gradient_units import unit_figure, zeros_figure
@@ -223,9 +230,59 @@ def test_all_colours_come_from_the_theme(theme: str) -> None:
 def test_labels_on_an_axis_stand_apart() -> None:
     assert apart([0, 1, 2, 50, 100], 10) == [0, 50, 100]
     assert apart([], 10) == []
+    # Evenly, two apart; 3 is preferred to 2, and from there 5 and 7 follow.
+    assert apart(list(range(9)), 2) == [0, 2, 4, 6, 8]
+    assert apart(list(range(9)), 2, {3}) == [0, 3, 5, 7]
 
 
 def test_long_paths_are_shortened_from_the_front() -> None:
     assert short_name("a.b.c.d.weight") == "b.c.d"
     assert short_name("position") == "position"
     assert short_name("x" * 40) == "…" + "x" * 25
+
+
+def test_short_names_stand_level_and_others_aslant_and_abbreviated_in_the_middle() -> None:
+    # Three places share 72 letters: 24 each.
+    level = place_axis({0: "embedding", 1: "cell.weight_ih", 2: "head"})
+    assert level["tickangle"] == 0
+    assert level["ticktext"] == ["embedding", "cell.weight_ih", "head"]
+    aslant = place_axis({0: "a", 1: "encoder.layers.attention", 17: "b"})
+    assert aslant["tickvals"] == [0, 1, 17]
+    assert aslant["tickangle"] == -45
+    assert aslant["ticktext"] == ["a", "encoder.…attention", "b"]
+    assert shortened("abcdef", 5) == "ab…ef"
+
+
+def test_of_many_places_evenly_chosen_ones_are_named() -> None:
+    # 96 places for 24 labels: each fourth.
+    axis = place_axis({place: f"op{place}" for place in range(96)})
+    assert axis["tickvals"] == list(range(0, 96, 4))
+
+
+def test_sizes_have_no_brackets() -> None:
+    assert [size_words(s) for s in ((1,), (8,), (2, 3), ())] == [
+        "1 value", "8 values", "2×3", "scalar",
+    ]  # fmt: skip
+
+
+def repeated(x: torch.Tensor) -> torch.Tensor:
+    for _ in range(3):
+        x = torch.sin(x)
+        x = x * 2.0
+    return x
+
+
+def test_every_place_is_named_and_the_trips_of_a_loop_are_marked() -> None:
+    x = torch.ones(4, requires_grad=True)
+    recording = inspector.record(repeated, x, loss="sum")
+    figure = depth_figure(recording, gradient_report(recording), 0)
+    texts = figure.layout.xaxis.ticktext
+    assert len(texts) == 7  # three times sin and mul, and the sum
+    assert [one.text for one in figure.layout.annotations] == ["trip 1", "trip 2", "trip 3"]
+    # Before each trip, and after the last one.
+    assert [one.x0 for one in figure.layout.shapes] == [-0.5, 1.5, 3.5, 5.5]
+    detail = next(
+        data[2] for trace in figure.data if trace.customdata is not None
+        for data in trace.customdata if data[0] == "sin"
+    )  # fmt: skip
+    assert detail.startswith("op [0], 4 values, ")

@@ -181,8 +181,8 @@ def test_every_field_can_be_read_of_every_moment(run: Timeline) -> None:
         ("grad_below", "small", "not a number"),
         ("op", "x" * 401, "At most 400"),
         ("expression", "op ==", "Column 6"),
-        ("expression", "op == 'relu' and modul == 'x'", "Column 18: There is no field modul"),
-        ("expression", "modul == 'x'", "Did you mean module"),
+        ("expression", "op == 'relu' and modul == 'x'", "Column 18: There is no field “modul”"),
+        ("expression", "modul == 'x'", "Did you mean “module”"),
         ("expression", "shape > 3", "Column 1: Cannot say a list > a number"),
         ("expression", "op + 1 > 2", "Arithmetic is for numbers"),
         ("expression", "'a' * 9 == 'b'", "Arithmetic is for numbers"),
@@ -191,7 +191,11 @@ def test_every_field_can_be_read_of_every_moment(run: Timeline) -> None:
         ("expression", "op[0] == 'r'", "Brackets take one size"),
         ("expression", "abs(op) > 1", "abs"),
         ("expression", "like(line, 'x')", "like"),
-        ("expression", "  op.x == 1", "Column 3: There is no field op.x"),
+        ("expression", "  op.x == 1", "Column 3: There is no field “op.x”"),
+        ("expression", "trip > 3", "There is no field “trip”. "),
+        ("expression", 'op = "a=b"', "Column 4: one “=” compares nothing. Did you mean “==”"),
+        ("expression", "open('x')", "Column 1: “open” cannot be called here"),
+        ("expression", "abs(x=line) > 1", "Use it as in abs"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_plain_words(

@@ -47,7 +47,7 @@ def test_gradients_flow_up_from_the_loss_to_the_parameter() -> None:
         ("grad:0", "grad", "Sum", "of sum"),
         ("grad:1", "grad", "Relu", "of relu · block"),
         ("grad:2", "grad", "Addmm", "of linear · block"),
-        ("grad:3", "accumulate", "weight", ".grad · 4×3"),
+        ("grad:3", "accumulate", "block.weight", ".grad · 4×3"),
     ]
     assert edges(view, "grad") == {
         ("grad:0", "grad:1"),
@@ -188,7 +188,7 @@ def test_a_parameter_used_very_often_is_named_beside_each_use() -> None:
     assert {source for source, target in edges(view) if target == leaf} == {users[-1]}
     copies = {n.id: n for n in view.nodes if "@" in n.id}
     assert list(copies) == [f"{leaf}@from:{user}" for user in users[:-1]]
-    assert {(n.kind, n.title) for n in copies.values()} == {("output", "→ weight")}
+    assert {(n.kind, n.title) for n in copies.values()} == {("output", "→ cell.weight")}
 
 
 def test_closed_boxes_hide_the_parameters_that_many_share() -> None:
@@ -203,7 +203,7 @@ def test_two_hundred_uses_of_a_parameter_in_open_boxes_stay_sound() -> None:
     opened = frozenset(f"call:{i}" for i in range(1, 201))
     view = backward_view(recording, opened)
     assert_sound(view)
-    assert len([n for n in view.nodes if n.title == "→ weight"]) == 199
+    assert len([n for n in view.nodes if n.title == "→ cell.weight"]) == 199
 
 
 def test_no_backward_pass_is_an_empty_picture() -> None:

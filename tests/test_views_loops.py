@@ -57,7 +57,7 @@ def test_equal_trips_are_drawn_as_one_that_feeds_itself() -> None:
         ("op:10", "output:11"),
     }
     assert edges(view, "carried") == {("op:1", "op:0")}
-    assert view.hidden == {"ops of equal repeats": 8}
+    assert view.hidden == {"ops in equal trips, drawn once": 8}
 
 
 def test_an_opened_loop_shows_each_trip() -> None:

@@ -288,7 +288,7 @@ def test_what_a_browser_asks_is_checked(run: Recording) -> None:
     assert find_answer(finder, {})["total"] == 0
     with pytest.raises(QuestionError, match="1,001"):
         find_answer(finder, {"q": "x" * (LONGEST + 1)})
-    with pytest.raises(QuestionError, match="whole numbers"):
+    with pytest.raises(QuestionError, match="whole number"):
         find_answer(finder, {"q": "x", "limit": "many"})
 
 

@@ -58,7 +58,11 @@ def loss_sentence(report: GradientReport) -> str:
 
 def _loss_words(source: Source | None, losses: list[float]) -> str:
     first, last = losses[0], losses[-1]
-    name = say("The loss") if source is None else say("The loss of line {line}", line=source.line)
+    name = (
+        say("The loss")
+        if source is None
+        else say("The loss (computed in line {line})", line=source.line)
+    )
     numbers = {"loss": name, "first": number_text(first), "last": number_text(last)}
     bad = next((i + 1 for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if bad is not None:

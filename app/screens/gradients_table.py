@@ -19,8 +19,8 @@ from inspector.gradients import (
     update_ratio,
 )
 from inspector.render.cardparts import number_text
+from inspector.render.gradient_axes import size_words
 from inspector.render.gradient_figures import ridgeline_figure
-from inspector.views import words
 from inspector_app.phrases import say, say_count
 from inspector_app.screens.gradients_parts import Shown, chart, choose_step, graph_link, theme
 from inspector_app.screens.gradients_words import listed
@@ -34,7 +34,7 @@ _HELP = {
     "mean |g|": "The mean of the absolute values; from the histogram where signs differ.",
     "zeros %": "How many of the gradient's values are exactly zero.",
     "weight norm": "The norm of the parameter before the update.",
-    "update/weight": "How far the optimizer moved it, in parts of its norm. About 0.001 is usual.",
+    "update/weight": "How far the optimizer moved it, as a share of its norm; 0.001 is usual.",
 }
 _HEIGHT = 7
 
@@ -61,7 +61,10 @@ def parameters_view(shown: Shown) -> None:
     }
     columns["parameter"] = st.column_config.TextColumn("parameter", pinned=True)
     hint.caption(
-        say("In forward order; a click on a heading sorts. Choose a row to see its values.")
+        say(
+            "In forward order; a click on a heading sorts. Choose a row to see its values."
+            " Gradients are as the backward pass brought them, before any clipping."
+        )
     )
     download.download_button(
         say("CSV, all steps"),
@@ -100,7 +103,7 @@ def _row(one: ParameterGradients, step: int) -> Row:
     return {
         "parameter": one.name,
         "note": note(one, gradient),
-        "shape": words.dimensions(one.shape),
+        "shape": size_words(one.shape),
         "gradient norm": norm_of(summary),
         "min": summary.min if summary else None,
         "max": summary.max if summary else None,

@@ -81,7 +81,10 @@ def readings(shown: Shown) -> None:
 
 # -- along the depth ----------------------------------------------------------------------------
 
-_TREND = ("nonfinite", "vanishing", "shrinking", "exploding", "growing", "even", "zero at last")
+_TREND = (
+    "nonfinite", "vanishing", "shrinking", "exploding", "growing", "even", "even weights",
+    "zero at last",
+)  # fmt: skip
 
 
 @st.fragment
@@ -110,13 +113,24 @@ def depth_view(shown: Shown) -> None:
             label, told, detail, node = points[0]["customdata"]
             st.markdown(f"`{label}` ({detail}): {told}.{graph_link(shown, int(node))}")
         else:
-            st.caption(
-                say(
-                    "Look for a slope: marks that fall from right to left vanish on the way back"
-                    " to the first ops, marks that rise explode. Click a mark to find it in the"
-                    " graph."
-                )
-            )
+            st.caption(_depth_hint(shown, step))
+
+
+def _depth_hint(shown: Shown, step: int) -> str:
+    """What to look for, and which gradients these are."""
+    look = say(
+        "Look for a slope: marks that fall from right to left vanish on the way back to the first"
+        " ops, marks that rise explode."
+    )
+    if any(one.trip is not None for one in shown.report.activations if one.round == step):
+        look = say(
+            "A loop repeats the same ops, so the marks zigzag: compare the same op from trip to"
+            " trip, right to left. If it falls, the gradient vanishes on the way back, if it"
+            " rises, it explodes."
+        )
+    which = say("Gradients are as the backward pass brought them, before any clipping.")
+    click = say("Click a mark to find it in the graph.")
+    return f"{look} {which} {click}"
 
 
 # -- over the steps -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from inspector.gradients import GradientReport, Reading
+from inspector.gradients import ActivationRange, GradientReport, Reading
 from inspector.records import Recording
 from inspector.render.cardparts import number_text
 from inspector_app.phrases import say, say_count
@@ -83,44 +83,118 @@ def _ends(one: Reading) -> dict[str, str]:
     }
 
 
-def _vanishing(one: Reading, _: Recording) -> str:
-    return say(
-        "The gradient shrinks by {times} from the last to the first weight ({last} {high}, {first}"
-        " {low}): **vanishing**. The first ones hardly learn.",
+def _vanishing(one: Reading, recording: Recording) -> str:
+    told = say(
+        "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
+        " {high}) to the first ({first} {low}): **vanishing**. The first ones hardly learn.",
         **_ends(one),
     )
+    return f"{told}{_beside(one, recording)}"
 
 
-def _shrinking(one: Reading, _: Recording) -> str:
-    return say(
-        "The gradient shrinks by {times} from the last to the first weight ({last} {high}, {first}"
-        " {low}): noticeable, not yet vanishing.",
+def _shrinking(one: Reading, recording: Recording) -> str:
+    told = say(
+        "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
+        " {high}) to the first ({first} {low}): noticeable, not yet vanishing.",
         **_ends(one),
     )
+    return f"{told}{_beside(one, recording)}"
 
 
-def _exploding(one: Reading, _: Recording) -> str:
-    return say(
-        "The gradient grows by {times} from the last to the first weight ({last} {high}, {first}"
-        " {low}): **exploding**. Clip it, or normalise in between.",
+def _exploding(one: Reading, recording: Recording) -> str:
+    told = say(
+        "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
+        " {high}) to the first ({first} {low}): **exploding**. Clip it, or normalise in between.",
         **_ends(one),
     )
+    return f"{told}{_beside(one, recording)}"
 
 
-def _growing(one: Reading, _: Recording) -> str:
-    return say(
-        "The gradient grows by {times} from the last to the first weight ({last} {high}, {first}"
-        " {low}): noticeable, not yet exploding.",
+def _growing(one: Reading, recording: Recording) -> str:
+    told = say(
+        "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
+        " {high}) to the first ({first} {low}): noticeable, not yet exploding.",
         **_ends(one),
     )
+    return f"{told}{_beside(one, recording)}"
 
 
-def _even(one: Reading, _: Recording) -> str:
-    return say(
-        "The gradient neither vanishes nor explodes: {first} ({low}) and {last} ({high}) are"
+def _even(one: Reading, recording: Recording) -> str:
+    told = say(
+        "The gradient neither vanishes nor explodes. Between the weights {first} ({low}) and"
+        " {last} ({high}) are within a factor of {times}.",
+        **_ends(one),
+    )
+    return f"{told}{_beside(one, recording)}"
+
+
+def _even_weights(one: Reading, recording: Recording) -> str:
+    told = say(
+        "Between the weights the gradient changes little: {first} ({low}) and {last} ({high}) are"
         " within a factor of {times}.",
         **_ends(one),
     )
+    return f"{told}{_beside(one, recording)}"
+
+
+def _beside(one: Reading, recording: Recording) -> str:
+    """What the activations say beside the weights, as a sentence after another one."""
+    found = one.activations
+    if found is None:
+        return ""
+    low, high = found.ends
+    numbers = {
+        "first": _op_words(recording, found.ops[0]),
+        "last": _op_words(recording, found.ops[1]),
+        "low": number_text(low),
+        "high": number_text(high),
+        "times": times(max(high / low, low / high)),
+        "trips": _trip_words(found),
+    }
+    if high / low >= 1.05:
+        told = say(
+            "Between the activations it shrinks by a factor of {times}, from {high} at the last"
+            " ({last}) to {low} at the first ({first}){trips}.",
+            **numbers,
+        )
+    elif low / high >= 1.05:
+        told = say(
+            "Between the activations it grows by a factor of {times}, from {high} at the last"
+            " ({last}) to {low} at the first ({first}){trips}.",
+            **numbers,
+        )
+    else:
+        told = say(
+            "Between the activations the last ({last}) and the first ({first}) have the same"
+            " norm, {high}{trips}.",
+            **numbers,
+        )
+    return f" {told}"
+
+
+def _trip_words(found: ActivationRange) -> str:
+    """How the gradient changes within the trips of a loop, as the end of a sentence."""
+    if len(found.trips) < 2:
+        return ""
+    factors = sorted(max(ratio, 1 / ratio) for ratio in found.trips)
+    numbers = {
+        "count": len(found.trips), "least": times(factors[0]), "most": times(factors[-1]),
+    }  # fmt: skip
+    if min(found.trips) > 1:
+        return say("; within each of the {count} trips of the loop it shrinks by {least} to {most}",
+                   **numbers)  # fmt: skip
+    if max(found.trips) < 1:
+        return say("; within each of the {count} trips of the loop it grows by {least} to {most}",
+                   **numbers)  # fmt: skip
+    return say("; within one of the {count} trips of the loop it changes by at most {most}",
+               **numbers)  # fmt: skip
+
+
+def _op_words(recording: Recording, number: int) -> str:
+    op = recording.ops[number]
+    if op.source is None:
+        return f"`{op.name}`"
+    return say("`{op}`, line {line}", op=op.name, line=op.source.line)
 
 
 def _no_gradient(one: Reading, _: Recording) -> str:
@@ -239,6 +313,7 @@ _SENTENCES: dict[str, Callable[[Reading, Recording], str]] = {
     "exploding": _exploding,
     "growing": _growing,
     "even": _even,
+    "even weights": _even_weights,
     "no gradient": _no_gradient,
     "always zero": _always_zero,
     "zero at last": _zero_at_last,

@@ -16,8 +16,9 @@ from inspector.errors import RenderError
 from inspector.records import Recording
 from inspector.render import to_bytes
 from inspector.render.figures import gradient_figure
+from inspector.render.gradient_axes import as_text
 from inspector.views import words
-from inspector_app.parts import steering_decisions
+from inspector_app.parts import escaped, steering_decisions
 from inspector_app.phrases import say
 from inspector_app.runs import Run
 from inspector_app.screens.gradients_views import gradient_tabs
@@ -148,6 +149,8 @@ def _gradients(recording: Recording) -> None:
     dark = st.context.theme.type == "dark"
     figure = gradient_figure(recording, "dark" if dark else "light")
     if figure is not None:
+        # Plotly reads a little HTML, also in names: links, for one.
+        figure.update_traces(x=[as_text(name) for name in figure.data[0].x])
         st.plotly_chart(figure, width="stretch")
 
 
@@ -183,5 +186,5 @@ def _drawn(view: Any, kind: str) -> bytes:
     try:
         return to_bytes(view, kind)
     except RenderError as error:
-        st.error(str(error))
+        st.error(escaped(str(error)))
         return str(error).encode()

@@ -72,7 +72,8 @@ def tensors_of(book: Book, ref: str | None) -> list[Choice]:
     pane, _, item = (ref or "").partition("/")
     kind, _, rest = item.partition(":")
     recording = book.recording
-    number = int(rest.partition("@")[0]) if rest.partition("@")[0].isdecimal() else None
+    digits = rest.partition("@")[0]  # of an address: as long as somebody likes
+    number = int(digits) if digits.isdecimal() and len(digits) < 10 else None
     if pane not in PANES:
         named = []
     elif pane == "source":

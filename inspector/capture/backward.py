@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.capture.modestack import mode_depth
 from inspector.capture.otherthreads import BACKWARD
 from inspector.capture.passes import PassWatch
-from inspector.capture.tape import RawStep, Tape
+from inspector.capture.tape import Raised, RawStep, Tape, Token
 
 
 class BackwardRecorder:
@@ -59,8 +59,9 @@ class BackwardRecorder:
             with self._seeing_python():
                 return engine(*args, **kwargs)
         except BaseException as error:
-            if tape.raised_node is None or tape.raised_node[0] is not error:
-                tape.raised_node = (error, watch.failed_node(args))
+            if tape.raised_node is None or not tape.raised_node.is_in([error]):
+                token = Token()
+                tape.raised_node = Raised(error, watch.failed_node(args), token)
             raise
         finally:
             tape.phase = phase

@@ -18,6 +18,7 @@ from inspector.capture.summary import (
     BINS,
     SAMPLE,
     as_numbers,
+    once_each,
     readable,
     summarise,
     summarise_array,
@@ -66,6 +67,8 @@ class Summaries:
             return number
         if not tensor.is_contiguous():
             with undisturbed():
+                if numel > SMALL and once_each(tensor) is not tensor:
+                    return self._add_expanded(tensor)
                 tensor = tensor.contiguous()
         size = numel * tensor.element_size()
         if numel > SMALL:
@@ -82,6 +85,13 @@ class Summaries:
         elif self._bytes >= _WAITING:
             self._summarise_all()
         return number
+
+    def _add_expanded(self, tensor: torch.Tensor) -> int:
+        once = once_each(tensor).contiguous()
+        size = once.numel() * once.element_size()
+        memory = (ctypes.c_char * size).from_address(once.data_ptr())
+        values = _values(memory, tensor.dtype).reshape(tuple(once.shape))
+        return self.add_array(numpy.broadcast_to(values, tuple(tensor.shape)))
 
     def add_array(self, array: numpy.ndarray) -> int:
         """The number of the summary of an array."""

@@ -116,6 +116,7 @@ class CompiledGates:
     def __init__(self, tape: Tape, ops: OpRecorder, pause: Pause) -> None:
         self._make = lambda: _gates(tape, ops, pause)
         self._installed = ExitStack()
+        self._first: Replaced | None = None
 
     def __enter__(self) -> CompiledGates:
         if "torch._dynamo.eval_frame" in sys.modules:
@@ -123,6 +124,7 @@ class CompiledGates:
         else:
             first = Replaced((Replacement(torch, "compile", self._first_compile(torch.compile)),))
             self._installed.enter_context(first)
+            self._first = first
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -134,6 +136,8 @@ class CompiledGates:
         @functools.wraps(real)
         def compile(*args: Any, **kwargs: Any) -> Any:
             nonlocal ready
+            if not ready and self._first is not None:
+                self._first.__exit__(None, None, None)  # Dynamo looks at `torch.compile` as well
             result = real(*args, **kwargs)
             if not ready and "torch._dynamo.eval_frame" in sys.modules:
                 ready = True

@@ -42,10 +42,10 @@ def _failed_op(
 ) -> Op | None:
     """The op that raised, or whose autograd node did."""
     chain = _chain(error)
-    if tape.raised is not None and tape.raised[0] in chain:
-        return ops[tape.raised[1]]
-    if tape.raised_node is not None and tape.raised_node[0] in chain:
-        number = op_of(tape.raised_node[1])
+    if tape.raised is not None and tape.raised.is_in(chain):
+        return None if tape.raised.number is None else ops[tape.raised.number]
+    if tape.raised_node is not None and tape.raised_node.is_in(chain):
+        number = op_of(tape.raised_node.number)
         return None if number is None else ops[number]
     return None
 

@@ -28,6 +28,7 @@ from inspector.capture.backward import BackwardRecorder
 from inspector.capture.calls import Opaque, named_after
 from inspector.capture.modestack import lifted
 from inspector.capture.ops import OpRecorder
+from inspector.capture.tables import forget
 from inspector.capture.tape import Tape
 from inspector.capture.threads import (
     STARTERS,
@@ -74,6 +75,7 @@ class Replaced:
                 delattr(item.owner, item.name)
             else:
                 setattr(item.owner, item.name, original)
+                forget(item.value, original)
 
 
 def gates(

@@ -158,6 +158,10 @@ class ModuleRecorder:
                     return f"{prefix}.{name}" if prefix else name
         return self.add_root(module, self._class_name(module)) if known is None else known
 
+    def empty(self) -> None:
+        """Forget the modules: the run is over."""
+        self.roots, self._paths, self._open = {}, {}, []
+
     def _class_name(self, module: nn.Module) -> str:
         name = type(module).__name__
         count = 2

@@ -84,7 +84,8 @@ class OpRecorder:
         except BaseException as error:
             duration = _clock() - start
             tape.running = False
-            self.failed(begun, error, duration)
+            token = Token()
+            self.failed(begun, error, duration, token)
             raise
         duration = _clock() - start
         tape.running = False
@@ -145,10 +146,12 @@ class OpRecorder:
         )  # fmt: skip
         return given, row
 
-    def failed(self, begun: Begun, error: BaseException, duration: int) -> None:
-        """The call has raised `error` after `duration` nanoseconds."""
+    def failed(
+        self, begun: Begun, error: BaseException, duration: int, token: Token | None = None
+    ) -> None:
+        """The call has raised `error` after `duration` nanoseconds; for `token` see `Raised`."""
         ops = self._tape.ops
-        self._tape.raised = (error, len(ops))
+        self._tape.raised = Raised(error, len(ops), token)
         ops.append(RawOp(*begun[1], (), (), duration, _next_sequence()))
 
     def end(self, begun: Begun, result: Any, duration: int) -> None:

@@ -23,7 +23,7 @@ from inspector.capture.assemble import Assembler
 from inspector.capture.backward import BackwardRecorder
 from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
-from inspector.capture.gates import gates
+from inspector.capture.gates import Replaced, Replacement, gates
 from inspector.capture.kernels import KernelRecorder, lift_dispatch
 from inspector.capture.lines import LineRecorder
 from inspector.capture.modestack import lift, mode_depth
@@ -32,6 +32,7 @@ from inspector.capture.ops import OpRecorder
 from inspector.capture.options import CaptureOptions
 from inspector.capture.steps import StepRecorder
 from inspector.capture.summary import undisturbed
+from inspector.capture.tables import fill_tables
 from inspector.capture.tape import Tape
 from inspector.capture.threads import stop_counting_here
 from inspector.errors import CaptureError
@@ -149,6 +150,7 @@ class Session:
     def _installed(self, here: FrameType | None) -> Iterator[None]:
         tape = self._tape
         with self._installations as stack:
+            fill_tables()
             stack.enter_context(_room_for_frames())
             stack.enter_context(_collector_at_its_pace())
             steps = stack.enter_context(StepRecorder(tape))
@@ -220,8 +222,9 @@ class Session:
                 lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
             )
         # Nothing of the run may stay alive through a session object that is kept.
-        self._tape = Tape(tape.options)
-        self._modules = ModuleRecorder(self._tape, None)
+        # Nor through a gate of ours that somebody else has kept.
+        tape.empty()
+        self._modules.empty()
         self._lines = None
 
 
@@ -257,7 +260,7 @@ def _room_for_frames() -> Iterator[None]:
     Without it, modules nested 200 deep would run alone and fail in a recording.
     """
     before = sys.getrecursionlimit()
-    raised = 2 * before
+    raised = min(2 * before, _LARGEST)
     sys.setrecursionlimit(raised)
     try:
         yield
@@ -265,6 +268,9 @@ def _room_for_frames() -> Iterator[None]:
         if sys.getrecursionlimit() == raised:  # else the program has set its own
             sys.setrecursionlimit(before)
 
+
+_LARGEST = 2**31 - 1
+"""The largest number that Python takes for a recursion limit or a threshold."""
 
 _OUR_SHARE = 8
 """Objects per op that the collector of cyclic garbage counts, ours and the program's, for one
@@ -277,15 +283,44 @@ def _collector_at_its_pace() -> Iterator[None]:
 
     Python does so after every 700 objects that were made and not freed. Our notes are such
     objects: it would look several times as often, which was a quarter of what a recording costs.
+    The program reads and sets its own thresholds, which are those that stay.
     """
-    before = gc.get_threshold()
-    raised = (before[0] * _OUR_SHARE, *before[1:])
-    gc.set_threshold(*raised)
-    try:
+    pace = _Pace()
+    asked = Replacement(gc, "get_threshold", pace.get)
+    told = Replacement(gc, "set_threshold", pace.set)
+    with pace, Replaced((asked, told)):
         yield
-    finally:
-        if gc.get_threshold() == raised:  # else the program has set its own
-            gc.set_threshold(*before)
+
+
+class _Pace:
+    """The collector's thresholds as the program knows them, while others are in force."""
+
+    def __init__(self) -> None:
+        self._get, self._set = gc.get_threshold, gc.set_threshold
+        self._own = self._in_force = self._get()
+        self._over = False
+
+    def __enter__(self) -> None:
+        self._apply()
+
+    def __exit__(self, *error: object) -> None:
+        self._over = True
+        if self._get() == self._in_force:  # else set past us, by a name bound before
+            self._set(*self._own)
+
+    def get(self) -> tuple[int, int, int]:
+        return self._get() if self._over or self._get() != self._in_force else self._own
+
+    def set(self, *thresholds: int) -> None:
+        before = self.get()
+        self._set(*thresholds)  # checks them
+        if not self._over:
+            self._own = (*thresholds, *before[len(thresholds) :])[:3]
+            self._apply()
+
+    def _apply(self) -> None:
+        self._set(min(self._own[0] * _OUR_SHARE, _LARGEST), *self._own[1:])
+        self._in_force = self._get()
 
 
 @contextlib.contextmanager

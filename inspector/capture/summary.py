@@ -7,6 +7,7 @@ random numbers, creates no autograd nodes and changes no version counter.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -92,9 +93,24 @@ def to_array(tensor: torch.Tensor) -> numpy.ndarray | None:
         return None
     with undisturbed():
         try:
-            return numpy.asarray(_Memory(_plain(tensor)))
+            once = once_each(tensor)
+            array = numpy.asarray(_Memory(_plain(once)))
         except (RuntimeError, TypeError, KeyError):
             return None  # a dtype or backend without a NumPy form: shape and dtype remain
+    return array if once is tensor else numpy.broadcast_to(array, tuple(tensor.shape))
+
+
+def once_each(tensor: torch.Tensor) -> torch.Tensor:
+    """`tensor` with length 1 where it was expanded: each value in memory once.
+
+    To be called undisturbed.
+    """
+    if tensor.is_contiguous() or tensor.is_quantized:
+        return tensor
+    for dim, (size, step) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+        if step == 0 and size > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
@@ -132,7 +148,27 @@ def summarise(tensor: torch.Tensor) -> TensorSummary | None:
 
 
 def summarise_array(array: numpy.ndarray) -> TensorSummary:
-    """Statistics of an array of numbers or booleans of any shape."""
+    """Statistics of an array of numbers or booleans of any shape.
+
+    What `expand()` repeats is read once, and counted as often as it is there.
+    """
+    repeated = [i for i, step in enumerate(array.strides) if step == 0 and array.shape[i] > 1]
+    if not repeated or not array.size:
+        return _summary(array)
+    short = tuple(slice(1) if i in repeated else slice(None) for i in range(array.ndim))
+    times = math.prod(array.shape[i] for i in repeated)
+    once = _summary(array[short])
+    return replace(
+        once,
+        numel=once.numel * times,
+        nan_count=once.nan_count * times,
+        inf_count=once.inf_count * times,
+        histogram=tuple(count * times for count in once.histogram),
+        sample=tuple(map(float, as_numbers(array.flat[:SAMPLE]).tolist())),
+    )
+
+
+def _summary(array: numpy.ndarray) -> TensorSummary:
     flat = as_numbers(array.reshape(-1))
     size = flat.size
     if size == 0:

@@ -85,6 +85,39 @@ class RawSizeRead:
     module_call: int | None
 
 
+class Token:
+    """Lives as long as the frame whose variable it is."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Raised:
+    """An exception that came from an op or an autograd node, and that op's or node's number.
+
+    The exception is not kept alive: its traceback has the tensors of all its frames. It is known
+    by its `id()`, for as long as a token in one of these frames is alive.
+
+    Args:
+        error: the exception.
+        number: of the op or of the node.
+        token: a variable of a frame that the exception goes through; without one the exception
+            itself is kept.
+    """
+
+    __slots__ = ("_error", "_kept", "_token", "number")
+
+    def __init__(self, error: BaseException, number: int | None, token: Token | None) -> None:
+        self._error = id(error)
+        self._kept = error if token is None else None
+        self._token = None if token is None else weakref.ref(token)
+        self.number = number
+
+    def is_in(self, chain: list[BaseException]) -> bool:
+        """Whether the exception is one of these."""
+        gone = self._token is not None and self._token() is None
+        return not gone and any(id(error) == self._error for error in chain)
+
+
 @dataclass(slots=True)
 class RawGradNode:
     """Becomes a `GradNode`; `leaf` is the tensor id of an AccumulateGrad's variable."""
@@ -154,8 +187,8 @@ class Tape:
         self.passes = 0
         self.full = False
         self.max_ops = options.max_ops
-        self.raised: tuple[BaseException, int] | None = None
-        self.raised_node: tuple[BaseException, int | None] | None = None
+        self.raised: Raised | None = None
+        self.raised_node: Raised | None = None
         self.thread = threading.get_ident()
         self.others = OtherThreads()
 
@@ -168,6 +201,12 @@ class Tape:
     def recording_here(self) -> bool:
         """Whether to take notes now, on this thread."""
         return not self.full and threading.get_ident() == self.thread
+
+    def empty(self) -> None:
+        """Forget the run, which is over: whatever still refers to the tape keeps nothing alive."""
+        fresh = Tape(self.options)
+        fresh.full = fresh.others.over = True
+        vars(self).update(vars(fresh))
 
     def mute(self) -> bool:
         """Put the line tracer aside, if it is there; whether `unmute` has to bring it back."""

@@ -82,19 +82,44 @@ def _by_key(a: Sequence[Item], b: Sequence[Item]) -> dict[int, int]:
 
 
 def _by_order(a: Sequence[Item], b: Sequence[Item], known: dict[int, int]) -> dict[int, int]:
-    """Pairs among what is left of changed code: of the same name, in order, between known pairs."""
-    left_a = [at for at, item in enumerate(a) if not item.sure and at not in known]
+    """Pairs among what is left of changed code.
+
+    First of the same line, called in another way; then of the same name, in order, between
+    known pairs. Two whose code is the same in both versions are never paired here: they are at
+    different places.
+    """
     taken = set(known.values())
-    left_b = [at for at, item in enumerate(b) if not item.sure and at not in taken]
+    left_a = [at for at in range(len(a)) if at not in known]
+    left_b = [at for at in range(len(b)) if at not in taken]
     if not left_a or not left_b:
         return {}
+    found = _by_line(a, left_a, b, left_b)
+    known = known | found
+    taken = set(known.values())
+    left_a = [at for at in left_a if not a[at].sure and at not in known]
+    left_b = [at for at in left_b if not b[at].sure and at not in taken]
     gaps_a, gaps_b = _gaps(left_a, sorted(known)), _gaps_after(left_b, known)
-    found: dict[int, int] = {}
     for gap, own in gaps_a.items():
         other = gaps_b.get(gap, [])
         names_a, names_b = [a[at].name for at in own], [b[at].name for at in other]
         for x, y in _in_order(names_a, names_b):
             found[own[x]] = other[y]
+    return found
+
+
+def _by_line(
+    a: Sequence[Item], left_a: list[int], b: Sequence[Item], left_b: list[int]
+) -> dict[int, int]:
+    """The n-th of a function on a line with the n-th in B, where one of them is unsure."""
+    places: dict[tuple[Hashable, Hashable], list[int]] = {}
+    for at in reversed(left_b):
+        if b[at].line is not None:
+            places.setdefault((b[at].name, b[at].line), []).append(at)
+    found: dict[int, int] = {}
+    for at in left_a:
+        rest = places.get((a[at].name, a[at].line), []) if a[at].line is not None else []
+        if rest and not (a[at].sure and b[rest[-1]].sure):
+            found[at] = rest.pop()
     return found
 
 

@@ -9,7 +9,13 @@ from inspector.compare.changes import changes, drift
 from inspector.compare.explain import Told
 from inspector.compare.sites import Version
 from inspector.compare.tree import Item, Tree, loop_key, shared_frames
-from inspector.comparison import Comparison, DecisionDifference, Drift, LoopDifference
+from inspector.comparison import (
+    Comparison,
+    DecisionDifference,
+    Drift,
+    LoopDifference,
+    Value,
+)
 from inspector.loops import LoopRun, find_loops
 from inspector.making import uncollected
 from inspector.records import Decision, Recording
@@ -210,7 +216,7 @@ def _decisions(aligned: Aligned, other_op: dict[int, int]) -> list[DecisionDiffe
 
 
 def _difference(a: Decision | None, b: Decision | None) -> DecisionDifference | None:
-    if a is not None and b is not None and (a.value == b.value or a.value != a.value):
+    if a is not None and b is not None and _equal(a.value, b.value):
         return None
     return DecisionDifference(
         None if a is None else a.id,
@@ -220,3 +226,8 @@ def _difference(a: Decision | None, b: Decision | None) -> DecisionDifference | 
         None if a is None else a.source,
         None if b is None else b.source,
     )
+
+
+def _equal(a: Value, b: Value) -> bool:
+    """Whether two values are the same; NaN is NaN."""
+    return a == b or (a != a and b != b)

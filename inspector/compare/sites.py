@@ -18,13 +18,20 @@ from inspector.records import Source
 
 Frame = tuple[Hashable, ...]
 
+LONGEST_EXACT = 600
+"""Changed lines up to which all of them are compared with all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place as a key; `sure` is false where its line has no counterpart in the other version."""
+    """A place as a key; `sure` is false where its line has no counterpart in the other version.
+
+    `line` is the innermost frame by itself, None where that one is not sure.
+    """
 
     key: Hashable
     sure: bool = True
+    line: Hashable = None
 
 
 class Version:
@@ -53,7 +60,9 @@ class Version:
         known = self._places.get(ids)
         if known is None:
             found = [self._frame(source) for source in frames]
-            place = Place(tuple(frame for frame, _ in found), all(sure for _, sure in found))
+            inner = found[0][0] if found and found[0][1] else None
+            keys = tuple(frame for frame, _ in found)
+            place = Place(keys, all(sure for _, sure in found), inner)
             known = self._places[ids] = (place, tuple(frames))
         return known[0]
 
@@ -130,12 +139,24 @@ def _aligned(a: str, b: str) -> list[tuple[int, int]]:
 def _equal_lines(
     a: _Text, lines_a: list[int], b: _Text, lines_b: list[int]
 ) -> Iterator[tuple[int, int]]:
+    """Pairs of lines: what both begin and end with, and the best match of what is between."""
     texts_a = [a.lines[line - 1].strip() for line in lines_a]
     texts_b = [b.lines[line - 1].strip() for line in lines_b]
-    matcher = difflib.SequenceMatcher(None, texts_a, texts_b, autojunk=False)
+    shorter = min(len(texts_a), len(texts_b))
+    head = next((n for n in range(shorter) if texts_a[n] != texts_b[n]), shorter)
+    rest = shorter - head
+    tail = next((n for n in range(rest) if texts_a[-1 - n] != texts_b[-1 - n]), rest)
+    for step in range(head):
+        yield lines_a[step], lines_b[step]
+    between_a, between_b = (texts[head : len(texts) - tail] for texts in (texts_a, texts_b))
+    # Its time is quadratic, and worse where lines repeat: those are left out in long texts.
+    junk = max(len(between_a), len(between_b)) > LONGEST_EXACT
+    matcher = difflib.SequenceMatcher(None, between_a, between_b, autojunk=junk)
     for block in matcher.get_matching_blocks():
         for step in range(block.size):
-            yield lines_a[block.a + step], lines_b[block.b + step]
+            yield lines_a[head + block.a + step], lines_b[head + block.b + step]
+    for step in range(1, tail + 1):
+        yield lines_a[-step], lines_b[-step]
 
 
 def _indents(a: str, b: str, pairs: Iterable[tuple[int, int]]) -> dict[int, int]:

@@ -23,7 +23,8 @@ class Item:
     `kind` is "run", "call", "loop", "trip", "step", "op" or "read", `number` its number in the
     recording (of a loop: of the execution; of a trip: which one). `key` is unique within the
     owner. `sure` is false where the code at its place is not the same in both versions; then
-    `name` says what it may be paired with.
+    `name` says what it may be paired with, and `line` is the innermost line, where that is the
+    same in both: a helper may have been called in another way.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Item:
     key: Hashable = None
     name: Hashable = None
     sure: bool = True
+    line: Hashable = None
     children: list[Item] = field(default_factory=list)
 
 
@@ -82,7 +84,9 @@ class Tree:
 
     def _add_op(self, op: Op) -> None:
         place = self._place(op)
-        item = Item("op", op.id, ("op", op.function, place.key), (op.function,), place.sure)
+        item = Item(
+            "op", op.id, ("op", op.function, place.key), (op.function,), place.sure, place.line
+        )
         self._put(item, self._owner(op.id))
 
     def _add_read(self, read: Decision) -> None:
@@ -174,11 +178,13 @@ class Tree:
         else:
             owner = self._activation(self._loops.activations.of_call(run.call))
         statement = run.statement
-        what = ("loop", statement.kind, statement.header)
         loose = owner is self.root and self._outer
-        key = what if loose else loop_key(statement, self._version)
+        key = loop_key(statement, self._version)
+        if loose:
+            key = ("loop", statement.kind, statement.header)
         sure = self._version.line(statement.file, statement.line)[1]
-        found = self._runs[number] = Item("loop", number, key, what, sure)
+        name = ("loop", statement.kind == "comprehension")
+        found = self._runs[number] = Item("loop", number, key, name, sure)
         self._put(found, owner)
         return found
 

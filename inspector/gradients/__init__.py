@@ -7,6 +7,7 @@ largest_path(recording, 0)           the way of the largest gradient in pass 0
 
 from inspector.gradients.model import (
     ActivationGradient,
+    ActivationRange,
     GradientReport,
     ParameterGradients,
     PathStep,
@@ -21,8 +22,8 @@ from inspector.gradients.readings import HEALTHY_UPDATE, is_zero, place_of, plac
 from inspector.gradients.report import gradient_report
 
 __all__ = [
-    "HEALTHY_UPDATE", "ActivationGradient", "GradientReport", "ParameterGradients", "PathStep",
-    "Reading", "Rectifier", "Round", "RoundGradient", "gradient_report", "is_zero",
-    "largest_path", "mean_abs_of", "nonfinite_count", "norm_of", "place_of", "places_of", "rms_of",
-    "update_ratio",
+    "HEALTHY_UPDATE", "ActivationGradient", "ActivationRange", "GradientReport",
+    "ParameterGradients", "PathStep", "Reading", "Rectifier", "Round", "RoundGradient",
+    "gradient_report", "is_zero", "largest_path", "mean_abs_of", "nonfinite_count", "norm_of",
+    "place_of", "places_of", "rms_of", "update_ratio",
 ]  # fmt: skip

@@ -103,6 +103,8 @@ class ActivationGradient:
         norm: of all outputs together; None when not known, or nothing of it is finite.
         numel: how many values the outputs have.
         nonfinite: how many of the gradient's values are NaN or infinite.
+        trip: (number of the loop's run, the trip in it, from 0), of the outermost loop that
+            went around more than once within the pass; None outside of such loops.
     """
 
     op: int
@@ -112,6 +114,7 @@ class ActivationGradient:
     norm: float | None
     numel: int
     nonfinite: int
+    trip: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +171,26 @@ class PathStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivationRange:
+    """The gradients of the first and the last activation along the depth, in one pass.
+
+    Attributes:
+        ops: the two ops.
+        ends: the two norms, both above zero.
+        trips: per trip of a loop, the norm at its last activation over that at its first one.
+    """
+
+    ops: tuple[int, int]
+    ends: tuple[float, float]
+    trips: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One thing that stands out.
 
     Attributes:
-        kind: "nonfinite", "vanishing", "shrinking", "exploding", "growing", "even",
+        kind: "nonfinite", "vanishing", "shrinking", "exploding", "growing", "even", "even weights",
             "no gradient", "always zero", "zero at last", "dead", "dead units", "mostly zero",
             "still", "jumping", "normal updates", "no values" or "no backward".
         severity: "error", "warning" or "note".
@@ -181,6 +199,8 @@ class Reading:
         value: the number behind it: a ratio, a share or a count.
         ends: the two norms that the ratio compares, first in forward order.
         node: the autograd node to look at.
+        activations: of a comparison of weights, what the activations of that round say. It is
+            "even" only where both agree, else "even weights".
     """
 
     kind: str
@@ -190,6 +210,7 @@ class Reading:
     value: float = 0.0
     ends: tuple[float, float] | None = None
     node: int | None = None
+    activations: ActivationRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

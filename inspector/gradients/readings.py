@@ -10,9 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from inspector.gradients.model import ParameterGradients, Reading, Rectifier, Round
+from inspector.gradients.model import (
+    ActivationGradient,
+    ParameterGradients,
+    Reading,
+    Rectifier,
+    Round,
+)
 from inspector.gradients.norms import nonfinite_count, norm_of
 from inspector.gradients.rounds import nodes_by_pass
+from inspector.gradients.trips import activation_range, largest_change
 from inspector.records import Recording, TensorSummary
 
 VANISHING = 1000.0
@@ -50,6 +57,7 @@ def readings_of(
     recording: Recording,
     rounds: Sequence[Round],
     parameters: Sequence[ParameterGradients],
+    activations: Sequence[ActivationGradient],
     rectifiers: Sequence[Rectifier],
 ) -> tuple[Reading, ...]:
     """All that stands out, errors first."""
@@ -58,7 +66,7 @@ def readings_of(
     found = [*_nonfinite(recording, rounds, parameters), *_missing(parameters)]
     if any(node.grad_outputs and node.grad_outputs[0] for node in recording.grad_nodes):
         found += _zeros(parameters)
-        found += _along_depth(parameters, len(rounds))
+        found += _along_depth(parameters, activations, len(rounds))
         found += _rectified(rectifiers)
         found += _updates(parameters, len(rounds))
     else:
@@ -115,10 +123,15 @@ def _zeros(parameters: Sequence[ParameterGradients]) -> Iterator[Reading]:
         yield Reading("zero at last", "warning", now, value=len(now))
 
 
-def _along_depth(parameters: Sequence[ParameterGradients], rounds: int) -> Iterator[Reading]:
+def _along_depth(
+    parameters: Sequence[ParameterGradients],
+    activations: Sequence[ActivationGradient],
+    rounds: int,
+) -> Iterator[Reading]:
     """The first against the last weight matrix, in the last round with gradients.
 
-    Where one of them is zero there is no ratio; `_zeros` tells of it.
+    Beside it, the first against the last activation: only where these do not change much either
+    the gradient is even. Where one of them is zero there is no ratio; `_zeros` tells of it.
     """
     for round in reversed(range(rounds)):
         sized = [
@@ -134,7 +147,11 @@ def _along_depth(parameters: Sequence[ParameterGradients], rounds: int) -> Itera
         (first, low), (last, high) = sized[0], sized[-1]
         if low and high:
             kind, severity, times = _trend(high / low)
-            yield Reading(kind, severity, (first.name, last.name), round, times, (low, high))
+            beside = activation_range(activations, round)
+            if kind == "even" and beside is not None and largest_change(beside) >= UNEVEN:
+                kind = "even weights"
+            names = (first.name, last.name)
+            yield Reading(kind, severity, names, round, times, (low, high), activations=beside)
         return
 
 

@@ -7,6 +7,7 @@ from inspector.gradients.model import GradientReport
 from inspector.gradients.parameters import parameters_of
 from inspector.gradients.readings import readings_of
 from inspector.gradients.rounds import rounds_of
+from inspector.gradients.trips import with_trips
 from inspector.making import uncollected
 from inspector.records import Recording
 
@@ -30,11 +31,12 @@ def gradient_report(recording: Recording) -> GradientReport:
         rounds = rounds_of(recording)
         parameters = parameters_of(recording, rounds)
         rectifiers = rectifiers_of(recording, rounds)
+        activations = with_trips(recording, activations_of(recording, rounds))
         return GradientReport(
             values=recording.meta.get("values") != "none",
             rounds=rounds,
             parameters=parameters,
-            activations=activations_of(recording, rounds),
+            activations=activations,
             rectifiers=rectifiers,
-            readings=readings_of(recording, rounds, parameters, rectifiers),
+            readings=readings_of(recording, rounds, parameters, activations, rectifiers),
         )

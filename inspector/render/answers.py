@@ -11,32 +11,50 @@ anything may be missing or of another type.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from inspector.errors import QuestionError
+from inspector.making import uncollected
 from inspector.records import Overlay, Recording, StaticGraph
+from inspector.render.asked import Asked, text_of, texts_of
 from inspector.render.cards import Cards, Translate
 from inspector.render.export import FORMATS, to_bytes
 from inspector.render.find import Finder, find_answer
 from inspector.render.heatscale import heat_answer
+from inspector.render.layout import Cancelled
+from inspector.render.memory import Memory
 from inspector.render.moments import moment_answer, until_answer
+from inspector.render.relationwords import relations_answer
 from inspector.render.timebar import timeline_json
+from inspector.render.turns import Turns
 from inspector.render.values import tensor_asked, values_answer
 from inspector.render.workbench import Shown, drawings, workbench_payload
 from inspector.timeline import Timeline, timeline
-from inspector.views import ViewIndex, default_open
+from inspector.views import GraphView, ViewIndex, default_open
 from inspector.views.static import default_open_static
 
 Json = dict[str, Any]
-Asked = Mapping[str, Any]
 
 STATIC_BOX = "ir:"
 """Boxes of the IR begin with this, those of the other graphs do not."""
 
+VIEWS = 3
+"""Of this many pictures the contents are kept: a few MB each, of 100,000 ops."""
+
 IDS = 20_000
 """Toggled boxes of one question at most."""
+
+PANES = 16
+"""Panes of one question at most; there are fewer."""
+
+DIGITS = 9
+"""Of the number of an op at most."""
+
+
+_Opened = tuple[frozenset[str], frozenset[str] | None]
 
 
 class Book:
@@ -48,6 +66,9 @@ class Book:
         overlay: what the recording ran of `static`.
         static_reason: in plain words, why there is no script (or no IR at all).
         translate: gives a text in the page's language.
+
+    Attributes:
+        turns: which pictures are still waited for.
     """
 
     def __init__(
@@ -63,6 +84,8 @@ class Book:
         self.overlay = overlay
         self.static_reason = static_reason
         self.translate = translate
+        self.turns = Turns()
+        self._views: Memory[_Opened, Mapping[str, GraphView]] = Memory(VIEWS, lambda _: 1)
 
     @cached_property
     def cards(self) -> Cards:
@@ -109,9 +132,30 @@ class Book:
             index=self.index,
         )
 
+    def views(self, shown: Shown) -> Mapping[str, GraphView]:
+        """The contents of its drawings; those of the last pictures are kept."""
+        key = shown.opened, shown.static_opened
+        found = self._views.get(key)
+        if found is None:
+            self._views.put(key, found := shown.views())
+        return found
+
+    def payload(self, shown: Shown, draw: frozenset[str] | None) -> Json:
+        """The workbench's value, with drawings of the panes in `draw` (None: of all)."""
+        return workbench_payload(
+            shown,
+            translate=self.translate,
+            cards=self.cards,
+            draw=draw,
+            views=self.views(shown),
+        )
+
 
 def answer(book: Book, question: str, asked: Asked) -> Json:
     """Answer one question of a workbench.
+
+    Returns:
+        What the question's function says; `{"cancelled": True}` where it was called off.
 
     Raises:
         QuestionError: there is no such question, or what it names is not there.
@@ -120,55 +164,89 @@ def answer(book: Book, question: str, asked: Asked) -> Json:
     found = QUESTIONS.get(question)
     if found is None:
         raise QuestionError(f"There is no question {question!r}. Known: {', '.join(QUESTIONS)}.")
-    return found(book, asked)
+    try:
+        # With a big recording in memory, looking through it for garbage takes longer than most
+        # answers do.
+        with uncollected():
+            return found(book, asked)
+    except Cancelled:
+        return {"cancelled": True}
 
 
 def picture(book: Book, asked: Asked) -> Json:
-    """Panes, items and cards; drawings of the panes in `draw` only (of all, if it is missing)."""
-    shown = book.shown(_toggled(asked))
-    draw = asked.get("draw")
-    panes = None if draw is None else frozenset(map(str, draw))
-    found = workbench_payload(shown, translate=book.translate, cards=book.cards, draw=panes)
+    """The panes; drawings, items and cards of those in `draw` (of all, if it is missing).
+
+    With a `client` and a `number` it is called off by the client's next one, or by "cancel".
+    """
+    shown = _waited_for(book, asked)
+    panes = None if asked.get("draw") is None else _panes(asked)
+    found = book.payload(shown, panes)
     return {**found, "opened": sorted(shown.opened | (shown.static_opened or frozenset()))}
 
 
 def drawing(book: Book, asked: Asked) -> Json:
-    """The drawings of the panes in `draw`, by pane."""
-    views = book.shown(_toggled(asked)).views()
-    wanted = [str(pane) for pane in asked.get("draw", ())]
-    return drawings({pane: views[pane] for pane in wanted if pane in views}, book.translate)
+    """What "picture" left out: `panes` by id, `items` and `cards` of those in `draw`."""
+    shown = _waited_for(book, asked)
+    views, wanted = book.views(shown), _panes(asked)
+    drawn = [pane for pane in views if pane in wanted]
+    panes, items, cards = drawings(drawn, views, shown, book.cards, book.translate)
+    return {"panes": panes, "items": items, "cards": cards}
+
+
+def cancel(book: Book, asked: Asked) -> Json:
+    """Call off the picture that `client` asked for as its `number`."""
+    book.turns.cancel(asked)
+    return {}
 
 
 def heat(book: Book, asked: Asked) -> Json:
     """One `measure` of the nodes that `pane` draws, to colour them by."""
-    view = book.shown(_toggled(asked)).views().get(str(asked.get("pane")))
+    view = book.views(book.shown(_toggled(asked))).get(text_of(asked, "pane"))
     if view is None:
         raise QuestionError("There is no such drawing to colour.")
-    measure = str(asked.get("measure"))
+    measure = text_of(asked, "measure")
     return heat_answer(view, book.recording, book.overlay, measure, book.translate)
+
+
+def card(book: Book, asked: Asked) -> Json:
+    """The card of the op or autograd node `id` ("op:12") of `pane`, drawn by itself or not."""
+    kind, _, number = text_of(asked, "id").partition(":")
+    rows = {"op": book.recording.ops, "grad": book.recording.grad_nodes}.get(kind, ())
+    if not _is_one_of(rows, number):
+        raise QuestionError("There is no such op.")
+    pane = "backward" if kind == "grad" else "dynamic"
+    return {"card": book.cards.card(pane, f"{kind}:{int(number)}")}
 
 
 def way(book: Book, asked: Asked) -> Json:
     """The closed boxes around the item `ref` ("dynamic/op:3"), to be opened so that it is drawn."""
-    _, _, item = str(asked.get("ref")).partition("/")
+    _, _, item = text_of(asked, "ref").partition("/")
     kind, _, number = item.partition("@")[0].partition(":")
     recording, rows = book.recording, {"op": book.recording.ops, "grad": book.recording.grad_nodes}
-    if kind not in rows or not number.isdecimal() or int(number) >= len(rows[kind]):
+    if kind not in rows or not _is_one_of(rows[kind], number):
         return {"boxes": []}
     op = int(number) if kind == "op" else recording.grad_nodes[int(number)].op
     return {"boxes": [] if op is None else list(book.index.way_to(op))}
 
 
+def _is_one_of(rows: Sized, number: str) -> bool:
+    """Whether a text is the number of a row; a long one is not even read."""
+    return number.isdecimal() and len(number) <= DIGITS and int(number) < len(rows)
+
+
 QUESTIONS: dict[str, Callable[[Book, Asked], Json]] = {
     "picture": picture,
     "drawing": drawing,
+    "cancel": cancel,
     "way": way,
+    "card": card,
     "find": lambda book, asked: find_answer(book.finder, asked),
     "heat": heat,
     "timeline": lambda book, asked: book.timebar,
     "moment": lambda book, asked: moment_answer(book.timeline, asked, book.translate),
     "until": lambda book, asked: until_answer(book.timeline, asked, book.translate),
     "values": lambda book, asked: values_answer(book.cards.tensors.about, asked),
+    "relations": lambda book, asked: relations_answer(book.recording, book.index, asked),
     "history": lambda book, asked: book.cards.tensors.history(tensor_asked(book.recording, asked)),
 }
 """By name; what the browser can ask for."""
@@ -181,15 +259,21 @@ def drawn_file(book: Book, asked: Asked) -> tuple[bytes, str]:
         QuestionError: no such pane or kind.
         RenderError: it could not be drawn.
     """
-    kind, theme = str(asked.get("kind", "svg")), str(asked.get("theme", "light"))
-    view = book.shown(_toggled(asked)).views().get(str(asked.get("pane")))
+    kind, theme = text_of(asked, "kind", "svg"), text_of(asked, "theme", "light")
+    view = book.shown(_toggled(asked)).views().get(text_of(asked, "pane"))
     if view is None or kind not in FORMATS:
         raise QuestionError("There is no such picture to save.")
     return to_bytes(view, kind, theme=theme), kind
 
 
+def _waited_for(book: Book, asked: Asked) -> Shown:
+    """What is shown, as long as who asked waits for it."""
+    return replace(book.shown(_toggled(asked)), cancelled=book.turns.begin(asked))
+
+
+def _panes(asked: Asked) -> frozenset[str]:
+    return texts_of(asked, "draw", PANES)
+
+
 def _toggled(asked: Asked) -> frozenset[str]:
-    found = asked.get("toggled") or ()
-    if not isinstance(found, (list, tuple)) or len(found) > IDS:
-        raise QuestionError("`toggled` is a list of box ids.")
-    return frozenset(map(str, found))
+    return texts_of(asked, "toggled", IDS)

@@ -40,10 +40,17 @@ def bytes_text(count: int) -> str:
     return f"{count} B"
 
 
-def stats(summary: TensorSummary | None) -> Card:
-    """A tensor's statistics as labelled texts; without any if they were not kept."""
+def stats(summary: TensorSummary | None, dtype: str = "") -> Card:
+    """A tensor's statistics as labelled texts; without any if they were not kept.
+
+    One value says all by itself: it has no statistics and no histogram.
+    """
     if summary is None:
         return {"stats": []}
+    if summary.numel == 1 and len(summary.sample) == 1:
+        value = summary.sample[0]
+        text = str(bool(value)) if dtype == "bool" else number_text(value)
+        return {"stats": [], "single": text, "sample": text, "warn": words.is_nonfinite(summary)}
     return {
         "stats": [
             ("min", number_text(summary.min)),

@@ -30,11 +30,13 @@ from inspector.render.cardparts import (
     number_text,
     stats,
 )
+from inspector.render.relationwords import saved_text
 from inspector.render.tensorcards import INLINE, TensorCards
 from inspector.views import words
 from inspector.views.boxes import BoxTree
 from inspector.views.index import ViewIndex, index_of
 from inspector.views.names import describe
+from inspector.views.relations import saved_by_op
 
 Translate = Callable[[str], str]
 
@@ -72,7 +74,7 @@ class Cards:
         inline: int = INLINE,
         index: ViewIndex | None = None,
     ) -> None:
-        self.tensors = TensorCards(recording, translate, inline)
+        self.tensors = TensorCards(recording, translate, inline, index)
         self._index = index
         self._recording = recording
         self._static = static
@@ -82,6 +84,7 @@ class Cards:
         self._texts = {file: text.splitlines() for file, text in recording.sources.items()}
         self._decisions = {decision.op: decision for decision in recording.decisions}
         self._totals = call_totals(recording)
+        self._saved = saved_by_op(recording)
         self._node_ops: dict[int, list[int]] = {}
         for op, node in overlay.op_to_node.items() if overlay is not None else ():
             self._node_ops.setdefault(node, []).append(op)
@@ -188,6 +191,8 @@ class Cards:
             yield t("ran in"), t(op.phase)
         if op.overwrites:
             yield t("overwrites"), ", ".join(f"%{i}" for i in op.overwrites)
+        if op.id in self._saved:
+            yield t("saved for backward"), saved_text(self._recording, self._saved[op.id])
         if op.kernels:
             names = ", ".join(kernel.name for kernel in op.kernels[:8])
             yield t("kernels"), f"{len(op.kernels)}: {names}"
@@ -309,6 +314,8 @@ class Cards:
         if node.name == "AccumulateGrad":
             word = t("onto an old gradient") if node.accumulated else t("first gradient")
             rows.append((t("accumulated"), word))
+        if node.saved:
+            rows.append((t("saved for backward"), saved_text(recording, node.saved)))
         rows.append((t("duration"), duration_text(node.duration_us)))
         tensors = [self._summary(s, t("gradient in"), i) for i, s in enumerate(node.grad_outputs)]
         tensors += [self._summary(s, t("gradient out"), i) for i, s in enumerate(node.grad_inputs)]

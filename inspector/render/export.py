@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from inspector.errors import GraphvizMissing, GraphvizTimeout, RenderError
 from inspector.render.dot import to_dot
-from inspector.render.layout import layout, run_graphviz
+from inspector.render.layout import layout
+from inspector.render.raster import from_svg
 from inspector.render.svg import to_svg
 from inspector.views.model import GraphView
 
@@ -16,8 +17,10 @@ def to_bytes(view: GraphView, format: str, theme: str = "light", *, timeout: flo
 
     Args:
         view: what to draw.
-        format: "dot" (needs no Graphviz), "svg" (our own drawing, complete in itself), "png" or
-            "pdf" (drawn by Graphviz from the DOT text).
+        format: "dot" (needs no Graphviz; whoever draws it lays it out anew), "svg" (our own
+            drawing, complete in itself), "png" (2 pixels for each px of it, at most
+            `LONGEST_SIDE` and `MOST_PIXELS`) or "pdf" (at most `LONGEST_PAGE`): the same picture
+            in pixels or as a page with texts, smaller where it would be too large.
         theme: "light" or "dark".
         timeout: seconds that Graphviz may take.
 
@@ -30,11 +33,12 @@ def to_bytes(view: GraphView, format: str, theme: str = "light", *, timeout: flo
         raise RenderError(f"Cannot write {format!r}; the formats are: {', '.join(FORMATS)}.")
     if format == "dot":
         return to_dot(view, theme).encode("utf-8")
+    drawn = to_svg(view, layout(view, timeout), standalone=True, theme=theme)
     if format == "svg":
-        return to_svg(view, layout(view, timeout), standalone=True, theme=theme).encode("utf-8")
+        return drawn.encode("utf-8")
     size = f"{len(view.nodes):,} nodes and {len(view.edges):,} edges"
     try:
-        return run_graphviz(to_dot(view, theme), format, timeout, size=size)
+        return from_svg(drawn, format, theme, timeout=timeout, size=size)
     except (GraphvizMissing, GraphvizTimeout):
         raise
     except RenderError as error:

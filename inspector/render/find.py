@@ -10,7 +10,6 @@ that 50,000 ops take a few ms.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy
 
 from inspector.errors import QuestionError
 from inspector.records import Overlay, Recording, Source, StaticGraph, TensorInfo
+from inspector.render.asked import Asked, text_of, whole_of
 from inspector.render.findindex import PANES, Index
 from inspector.render.findwords import FIELDS, Term, matches, terms
 from inspector.views import words
@@ -41,20 +41,17 @@ def find(recording: Recording, static: StaticGraph | None, query: str, limit: in
     return Finder(recording, static).find(query, limit)
 
 
-def find_answer(finder: Finder, asked: Mapping[str, Any]) -> Json:
+def find_answer(finder: Finder, asked: Asked) -> Json:
     """`Finder.find` for a browser: `asked` has `q`, and may have `pane`, `limit` and `offset`.
 
     Raises:
         QuestionError: the query is longer than `LONGEST`, or a number is none.
     """
-    query, pane = str(asked.get("q", "")), asked.get("pane")
+    query, pane = text_of(asked, "q"), text_of(asked, "pane")
     if len(query) > LONGEST:
         raise QuestionError(f"A search can have {LONGEST} characters; this has {len(query):,}.")
-    try:
-        limit, offset = int(asked.get("limit", LIMIT)), int(asked.get("offset", 0))
-    except (TypeError, ValueError):
-        raise QuestionError("`limit` and `offset` of a search are whole numbers.") from None
-    return finder.find(query, limit, offset, None if pane is None else str(pane))
+    limit, offset = whole_of(asked, "limit"), whole_of(asked, "offset") or 0
+    return finder.find(query, LIMIT if limit is None else limit, offset, pane or None)
 
 
 class Finder:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise, takewhile
 from typing import Any
+
+from inspector.views import words
+
+MOST_LABELS = 24
+"""Labels of an axis that have room side by side, aslant, where the chart is narrow."""
+
+_ROW = 72
+"""Letters that fit into one row along an axis, with room between the words."""
+
+_ASLANT = 18
+"""Letters of a label that stands aslant."""
 
 TITLE = {"font": {"size": 14}, "x": 0, "xanchor": "left"}
 
@@ -77,16 +89,58 @@ def spread(items: Sequence[Any], most: int) -> list[Any]:
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
-def apart(places: Sequence[int], most: int) -> list[int]:
-    """Those of the sorted places that stand far enough apart for `most` labels on an axis."""
-    if not places:
-        return []
-    gap = (places[-1] - places[0]) / most
-    chosen = [places[0]]
-    for place in places[1:]:
-        if place - chosen[-1] >= gap:
-            chosen.append(place)
+def apart(places: Sequence[int], gap: float, preferred: Collection[int] = frozenset()) -> list[int]:
+    """Some of the sorted places, evenly: each at least `gap` after the one before.
+
+    Where a preferred place comes before twice the gap is over, it is taken.
+    """
+    chosen: list[int] = []
+    for i, place in enumerate(places):
+        if chosen and place - chosen[-1] < gap:
+            continue
+        if chosen and place not in preferred:
+            soon = takewhile(lambda one: one < chosen[-1] + 2 * gap, places[i:])
+            place = next((one for one in soon if one in preferred), place)
+        chosen.append(place)
     return chosen
+
+
+def place_axis(
+    names: Mapping[int, str], preferred: Collection[int] = frozenset()
+) -> dict[str, Any]:
+    """An axis of places from 0 on, with as many of their names as there is room for.
+
+    Names that would not fit beside each other are abbreviated and stand aslant.
+    """
+    count = max(names, default=0) + 1
+    chosen = apart(sorted(names), count / MOST_LABELS, preferred)
+    texts = [names[place] for place in chosen]
+    nearest = min((b - a for a, b in pairwise(chosen)), default=count)
+    level = max(map(len, texts), default=0) <= _ROW * nearest / count
+    return {
+        "tickvals": chosen,
+        "ticktext": [as_text(text if level else shortened(text, _ASLANT)) for text in texts],
+        "tickangle": 0 if level else -45,
+        "range": [-0.6, count - 0.4],
+        "automargin": True,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def shortened(text: str, most: int) -> str:
+    """Of a longer text its beginning and its end, with an ellipsis between them."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def size_words(shape: Sequence[int]) -> str:
+    """As in "2×3", "8 values", "1 value", "scalar": on these pages "[8]" is the op numbered 8."""
+    if len(shape) == 1:
+        return words.plural(shape[0], "value")
+    return words.dimensions(tuple(shape))
 
 
 def as_text(text: str) -> str:

@@ -21,11 +21,20 @@ from inspector.gradients import (
 )
 from inspector.records import Recording
 from inspector.render.cardparts import number_text
-from inspector.render.gradient_axes import TITLE, LogScale, apart, as_text, short_name
+from inspector.render.gradient_axes import (
+    TITLE,
+    LogScale,
+    apart,
+    as_text,
+    place_axis,
+    short_name,
+    size_words,
+)
 from inspector.render.theme import palette
 from inspector.views import words
 
-_TICKS = 14
+_TRIPS = 12
+"""Trips of loops that are marked, at most about so many."""
 
 
 def depth_figure(
@@ -64,10 +73,11 @@ def depth_figure(
         margin={"l": 70, "r": 10, "t": 60, "b": 10},
         title={"text": "Gradient norm along the depth", **TITLE},
         yaxis=scale.axis("norm of the gradient", zero, bad),
-        xaxis=_depth_axis(report, round, places),
+        xaxis=_depth_axis(recording, report, round, places),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         hovermode="closest",
     )
+    _mark_trips(figure, report, round, places, colours)
     return figure
 
 
@@ -167,7 +177,7 @@ def _parameter_marks(report: GradientReport, round: int) -> Iterable[dict[str, A
             "bad": bad,
             "label": as_text(one.name),
             "node": gradient.node,
-            "detail": words.dimensions(one.shape),
+            "detail": size_words(one.shape),
         }
 
 
@@ -196,9 +206,14 @@ def op_label(recording: Recording, activation: ActivationGradient) -> str:
 
 def _op_place(recording: Recording, activation: ActivationGradient) -> str:
     op = recording.ops[activation.op]
-    shape = words.shape(recording.tensors[op.outputs[0]]) if op.outputs else ""
-    line = "" if op.source is None else f", {os.path.basename(op.source.file)}:{op.source.line}"
-    return as_text(f"{shape}{line}")
+    parts = [f"op [{op.id}]"]
+    if op.outputs:
+        made = recording.tensors[op.outputs[0]]
+        parts.append(size_words(made.shape))
+        parts += [] if made.dtype == "float32" else [made.dtype]
+    if op.source is not None:
+        parts.append(f"{os.path.basename(op.source.file)}:{op.source.line}")
+    return as_text(", ".join(parts))
 
 
 def _all_norms(report: GradientReport) -> Iterable[float | None]:
@@ -209,24 +224,53 @@ def _all_norms(report: GradientReport) -> Iterable[float | None]:
         yield activation.norm
 
 
-def _depth_axis(report: GradientReport, round: int, places: dict[int, int]) -> dict[str, Any]:
-    """Parameters name the places, as many as there is room for."""
-    named: dict[int, str] = {}
+def _depth_axis(
+    recording: Recording, report: GradientReport, round: int, places: dict[int, int]
+) -> dict[str, Any]:
+    """Each place is named by the parameter that is first used there, else by its op."""
+    own: dict[int, str] = {}
     for one in report.parameters:
         op = one.uses[round] if one.uses[round] is not None else one.op
         if one.gradients[round] is not None and op in places:
-            named.setdefault(places[op], short_name(one.name))
-    chosen = apart(sorted(named), _TICKS)
+            own.setdefault(places[op], short_name(one.name))
+    named = {
+        place: recording.ops[op].name for op, place in places.items()
+        if 0 <= op < len(recording.ops)
+    }  # fmt: skip
     return {
-        "tickvals": chosen,
-        "ticktext": [as_text(named[place]) for place in chosen],
-        "tickangle": -30 if len(chosen) > 5 else 0,
+        **place_axis({**named, **own}, own),
         "title": "forward pass: first op to loss",
         "range": [-0.6, max(places.values(), default=0) + 0.6],
-        "showgrid": False,
-        "automargin": True,
-        "zeroline": False,
     }
+
+
+def _mark_trips(
+    figure: go.Figure,
+    report: GradientReport,
+    round: int,
+    places: dict[int, int],
+    colours: Mapping[str, str],
+) -> None:
+    """A dotted line before each trip of a loop, with its number; of many trips only some."""
+    starts: dict[tuple[int, int], int] = {}
+    last: dict[int, int] = {}
+    for one in report.activations:
+        if one.round == round and one.trip is not None and one.op in places:
+            place = places[one.op]
+            starts[one.trip] = min(place, starts.get(one.trip, place))
+            last[one.trip[0]] = max(place, last.get(one.trip[0], place))
+    at = {place: trip for (_, trip), place in starts.items()}
+    shown = apart(sorted(at), len(places) / _TRIPS)
+    line = {"color": colours["muted"], "dash": "dot", "width": 1}
+    for place in shown:
+        figure.add_vline(x=place - 0.5, line=line)
+        figure.add_annotation(
+            text=f"trip {at[place] + 1}", font={"color": colours["muted"], "size": 11},
+            showarrow=False, x=place - 0.5, xanchor="left", yref="paper", y=1, yanchor="top",
+        )  # fmt: skip
+    for end in last.values():
+        if end + 1 not in at:
+            figure.add_vline(x=end + 0.5, line=line)
 
 
 def path_figure(
@@ -266,7 +310,7 @@ def path_figure(
             "<extra></extra>",
         )
     )
-    ticks = apart(range(len(path)), 2 * _TICKS)
+    names = {at: short_name(label) for at, label in enumerate(labels)}
     figure.update_layout(
         height=300,
         margin={"l": 70, "r": 10, "t": 40, "b": 10},
@@ -276,13 +320,6 @@ def path_figure(
             any(mark["norm"] == 0 for mark in marks),
             any(mark["bad"] for mark in marks),
         ),
-        xaxis={
-            "tickvals": ticks,
-            "ticktext": [as_text(f"{at} {short_name(labels[at])}") for at in ticks],
-            "tickangle": -30 if len(ticks) > 5 else 0,
-            "automargin": True,
-            "showgrid": False,
-            "zeroline": False,
-        },
+        xaxis=place_axis(names),
     )
     return figure

@@ -103,7 +103,7 @@ def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | N
     figure = go.Figure()
     for name in sorted(lines, key=lambda name: name in main):
         figure.add_trace(_ratio_line(name, lines[name], main, scale, colours))
-    _over_steps(figure, report, "Update in parts of the weight", len(lines) > 1)
+    _over_steps(figure, report, "How far each update moves a weight", len(lines) > 1)
     figure.add_hline(
         y=HEALTHY_UPDATE,
         line={"color": colours["text"], "dash": "dash", "width": 1.5},
@@ -119,7 +119,7 @@ def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | N
         yanchor="bottom",
     )
     zero = any(y == 0 for points in lines.values() for _, y in points)
-    figure.update_layout(yaxis=scale.axis("‖update‖ / ‖weight‖", zero))
+    figure.update_layout(yaxis=scale.axis("share of the weight's norm", zero))
     return figure
 
 
@@ -146,7 +146,7 @@ def _ratio_line(
         mode="lines+markers",
         showlegend=at is not None,
         customdata=[number_text(y) for _, y in points],
-        hovertemplate="step %{x}<br>%{customdata} of the weight<extra>"
+        hovertemplate="step %{x}<br>moved by %{customdata} of its norm<extra>"
         + as_text(name)
         + "</extra>",
         **style,

@@ -1,6 +1,7 @@
 """Draws DOT text with the Graphviz that the pygraphviz wheel bundles, in a process of its own.
 
     python -m inspector.render.graphviz_worker FORMAT < picture.dot > picture.png
+    python -m inspector.render.graphviz_worker FORMAT --engine=nop2 < placed.dot > picture.png
     python -m inspector.render.graphviz_worker FORMAT --serve
 
 A layout cannot be interrupted from Python while Graphviz's C code runs, and that code ends the
@@ -15,7 +16,7 @@ from __future__ import annotations
 import sys
 
 
-def draw(text: str, format: str) -> bytes:
+def draw(text: str, format: str, engine: str = "dot") -> bytes:
     """Return one graph's drawing.
 
     Raises:
@@ -23,7 +24,7 @@ def draw(text: str, format: str) -> bytes:
     """
     import pygraphviz
 
-    return pygraphviz.AGraph(string=text).draw(format=format, prog="dot") or b""
+    return pygraphviz.AGraph(string=text).draw(format=format, prog=engine) or b""
 
 
 def serve(format: str) -> None:
@@ -52,7 +53,8 @@ def main() -> int:
     import pygraphviz
 
     try:
-        drawn = draw(sys.stdin.buffer.read().decode("utf-8"), sys.argv[1])
+        engine = "".join(sys.argv[2:]).removeprefix("--engine=") or "dot"
+        drawn = draw(sys.stdin.buffer.read().decode("utf-8"), sys.argv[1], engine)
     except (pygraphviz.DotError, ValueError, OSError) as error:
         # Graphviz has usually said why on standard error already; this line then adds nothing.
         print(f"pygraphviz: {error}", file=sys.stderr)

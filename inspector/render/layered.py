@@ -41,7 +41,7 @@ def layers(job: Job) -> tuple[int, ...]:
             tail, head = leader[wire.tail], leader[wire.head]
             if tail != head:
                 below[tail].append(head)
-    order = _topological(below)
+    order = topological(below)
     place = {child: number for number, child in enumerate(order)}
     depth = [0] * len(leader)
     has_source = [False] * len(leader)
@@ -58,7 +58,7 @@ def layers(job: Job) -> tuple[int, ...]:
     return tuple(depth[leader[child]] for child in range(len(leader)))
 
 
-def _topological(below: list[list[int]]) -> list[int]:
+def topological(below: list[list[int]]) -> list[int]:
     """Children before what depends on them, by depth-first search without recursion."""
     state = bytearray(len(below))
     order: list[int] = []

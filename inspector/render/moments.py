@@ -8,6 +8,7 @@ from typing import Any
 
 from inspector.errors import QuestionError
 from inspector.records import GradNode, ModuleCall, Op, Source, Step, TensorSummary
+from inspector.render.asked import Asked, text_of, whole_of
 from inspector.render.cardparts import bytes_text, number_text
 from inspector.render.timebar import kind_name, title
 from inspector.text import place
@@ -26,6 +27,7 @@ from inspector.timeline import (
     until,
 )
 from inspector.timeline.fields import gradient_norm
+from inspector.timeline.until import count_beyond
 from inspector.views import words
 
 Json = dict[str, Any]
@@ -208,7 +210,7 @@ ALIVE_TITLES: Mapping[str, str] = {
 # -- answers to the browser ----------------------------------------------------------------
 
 
-def moment_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Translate = str) -> Json:
+def moment_answer(timeline: Timeline, asked: Asked, translate: Translate = str) -> Json:
     """The moment `at`, or the one to which `move` ("step", "over", "out") leads from there.
 
     With `back` the move goes backwards. `at` may be -1 for a move from before the first moment.
@@ -218,18 +220,18 @@ def moment_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Trans
         QuestionError: there is no such moment or move.
     """
     at = _number(asked, "at")
-    move = asked.get("move")
-    if move is not None:
+    if asked.get("move") is not None:
+        move = text_of(asked, "move")
         if move not in MOVES:
             raise QuestionError(f"There is no move {move!r}. Known: {', '.join(MOVES)}.")
-        to = MOVES[str(move)](timeline, at, BACKWARD if asked.get("back") else FORWARD)
+        to = MOVES[move](timeline, at, BACKWARD if asked.get("back") else FORWARD)
         if to is None:
             return {"at": None}
         at = to
     return moment_json(timeline, at, translate)
 
 
-def until_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Translate = str) -> Json:
+def until_answer(timeline: Timeline, asked: Asked, translate: Translate = str) -> Json:
     """The next moment `from` some moment on at which a condition holds: {"at", "message"}.
 
     `what` and `value` are the condition, `by` is 1, or -1 for backwards. `at` is None where
@@ -239,17 +241,30 @@ def until_answer(timeline: Timeline, asked: Mapping[str, Any], translate: Transl
         QuestionError: the condition is not understood.
     """
     start, by = _number(asked, "from"), _number(asked, "by", 1)
-    condition = Condition(str(asked.get("what", "")), str(asked.get("value", "")))
+    condition = Condition(text_of(asked, "what"), text_of(asked, "value"))
     found = until(timeline, start, condition, BACKWARD if by < 0 else FORWARD)
     if found is not None:
         return {"at": found, "message": ""}
-    text = "No earlier moment: {what}." if by < 0 else "No later moment: {what}."
+    others = count_beyond(timeline, start, condition, FORWARD if by < 0 else BACKWARD)
+    text = NONE_THERE[(by < 0, min(others, 2))]
     about = " ".join([translate(CONDITIONS[condition.what].title), condition.value]).strip()
-    return {"at": None, "message": translate(text).format(what=about)}
+    return {"at": None, "message": translate(text).format(what=about, n=f"{others:,}")}
 
 
-def _number(asked: Mapping[str, Any], name: str, default: int | None = None) -> int:
-    try:
-        return int(asked.get(name, default))
-    except (TypeError, ValueError, OverflowError):
-        raise QuestionError(f"{name!r} is a number of a moment.") from None
+NONE_THERE: Mapping[tuple[bool, int], str] = {
+    (False, 0): "No later moment, and no earlier one: {what}.",
+    (False, 1): "No later moment: {what}. There is 1 earlier one.",
+    (False, 2): "No later moment: {what}. There are {n} earlier ones.",
+    (True, 0): "No earlier moment, and no later one: {what}.",
+    (True, 1): "No earlier moment: {what}. There is 1 later one.",
+    (True, 2): "No earlier moment: {what}. There are {n} later ones.",
+}
+"""What is said where a search backwards (True) or forwards ends, by the hits the other way."""
+
+
+def _number(asked: Asked, name: str, default: int | None = None) -> int:
+    found = whole_of(asked, name)
+    found = default if found is None else found
+    if found is None:
+        raise QuestionError(f"{name!r} is a number of a moment.")
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from inspector.render.againstflow import turned_round
 from inspector.render.dot import drawn_edges, parents, unique_nodes
 from inspector.render.piece import BORDER, NO_PORT
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
@@ -65,13 +66,15 @@ class Nested:
 
 class Route(NamedTuple):
     """The way of the edge at `place` in the view through the boxes, as (box, link), from its source
-    to its target. `middle` is the number of the part that carries the label.
+    to its target. `middle` is the number of the part that carries the label. `is_turned`: the
+    edge leads back up; it is ranked the other way round, and so is `edge`.
     """
 
     place: int
     edge: ViewEdge
     parts: tuple[tuple[int, int], ...]
     middle: int
+    is_turned: bool = False
 
 
 def nest(view: GraphView) -> tuple[list[Nested], list[Route]]:
@@ -86,12 +89,17 @@ def nest(view: GraphView) -> tuple[list[Nested], list[Route]]:
     for number in range(1, len(nested)):  # empty ones
         _place(nested, number)
     _rank(view, nested, slots)
-    edges = drawn_edges(view)
+    around = [(box.parent, box.slot) for box in nested]
+    turned = turned_round(drawn_edges(view), slots, around)
+    edges = [(index, turned.get(index, edge)) for index, edge in drawn_edges(view)]
     users = _users(nested, slots, edges)
     routes = [_route(nested, slots, users, index, edge) for index, edge in edges]
     orders = _sort(nested)
     return nested, [
-        route._replace(parts=tuple((box, orders[box][link]) for box, link in route.parts))
+        route._replace(
+            parts=tuple((box, orders[box][link]) for box, link in route.parts),
+            is_turned=route.place in turned,
+        )
         for route in routes
     ]
 

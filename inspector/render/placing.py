@@ -146,7 +146,7 @@ def _paths(
 ) -> list[EdgePath]:
     labelled: set[tuple[int, int]] = set()
     found = []
-    for index, edge, parts, middle in routes:
+    for index, edge, parts, middle, is_turned in routes:
         points: list[XY] = []
         label: Point | None = None
         for place, (box, link) in enumerate(parts):
@@ -159,6 +159,8 @@ def _paths(
             if place == middle and course.label and (box, link) not in labelled:
                 labelled.add((box, link))
                 label = canvas.point(course.label[0] + x, course.label[1] + y)
-        path = canvas.points(points)
-        found.append(EdgePath(index, edge.source, edge.target, path, label))
+        ends, path = (edge.source, edge.target), canvas.points(points)
+        if is_turned:
+            ends, path = ends[::-1], path[::-1]
+        found.append(EdgePath(index, *ends, path, label))
     return found

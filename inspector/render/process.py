@@ -52,6 +52,7 @@ def run_graphviz(
     *,
     command: tuple[str, ...] | None = None,
     size: str | None = None,
+    engine: str = "dot",
 ) -> bytes:
     """Draw DOT text.
 
@@ -61,6 +62,7 @@ def run_graphviz(
         timeout: seconds after which Graphviz, with every process it started, is killed.
         command: what `find_graphviz` returned, where the caller has it already.
         size: the graph's size in words, for messages ("12 nodes, 20 edges").
+        engine: what places the nodes; "nop2" leaves everything where it is.
 
     Raises:
         GraphvizMissing: there is no Graphviz here.
@@ -70,7 +72,9 @@ def run_graphviz(
     if not re.fullmatch(r"[A-Za-z0-9_:+.-]+", format):
         raise RenderError(f"{format!r} is not the name of a Graphviz format.")
     size = size or f"{dot_text.count(chr(10)) + 1:,} lines of DOT"
-    process = start_graphviz(command or find_graphviz(), format)
+    command = command or find_graphviz()
+    more = (f"-K{engine}",) if len(command) == 1 else (f"--engine={engine}",)
+    process = start_graphviz(command, format, *(more if engine != "dot" else ()))
     try:
         out, err = process.communicate(dot_text.encode("utf-8", "replace"), timeout)
     except subprocess.TimeoutExpired as error:
@@ -99,7 +103,7 @@ def start_graphviz(
     format, *more = arguments
     try:
         return subprocess.Popen(
-            [*command, f"-T{format}"] if len(command) == 1 else [*command, format, *more],
+            [*command, f"-T{format}" if len(command) == 1 else format, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

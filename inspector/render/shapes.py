@@ -25,6 +25,13 @@ MARKS = {
     "fused": ("several in one kernel", "M-3.6,-3.6 L0,0.2 L3.6,-3.6 M0,0.2 V4"),
     "unrolled": ("unrolled: a copy for each trip", "M-3.6,-3 H3.6 M-3.6,0 H3.6 M-3.6,3 H3.6"),
     "replaced": ("replaced by other nodes", "M-4,-2 H3.4 M1,-4 L3.6,-2 M4,2 H-3.4 M-1,4 L-3.6,2"),
+    "only-a": ("only in A", "M-3.2,3.7 L0,-3.7 L3.2,3.7 M-2,1.1 H2"),
+    "only-b": (
+        "only in B",
+        "M-2.4,-3.7 V3.7 H0.6 A1.95,1.95 0 0 0 0.6,-0.2 H-2.4 M0.6,-0.2 A1.75,1.75 0 0 0 0.6,-3.7 "
+        "H-2.4",
+    ),
+    "changed": ("not the same in A and B", "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8"),
 }
 """Flag -> what it means, and its glyph within a disc of 16 px."""
 

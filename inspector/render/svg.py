@@ -5,7 +5,7 @@
     │   ├── rect, text.box-title, text.box-subtitle
     │   ├── g.box-toggle [data-id]            ⊟
     │   └── g.mark or text.badge              a loop's arrow, how often it repeats
-    ├── g.edge KIND [data-source, data-target, data-label where the label is cut]
+    ├── g.edge KIND FLAGS [data-source, data-target, data-label where the label is cut]
     │   └── path, text.edge-label
     └── g.node KIND FLAGS [data-id, data-size] placed by its transform
         ├── title, path.outline and the other parts of its shape
@@ -28,6 +28,7 @@ from inspector.render.dot import drawn_edges, unique_nodes, walk
 from inspector.render.layout import ARROW, EdgePath, Layout, Rect
 from inspector.render.measure import (
     BADGE_HEIGHT,
+    NARROW_BOX,
     TOGGLE,
     badge_of,
     badge_width,
@@ -44,8 +45,6 @@ from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 _NOTE_HEIGHT = 24.0
 _CHIP = 8.0
-_NARROW_BOX = 380.0
-"""A box up to this wide has its subtitle at the right end of its title line."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -139,7 +138,7 @@ def _box(box: ViewBox, rect: Rect, level: int) -> str:
     x, y = rect.x + 10, rect.y + 9
     text_x = x + TOGGLE + 6
     after, anchor = text_x + text_width(title, TITLE_SIZE) + 9, "start"
-    if rect.w < _NARROW_BOX:
+    if rect.w < NARROW_BOX:
         after, anchor = rect.x + rect.w - 10, "end"
     kind = box.kind if box.kind != "box" else "module"
     parts = [
@@ -219,7 +218,7 @@ def _edge(edge: ViewEdge, path: EdgePath, arrow: str) -> str:
     told = f" data-label={_attribute(cut)}" if cut else ""
     end = "start" if edge.up else "end"
     parts = [
-        f'<g class="edge {_classes(edge.kind, "up" if edge.up else "")}" '
+        f'<g class="edge {_classes(edge.kind, "up" if edge.up else "", *edge.flags)}" '
         f"data-source={_attribute(edge.source)} data-target={_attribute(edge.target)}{told}>",
         f'<path d="M{n(start.x)},{n(start.y)} C{course}" marker-{end}="url(#{arrow})"/>',
     ]

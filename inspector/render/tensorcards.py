@@ -14,6 +14,7 @@ from inspector.render.cardparts import Card, bytes_text, stats
 from inspector.render.values import What, values_json
 from inspector.tensors_about import History, Relative, TensorsAbout, contiguous_strides, strides_of
 from inspector.views import words
+from inspector.views.index import ViewIndex
 
 RELATIVES = 6
 """Values of an alias family on a card; the history has more."""
@@ -30,19 +31,25 @@ class TensorCards:
         translate: gives a label in the page's language.
         inline: tensors of at most this many values have them on the card; the others are
             asked for. A page without a server may want more of them.
+        index: of the recording, where there is one.
     """
 
     def __init__(
-        self, recording: Recording, translate: Callable[[str], str] = str, inline: int = INLINE
+        self,
+        recording: Recording,
+        translate: Callable[[str], str] = str,
+        inline: int = INLINE,
+        index: ViewIndex | None = None,
     ) -> None:
         self._recording = recording
+        self._index = index
         self._t = translate
         self._inline = inline
 
     @cached_property
     def about(self) -> TensorsAbout:
         """What is known of the tensors; read from the recording when it is first needed."""
-        return TensorsAbout(self._recording)
+        return TensorsAbout(self._recording, self._index.flow if self._index else None)
 
     def value(self, tensor: TensorInfo, role: str) -> Card:
         """One tensor value with its statistics."""
@@ -80,7 +87,7 @@ class TensorCards:
     def _column(
         self, tensor: TensorInfo, role: str, what: What, summary: TensorSummary | None
     ) -> Card:
-        card = stats(summary)
+        card = stats(summary, tensor.dtype if what == "value" else "")
         card.update(
             id=tensor.id,
             what=what,

@@ -76,6 +76,11 @@ _LIGHT = {
     "stage-fused": "#8250c4",
     "stage-unrolled": "#0a63d1",
     "stage-replaced": "#b35309",
+    "side-a": "#a8480a",
+    "side-a-fill": "#fdefe2",
+    "side-b": "#6a35b8",
+    "side-b-fill": "#f1eafc",
+    "side-changed": "#1b2430",
     "mark-text": "#ffffff",
     "value-low": "#23518f",
     "value-lower": "#93b7dd",
@@ -128,6 +133,11 @@ _DARK = {
     "stage-fused": "#b78af5",
     "stage-unrolled": "#6cb0ff",
     "stage-replaced": "#f0883e",
+    "side-a": "#f0883e",
+    "side-a-fill": "#35220f",
+    "side-b": "#b78af5",
+    "side-b-fill": "#291d3e",
+    "side-changed": "#e8edf3",
     "mark-text": "#11151b",
     "value-low": "#9accff",
     "value-lower": "#3d76b8",
@@ -206,7 +216,8 @@ def graph_css() -> str:
     )
     stages = "\n".join(map(_stage_rules, STAGE_FLAGS))
     steps = "\n".join(map(_heat_rules, HEAT_STEPS))
-    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS + steps
+    sides = "\n".join(map(_side_rules, "ab"))
+    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS + sides + _SIDES_CSS + steps
 
 
 def _heat_rules(step: str) -> str:
@@ -226,6 +237,30 @@ def _stage_rules(flag: str) -> str:
         f".graph .mark-{flag} .plate {{ fill: {colour}; }}"
     )
 
+
+def _side_rules(side: str) -> str:
+    """What only one of two runs has: its colour, its line (A broken, B heavy) and its letter."""
+    flag, colour, fill = (
+        f"only-{side}",
+        f"var(--graph-side-{side})",
+        f"var(--graph-side-{side}-fill)",
+    )
+    line = "stroke-width: 2; stroke-dasharray: 7 3;" if side == "a" else "stroke-width: 2.6;"
+    return (
+        f".graph .node.{flag} .outline {{ fill: {fill}; stroke: {colour}; {line} }}\n"
+        f".graph .node.{flag} .detail {{ stroke: {colour}; }}\n"
+        f".graph .box.{flag}:not(.node) > rect {{ stroke: {colour}; {line} }}\n"
+        f".graph .box.{flag}:not(.node) .badge-plate {{ fill: {colour}; }}\n"
+        f".graph .edge.{flag} path {{ stroke: {colour}; {line} }}\n"
+        f".graph .mark-{flag} .plate {{ fill: {colour}; }}"
+    )
+
+
+_SIDES_CSS = """
+.graph .edge.only-a path { stroke-width: 1.5; }
+.graph .edge.only-b path { stroke-width: 2.2; }
+.graph .mark-changed .plate { fill: var(--graph-side-changed); }
+"""
 
 _BASE_CSS = f"""
 .graph {{ font-family: {FONT}; }}

@@ -15,7 +15,17 @@ import numpy
 
 from inspector.errors import QuestionError
 from inspector.records import Recording, TensorInfo, TensorSummary
-from inspector.render.windows import FINITE, MARKS, SIDE, Slice, Window, blocks, window_of
+from inspector.render.asked import Asked, text_of, whole, whole_of
+from inspector.render.windows import (
+    FINITE,
+    MARKS,
+    SIDE,
+    Slice,
+    Window,
+    blocks,
+    near_range,
+    window_of,
+)
 from inspector.tensors_about import TensorsAbout
 
 Json = dict[str, Any]
@@ -47,10 +57,14 @@ def window(
     array = array_of(about.recording, info, what)
     if array is None:
         return _from_sample(about.recording, info, axes, what)
+    found = window_of(array, axes, part)
+    near = near_range(array)
+    if near is not None:
+        return replace(found, bounds=near, beyond=True)
     summary = _summary(info, what)
     if summary is None or summary.min is None or summary.max is None:
-        return window_of(array, axes, part)
-    return replace(window_of(array, axes, part), bounds=(summary.min, summary.max))
+        return found
+    return replace(found, bounds=(summary.min, summary.max))
 
 
 def array_of(recording: Recording, info: TensorInfo, what: What = "value") -> numpy.ndarray | None:
@@ -64,7 +78,8 @@ def array_of(recording: Recording, info: TensorInfo, what: What = "value") -> nu
         return None
     if summary.numel != math.prod(info.shape):  # a gradient of another shape than its tensor
         return None
-    return numpy.array(summary.sample).reshape(info.shape)
+    found = numpy.array(summary.sample).reshape(info.shape)
+    return found.astype(bool) if what == "value" and info.dtype == "bool" else found
 
 
 # -- without the values ----------------------------------------------------------------------------
@@ -84,7 +99,9 @@ def _from_sample(
         return Window("unknown", info.shape, axes, note=note, complete=False)
     numbers = numpy.array(summary.sample)
     cells, marks = blocks(numbers, 0, 1)
-    shown = f"The first {len(numbers)} of {summary.numel:,} values. {note}"
+    zero = ", all 0" if not numbers.any() else ""
+    first = f"The first {len(numbers)} of {summary.numel:,} values{zero}."
+    near = near_range(numbers)
     return Window(
         "line",
         info.shape,
@@ -96,7 +113,10 @@ def _from_sample(
         nans=int(numpy.isnan(numbers).sum()),
         infs=int(numpy.isinf(numbers).sum()),
         boolean=info.dtype == "bool",
-        note=shown,
+        bounds=near,
+        beyond=near is not None,
+        note=f"{first} {note}",
+        brief=first if recording.values else f'{first} For all: record with values="full".',
         complete=False,
     )
 
@@ -159,7 +179,9 @@ def values_json(
         "nan": found.nans,
         "inf": found.infs,
         "boolean": found.boolean,
+        "beyond": found.beyond,
         "note": found.note,
+        "brief": found.brief,
         "complete": found.complete,
     }
 
@@ -198,7 +220,7 @@ def _texts(found: Window) -> list[float | int | str]:
     ]
 
 
-def values_answer(about: TensorsAbout, asked: Mapping[str, Any]) -> Json:
+def values_answer(about: TensorsAbout, asked: Asked) -> Json:
     """The answer to a browser's question for values; `asked` may hold anything.
 
     `tensor` is needed; `what`, `kind`, `rows`, `columns`, `over`, `first`, `side` and `at` (axis
@@ -212,41 +234,26 @@ def values_answer(about: TensorsAbout, asked: Mapping[str, Any]) -> Json:
     if not isinstance(at, Mapping) or len(at) > MOST_AXES:
         raise QuestionError("`at` has one index for each axis that is not drawn.")
     part = Slice(
-        kind=None if asked.get("kind") is None else str(asked["kind"]),
-        rows=_whole(asked, "rows"),
-        columns=_whole(asked, "columns"),
-        over=_whole(asked, "over"),
-        at={_number_of(axis): _number_of(index) for axis, index in at.items()},
-        first=_whole(asked, "first") or 0,
-        side=min(_whole(asked, "side") or SIDE, SIDE),
+        kind=text_of(asked, "kind") or None,
+        rows=whole_of(asked, "rows"),
+        columns=whole_of(asked, "columns"),
+        over=whole_of(asked, "over"),
+        at={whole(axis): whole(index) for axis, index in at.items()},
+        first=whole_of(asked, "first") or 0,
+        side=max(1, min(whole_of(asked, "side") or SIDE, SIDE)),
     )
     return values_json(about, tensor, part, "grad" if asked.get("what") == "grad" else "value")
 
 
-def tensor_asked(recording: Recording, asked: Mapping[str, Any]) -> int:
+def tensor_asked(recording: Recording, asked: Asked) -> int:
     """The tensor that a question is about.
 
     Raises:
         QuestionError: it names none, or one that is not there.
     """
-    tensor = _whole(asked, "tensor")
+    tensor = whole_of(asked, "tensor")
     if tensor is None:
         raise QuestionError("A question on a tensor names it by its number.")
     if tensor not in recording.tensors:
         raise QuestionError(f"The recording has no tensor %{tensor}.")
     return tensor
-
-
-def _whole(asked: Mapping[str, Any], name: str) -> int | None:
-    found = asked.get(name)
-    return None if found is None or found == "" else _number_of(found)
-
-
-def _number_of(found: Any) -> int:
-    try:
-        value = int(found)
-    except (TypeError, ValueError, OverflowError):
-        raise QuestionError(f"A whole number was expected, not {str(found)[:40]!r}.") from None
-    if abs(value) > 2**53:
-        raise QuestionError("This number is too large.")
-    return value

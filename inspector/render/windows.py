@@ -30,6 +30,9 @@ TILES = 16
 FINITE, NAN, INF, MINUS_INF, BOTH_INF = range(5)
 """What a cell holds: its number, or which values that are none."""
 
+FAR, HUGE = 1e4, 1e30
+"""Sizes from which a number can be, and is, an extreme: see `near_range`."""
+
 MARKS = {NAN: "NaN", INF: "Inf", MINUS_INF: "-Inf", BOTH_INF: "±Inf"}
 
 
@@ -74,7 +77,9 @@ class Window:
         boolean: the numbers stand for False and True.
         bounds: smallest and largest finite value of the whole tensor, so that the colours of
             all its parts can be compared; None takes those of the cells.
+        beyond: there are numbers far outside of `bounds`, as those of a mask.
         note: what a reader must know of how this was made.
+        brief: the same in few words, where there are any.
         complete: False where only the recorded sample is shown.
     """
 
@@ -96,7 +101,9 @@ class Window:
     infs: int = 0
     boolean: bool = False
     bounds: tuple[float, float] | None = None
+    beyond: bool = False
     note: str = ""
+    brief: str = ""
     complete: bool = True
 
     @property
@@ -136,6 +143,26 @@ def window_of(array: numpy.ndarray, axes: tuple[str, ...], part: Slice) -> Windo
         boolean=array.dtype.kind == "b",
         note=note,
     )
+
+
+def near_range(array: numpy.ndarray) -> tuple[float, float] | None:
+    """Smallest and largest number without extremes, such as the -3.4e38 of masked scores.
+
+    Extremes are numbers from `HUGE` on, and those from `FAR` on that are at least `FAR` times as
+    large as all others; None where there are none, or nothing else.
+    """
+    if array.dtype.kind not in "fiu" or not array.size:
+        return None
+    numbers = array[numpy.isfinite(array)].astype(numpy.float64)
+    sizes = numpy.abs(numbers)
+    for limit in (FAR, HUGE):
+        near = sizes < limit
+        if near.all() or not near.any():
+            continue
+        most = float(sizes[near].max())
+        if limit == HUGE or (most > 1 / FAR and float(sizes[~near].min()) >= FAR * most):
+            return float(numbers[near].min()), float(numbers[near].max())
+    return None
 
 
 def _as_floats(cells: numpy.ndarray) -> tuple[numpy.ndarray, str]:

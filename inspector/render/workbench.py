@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import groupby
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from inspector.errors import RenderError
 from inspector.records import IRNode, Overlay, Recording, StaticGraph
 from inspector.render.cards import Cards, Translate
-from inspector.render.layout import layout
+from inspector.render.layout import Cancelled, layout
 from inspector.render.svg import to_svg
 from inspector.render.theme import THEMES, css_variables, graph_css
 from inspector.views import (
@@ -32,6 +35,8 @@ from inspector.views import (
 from inspector.views.static import static_view
 
 Json = dict[str, Any]
+Cancelling = Callable[[], bool]
+"""Whether nobody waits for a picture any more."""
 
 LAYOUT_SECONDS = 20.0
 """After this long a drawing is given up."""
@@ -49,6 +54,7 @@ class Shown:
         opened: open boxes of the dynamic and backward graphs.
         static_opened: open boxes of the IR; None opens what fits.
         index: of the recording, where it was made before.
+        cancelled: asked often, by several threads; True ends the work on it.
     """
 
     recording: Recording
@@ -58,17 +64,45 @@ class Shown:
     opened: frozenset[str] = field(default_factory=frozenset)
     static_opened: frozenset[str] | None = None
     index: ViewIndex | None = field(default=None, compare=False)
+    cancelled: Cancelling | None = field(default=None, compare=False)
 
-    def views(self) -> dict[str, GraphView]:
-        """The drawings' contents, by pane."""
-        index = self.index or index_of(self.recording)
-        found = {"dynamic": dynamic_view(self.recording, self.opened, index)}
-        if self.recording.grad_nodes:
-            found["backward"] = backward_view(self.recording, self.opened, index)
-            found["twins"] = twin_view(self.recording, self.opened, index)
-        if self.static is not None:
-            found["static"] = static_view(self.static, self.overlay, self.static_opened)
-        return found
+    def check(self) -> None:
+        """Raise `Cancelled` if nobody waits for it any more."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("The picture was no longer wanted.")
+
+    def views(self) -> Mapping[str, GraphView]:
+        """The drawings' contents, by pane; each is made when it is asked for."""
+        recording, opened = self.recording, self.opened
+        index = self.index or index_of(recording)
+        makers = {"dynamic": lambda: dynamic_view(recording, opened, index)}
+        if recording.grad_nodes:
+            makers["backward"] = lambda: backward_view(recording, opened, index)
+            makers["twins"] = lambda: twin_view(recording, opened, index)
+        if (static := self.static) is not None:
+            makers["static"] = lambda: static_view(static, self.overlay, self.static_opened)
+        return Views(makers)
+
+
+class Views(Mapping[str, GraphView]):
+    """The drawings' contents by pane. Each is made once, when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], GraphView]]) -> None:
+        self._makers = makers
+        self._made: dict[str, GraphView] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, pane: str) -> GraphView:
+        with self._lock:
+            if pane not in self._made:
+                self._made[pane] = self._makers[pane]()
+            return self._made[pane]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 def script_text() -> str:
@@ -103,6 +137,7 @@ def workbench_payload(
     height: int | None = None,
     cards: Cards | None = None,
     draw: frozenset[str] | None = None,
+    views: Mapping[str, GraphView] | None = None,
 ) -> Json:
     """Everything the workbench needs, as values that JSON knows.
 
@@ -114,17 +149,22 @@ def workbench_payload(
         selected_seq: a number that grows with each selection made from outside.
         height: of the whole component, in px; None leaves it to the page's CSS.
         cards: of the same records, where they were made before.
-        draw: panes that are drawn now; the others say that they wait. None draws all.
+        draw: panes that are drawn now; the others say that they wait, and have no items yet.
+            None draws all.
+        views: what `shown.views()` returned, where it was called before.
 
     A drawing that fails is replaced by the reason in words; the other panes are unharmed.
+
+    Raises:
+        Cancelled: `shown.cancelled` said so.
     """
-    views = shown.views()
+    views = shown.views() if views is None else views
     cards = cards or Cards(
         shown.recording, shown.static, shown.overlay, translate, index=shown.index
     )
-    items, used = _items(views, shown, cards)
-    now = {pane: view for pane, view in views.items() if draw is None or pane in draw}
-    drawn = drawings(now, translate) | {pane: {"waits": True} for pane in views.keys() - now.keys()}
+    now = [pane for pane in views if draw is None or pane in draw]
+    drawn, items, used = drawings(now, views, shown, cards, translate)
+    drawn |= {pane: {"waits": True} for pane in views if pane not in now}
     panes = list(_panes(shown, drawn, translate))
     return payload_of(panes, items, used, labels, height, selected, selected_seq)
 
@@ -153,6 +193,37 @@ def payload_of(
     }
 
 
+def drawings(
+    panes: Sequence[str],
+    views: Mapping[str, GraphView],
+    shown: Shown,
+    cards: Cards,
+    t: Translate,
+) -> tuple[dict[str, Json], Json, dict[str, Json]]:
+    """Some panes with what belongs to them.
+
+    Args:
+        panes: of `views`.
+        views: of what is `shown`.
+        cards: of the same records.
+        t: gives a text in the page's language.
+
+    Returns:
+        By pane its SVG (or the reason why there is none) with a note; by pane and id the items;
+        by name the cards of the items.
+
+    Raises:
+        Cancelled: `shown.cancelled` said so.
+    """
+    now: dict[str, GraphView] = {}
+    for pane in panes:
+        shown.check()
+        now[pane] = views[pane]
+    shown.check()
+    items, used = _items(now, shown, cards)
+    return _drawn(now, t, shown.cancelled), items, used
+
+
 def _items(
     views: Mapping[str, GraphView], shown: Shown, cards: Cards
 ) -> tuple[Json, dict[str, Json]]:
@@ -168,7 +239,7 @@ def _items(
             name = f"{pane}/{node.id}"
             used[name] = cards.card(pane, node.id)
             own[node.id] = _item(node.ops, node.grads, node.source, name)
-    for ir in _text_nodes(shown.static):
+    for ir in _text_nodes(shown.static) if "static" in views else ():
         own = items["static"]
         if f"ir:{ir.id}" not in own:
             name = f"static/ir:{ir.id}"
@@ -185,16 +256,29 @@ def _item(
 
 
 def runs_of(numbers: Sequence[int]) -> list[int | list[int]]:
-    """Numbers, of which runs of three and more are [first, last]: a closed box has 100,000 ops.
+    """Numbers in order, runs of three and more as [first, last] or [first, last, step].
 
-    >>> runs_of([1, 2, 5, 6, 7, 8])
-    [1, 2, [5, 8]]
+    A closed box has 100,000 ops; one op of a loop's trip stands for the same op of each trip.
+
+    >>> runs_of([8, 7, 6, 5, 2, 1, 20, 31, 42])
+    [1, 2, [5, 8], [20, 42, 11]]
     """
-    found: list[int | list[int]] = []
-    for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        run = [number for _, number in group]
-        found += run if len(run) < 3 else [[run[0], run[-1]]]
-    return found
+    if len(numbers) < 3:
+        return sorted(numbers)
+    unique = np.unique(np.asarray(numbers, dtype=np.int64))
+    steps = np.diff(unique)
+    bounds = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(steps)]
+    found: list[int] = unique.tolist()
+    runs: list[int | list[int]] = []
+    at = 0  # the first number that is in no run yet
+    for start, end in pairwise(bounds):  # found[start] to found[end] are at equal distances
+        start = max(start, at)
+        if end - start > 1:
+            step = found[start + 1] - found[start]
+            run = [found[start], found[end], step]
+            runs += [*found[at:start], run if step > 1 else run[:2]]
+            at = end + 1
+    return runs + found[at:]
 
 
 def _panes(shown: Shown, drawn: Mapping[str, Json], t: Translate) -> Iterable[Json]:
@@ -210,7 +294,7 @@ def _panes(shown: Shown, drawn: Mapping[str, Json], t: Translate) -> Iterable[Js
         "id": "source",
         "side": "right",
         "title": t("Python source"),
-        "files": list(_files(shown.recording)),
+        "files": list(_files(shown.recording, shown.index or index_of(shown.recording))),
         "empty": t("The source of this run is not known."),
     }
     if shown.static is None:
@@ -227,7 +311,9 @@ def _pane(pane: str, side: str, title: str, drawn: Mapping[str, Json], empty: st
     return {**found, **drawn.get(pane, {})}
 
 
-def drawings(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
+def _drawn(
+    views: Mapping[str, GraphView], t: Translate, cancelled: Cancelling | None
+) -> dict[str, Json]:
     """The drawings by pane: with the SVG, or with the reason why there is none.
 
     All are drawn at once: Graphviz runs outside of this process, and where it hangs the
@@ -235,24 +321,22 @@ def drawings(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
     """
 
     def draw(view: GraphView) -> Json:
-        notes = (f"{count:,} {t(word)}" for word, count in view.hidden.items())
-        note = "; ".join(notes)
+        notes = [f"{count:,} {t(word)}" for word, count in view.hidden.items()]
         try:
-            return {"svg": to_svg(view, layout(view, LAYOUT_SECONDS)), "note": note}
+            places = layout(view, LAYOUT_SECONDS, cancelled)
+            return {"svg": to_svg(view, places), "note": "; ".join([*notes, *places.notes])}
+        except Cancelled:
+            raise
         except RenderError as error:
-            return {"empty": str(error), "note": note}
+            return {"empty": str(error), "note": "; ".join(notes)}
 
     with ThreadPoolExecutor(max_workers=max(1, len(views))) as pool:
         return dict(zip(views, pool.map(draw, views.values()), strict=True))
 
 
-def _files(recording: Recording) -> Iterable[Json]:
+def _files(recording: Recording, index: ViewIndex) -> Iterable[Json]:
     """The user's files, the ones that ran most ops first."""
-    ops: dict[str, int] = {}
-    for op in recording.ops:
-        if op.source is not None:
-            ops[op.source.file] = ops.get(op.source.file, 0) + 1
-    for file in sorted(recording.sources, key=lambda name: (-ops.get(name, 0), name)):
+    for file in sorted(recording.sources, key=lambda name: (-index.ops_by_file.get(name, 0), name)):
         hits = recording.lines.get(file, {})
         yield {
             "name": os.path.basename(file),
@@ -260,6 +344,11 @@ def _files(recording: Recording) -> Iterable[Json]:
             "lines": recording.sources[file].splitlines(),
             "first": 1,
             "hits": {str(line): count for line, count in hits.items()},
+            "branches": {
+                str(one.line): [one.kind, one.taken, one.not_taken]
+                for one in reversed(recording.branches)  # of two on a line, the first
+                if one.file == file
+            },
         }
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -51,6 +52,7 @@ def parse(text: str) -> Reader:
             warnings.simplefilter("ignore")  # of "1if" and the like, meant for programmers
             tree = ast.parse(stripped, mode="eval")
     except SyntaxError as error:
+        _refuse_single_equals(stripped, start)
         column = start + (error.offset or len(stripped) + 1)  # 0 at the end of the text
         raise QuestionError(f"Column {column}: this is not an expression ({error.msg}).") from None
     except (ValueError, MemoryError, RecursionError):
@@ -59,6 +61,19 @@ def parse(text: str) -> Reader:
 
 
 EXAMPLE = 'op == "linear" and shape[0] > 64'
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_SINGLE_EQUALS = re.compile(r"(?<![=!<>:])=(?!=)")
+
+
+def _refuse_single_equals(text: str, start: int) -> None:
+    """Say so where one "=" stands for a comparison; those in quotes do not count."""
+    bare = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), text)
+    found = _SINGLE_EQUALS.search(bare)
+    if found is not None:
+        raise QuestionError(
+            f"Column {start + found.start() + 1}: one “=” compares nothing. Did you mean “==”?"
+        )
 
 
 def _like(text: Value, pattern: Value) -> Value:
@@ -161,8 +176,8 @@ class _Compiler:
         field = FIELDS.get(name)
         if field is None:
             close = difflib.get_close_matches(name, FIELDS, 1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            self._refuse(node, f"There is no field {name}.{hint} Fields: {', '.join(FIELDS)}.")
+            hint = f" Did you mean “{close[0]}”?" if close else ""
+            self._refuse(node, f"There is no field “{name}”.{hint} {_SEE_LIST}")
         return field.read
 
     def group(self, node: ast.Tuple | ast.List) -> Reader:
@@ -261,9 +276,13 @@ class _Compiler:
 
     def call(self, node: ast.Call) -> Reader:
         known = FUNCTIONS.get(node.func.id) if isinstance(node.func, ast.Name) else None
-        if known is None or node.keywords:
-            self._refuse(node, f"The functions are: {'; '.join(a for a, _ in FUNCTIONS.values())}.")
+        if known is None:
+            what = f"“{node.func.id}”" if isinstance(node.func, ast.Name) else "This"
+            known_names = ", ".join(FUNCTIONS)
+            self._refuse(node, f"{what} cannot be called here. What can be: {known_names}.")
         about, function = known
+        if node.keywords:
+            self._refuse(node, f"Use it as in {about}.")
         given = [self.reader(part) for part in node.args]
 
         def read(row: Row) -> Value:
@@ -293,10 +312,12 @@ _MAKERS: Mapping[type[ast.expr], Callable[..., Reader]] = {
     ast.Call: _Compiler.call,
 }
 
+_SEE_LIST = "All fields are listed under “What can be asked”."
+
 _ALLOWED = (
     "This is not allowed here. A condition is made of fields, numbers, texts in quotes, "
     "comparisons, and, or, not, in, + - * / // %, and the functions "
-    f"{', '.join(FUNCTIONS)}. Fields: {', '.join(FIELDS)}."
+    f"{', '.join(FUNCTIONS)}. {_SEE_LIST}"
 )
 
 

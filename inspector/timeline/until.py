@@ -64,6 +64,18 @@ def until(timeline: Timeline, start: int, condition: Condition, direction: int =
     return None
 
 
+def count_beyond(timeline: Timeline, start: int, condition: Condition, direction: int = 1) -> int:
+    """How many moments after `start` (before it, for a direction of -1) meet `condition`.
+
+    Raises:
+        QuestionError: as `until`.
+    """
+    test = tester(condition)
+    after = range(max(start + 1, 0), len(timeline))
+    before = range(min(max(start, 0), len(timeline)))
+    return sum(test(Row(timeline, index)) for index in (after if direction > 0 else before))
+
+
 def tester(condition: Condition) -> Test:
     """Whether a moment meets a condition, as a function.
 

@@ -15,7 +15,7 @@ from inspector.views.hubs import split_hubs
 from inspector.views.index import ViewIndex, index_of
 from inspector.views.model import GraphView, ViewBox
 from inspector.views.sketch import Sketch
-from inspector.views.visible import Visible
+from inspector.views.visible import EQUAL, Visible
 
 __all__ = ["backward_view", "short_name"]
 
@@ -78,7 +78,7 @@ class _BackwardView:
     def _hidden(self) -> dict[str, int]:
         closed = sum(len(group.nodes) for group in self._grads.groups if group.is_box)
         equal = sum(len(group.nodes) - 1 for group in self._grads.groups if not group.is_box)
-        counts = {"nodes in closed boxes": closed, "nodes of equal repeats": equal}
+        counts = {"nodes in closed boxes": closed, f"nodes{EQUAL}": equal}
         return {reason: count for reason, count in counts.items() if count}
 
     # -- boxes ---------------------------------------------------------------------------------

@@ -12,10 +12,13 @@ from math import ceil, isqrt
 
 from inspector.loops import Loops
 from inspector.records import Recording
-from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, Box
+from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, TRIP, Box
 
 MOST = 300
 """A box shows at most about this many children; more are split into ranges."""
+
+MOST_TRIPS = 60
+"""A loop shows at most so many trips that are boxes, each below the one before."""
 
 REPEATS = 4
 """Fewer equal module calls in a row are not folded: three are seen at a glance."""
@@ -30,12 +33,16 @@ class Structure:
         recording: what ran.
         loops: its loops.
         boxes: all boxes; inner ones have higher numbers.
+        marks: one per op; ops with other marks are not equal.
     """
 
-    def __init__(self, recording: Recording, loops: Loops, boxes: list[Box]) -> None:
+    def __init__(
+        self, recording: Recording, loops: Loops, boxes: list[Box], marks: Sequence[object] = ()
+    ) -> None:
         self._recording = recording
         self._loops = loops
         self._boxes = boxes
+        self._marks = marks
         self._known: dict[Shape, int] = {}
         self._sites: dict[int, int] = {}
         self._ops = [self._of_op(number) for number in range(len(recording.ops))]
@@ -61,15 +68,17 @@ class Structure:
         site = self._sites.get(id(place))
         if site is None:
             site = self._sites[id(place)] = self._number((place,))
-        return self._number((op.name, site))
+        return self._number((op.name, site, self._marks[number] if self._marks else None))
 
     def _number(self, shape: Shape) -> int:
         return self._known.setdefault(shape, len(self._known))
 
 
-def folded(recording: Recording, loops: Loops, boxes: list[Box]) -> None:
+def folded(
+    recording: Recording, loops: Loops, boxes: list[Box], marks: Sequence[object] = ()
+) -> None:
     """Find what is equal: wrap repeated calls in boxes, and note the runs of equal members."""
-    structure = Structure(recording, loops, boxes)
+    structure = Structure(recording, loops, boxes, marks)
     for number in range(len(boxes) - 1, -1, -1):
         box = boxes[number]
         _bound(box, boxes)
@@ -141,8 +150,9 @@ def split(boxes: list[Box]) -> None:
     as each holds, so that neither level is crowded.
     """
     for number in range(len(boxes)):
-        parts = ceil(len(boxes[number].children) / MOST)
-        while len(boxes[number].children) > MOST:
+        most = _most(boxes, boxes[number])
+        parts = ceil(len(boxes[number].children) / most)
+        while len(boxes[number].children) > most:
             children = boxes[number].children
             width = ceil(len(children) / parts)
             boxes[number].children = [
@@ -150,6 +160,38 @@ def split(boxes: list[Box]) -> None:
                 for start in range(0, len(children), width)
             ]
             parts = isqrt(len(boxes[number].children))
+
+
+def _most(boxes: list[Box], box: Box) -> int:
+    """How many children a box shows."""
+    is_tall = box.kind == LOOP and any(c < 0 and boxes[~c].kind == TRIP for c in box.children)
+    return MOST_TRIPS if is_tall else MOST
+
+
+def trips_in(boxes: Sequence[Box], box: Box) -> tuple[int, int] | None:
+    """The first and the last trip of a range, counted from 0; None if it is not one of trips."""
+    around = boxes[box.parent]
+    while around.kind == RANGE:
+        around = boxes[around.parent]
+    if box.kind != RANGE or around.kind != LOOP:
+        return None
+    ends = [_trip(boxes, around, _end(boxes, box, side)) for side in (0, -1)]
+    first, last = ends[0], min(ends[1], around.members - 1)
+    return (first, last) if first <= last else None
+
+
+def _end(boxes: Sequence[Box], box: Box, side: int) -> int:
+    """The first or last (0 or -1) child of a range that is no range itself."""
+    child = box.children[side]
+    while child < 0 and boxes[~child].kind == RANGE:
+        child = boxes[~child].children[side]
+    return child
+
+
+def _trip(boxes: Sequence[Box], loop: Box, child: int) -> int:
+    if child < 0 and boxes[~child].kind == TRIP:
+        return boxes[~child].trip
+    return loop.whole.index(child)
 
 
 def _range(parent: int, part: list[int], boxes: list[Box]) -> int:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from inspector.records import GradNode, Recording
+from inspector.records import GradNode
 from inspector.views.folds import MOST
+from inspector.views.gradflow import LEAF
 from inspector.views.hubs import SHARED
 from inspector.views.index import ViewIndex
 from inspector.views.visible import Visible
 
-LEAF = "AccumulateGrad"
 CROWDED = MOST + MOST // 2
 """A box with more autograd nodes than this has them in parts."""
 
@@ -70,29 +70,21 @@ class GradGroups:
         self._opened = opened
         self._visible = visible
         self._nodes = index.recording.grad_nodes
-        self._owners = owners(index.recording)
-        self._passes = self._passes_by_op()
+        self._flow = index.grads
         self.groups: list[Group] = []
         self.of_node: list[int] = []
         self._collect()
         if most_by_op is not None:
             self._join(most_by_op)
         self._divide()
-        self.edges = self._connect(index)
-
-    def _passes_by_op(self) -> dict[int, list[int]]:
-        found: dict[int, dict[int, None]] = {}
-        for node, owner in zip(self._nodes, self._owners, strict=True):
-            if owner is not None:
-                found.setdefault(owner, {})[node.pass_index] = None
-        return {op: list(passes) for op, passes in found.items()}
+        self.edges = self._connect()
 
     def _pass_of(self, node: GradNode, owner: int) -> int:
         """The pass that a node is drawn in: for a trip drawn as another, that trip's."""
         if not self._visible.twin[owner]:
             return node.pass_index
         drawn = self._visible.drawn[self._visible.of_op[owner]]
-        mine, theirs = self._passes[owner], self._passes.get(drawn.op, [])
+        mine, theirs = self._flow.passes[owner], self._flow.passes.get(drawn.op, [])
         place = mine.index(node.pass_index)
         return theirs[place] if place < len(theirs) else node.pass_index
 
@@ -100,7 +92,7 @@ class GradGroups:
         known: dict[tuple[object, ...], int] = {}
         counts: dict[tuple[int, int, str], int] = {}
         of_op, drawn = self._visible.of_op.tolist(), self._visible.drawn
-        for node, owner in zip(self._nodes, self._owners, strict=True):
+        for node, owner in zip(self._nodes, self._flow.owners, strict=True):
             key: tuple[object, ...] = (node.id,)
             group = Group(None, node.pass_index)
             if owner is not None:
@@ -171,48 +163,32 @@ class GradGroups:
         self.groups = [self.groups[number] for number in kept]
         self.of_node = [new[merged.get(number, number)] for number in self.of_node]
 
-    def _connect(self, index: ViewIndex) -> list[tuple[int, int, bool]]:
-        pairs = [(node.id, following) for node in self._nodes for following in node.next]
-        table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        ops = np.array([-1 if op is None else op for op in self._owners], dtype=np.int64)
-        sources, targets = ops[table[:, 0]], ops[table[:, 1]]
-        both = (sources >= 0) & (targets >= 0)
-        carried = np.zeros(len(table), dtype=np.bool_)
-        carried[both] = index.carried(sources[both], targets[both])
-        twins = np.zeros((2, len(table)), dtype=np.int64)
-        for side, numbers in enumerate((sources, targets)):
+    def _connect(self) -> list[tuple[int, int, bool]]:
+        flow = self._flow
+        twins = np.zeros((2, len(flow.tails)), dtype=np.int64)
+        for side, numbers in enumerate((flow.sources, flow.targets)):
             inside = numbers >= 0
             twins[side, inside] = self._visible.twin[numbers[inside]]
         same_copy = (twins[0] == twins[1]) & (twins[0] > 0)
         groups = np.array(self.of_node, dtype=np.int64)
-        left, right = groups[table[:, 0]], groups[table[:, 1]]
-        to_leaf = np.array(
-            [self._nodes[target].name == LEAF for _, target in pairs], dtype=np.bool_
-        )
-        goes_on = carried & (twins[0] != twins[1]) & ~to_leaf
-        far = np.isin(table[:, 1], self._shared_leaves()) & self._is_box()[left]
+        left, right = groups[flow.tails], groups[flow.heads]
+        goes_on = flow.carried & (twins[0] != twins[1]) & ~flow.to_leaf
+        far = np.isin(flow.heads, self._shared_leaves(left)) & self._is_box()[left]
         rows = np.flatnonzero((left != right) & ~same_copy & ~far)
         found = zip(left[rows].tolist(), right[rows].tolist(), goes_on[rows].tolist(), strict=True)
         return list(dict.fromkeys(found))
 
-    def _shared_leaves(self) -> list[int]:
-        """AccumulateGrad nodes that many give to: a closed box does not show its edge to them."""
-        users: dict[int, set[int]] = {}
-        for node, group in zip(self._nodes, self.of_node, strict=True):
-            for following in node.next:
-                if self._nodes[following].name == LEAF:
-                    users.setdefault(following, set()).add(group)
-        return [leaf for leaf, groups in users.items() if len(groups) > SHARED]
+    def _shared_leaves(self, givers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """AccumulateGrad nodes that many give to: a closed box does not show its edge to them.
+
+        Args:
+            givers: of each edge the group that it comes from.
+        """
+        rows = self._flow.to_leaf
+        pairs = np.unique(np.stack((self._flow.heads[rows], givers[rows])), axis=1)
+        leaves, users = np.unique(pairs[0], return_counts=True)
+        shared: NDArray[np.int64] = leaves[users > SHARED]
+        return shared
 
     def _is_box(self) -> NDArray[np.bool_]:
         return np.array([group.is_box for group in self.groups], dtype=np.bool_)
-
-
-def owners(recording: Recording) -> list[int | None]:
-    """For each node the forward op whose boxes it lies in."""
-    found = [node.op for node in recording.grad_nodes]
-    for node in recording.grad_nodes:
-        for following in node.next:
-            if found[following] is None:
-                found[following] = found[node.id]
-    return found

@@ -28,6 +28,8 @@ class GradNodes:
         self._index = index
         self._recording = index.recording
         self._visible = visible
+        named = self._recording.meta.get("input_names", ())
+        self._inputs = {int(number): str(name) for number, name in named}
 
     def node(self, group: Group, own: str) -> ViewNode:
         """The node of a group, with `own` as its id."""
@@ -46,7 +48,7 @@ class GradNodes:
         return ViewNode(
             id=own,
             kind="accumulate" if leaf else "grad",
-            title=(node.parameter or "leaf").rpartition(".")[2] if leaf else short_name(node.name),
+            title=self._leaf_title(node) if leaf else short_name(node.name),
             subtitle=self._leaf_subtitle(node) if leaf else self._of(node),
             badge=f"×{len(group.nodes)}" if len(group.nodes) > 1 else "",
             flags=tuple(flags),
@@ -89,6 +91,14 @@ class GradNodes:
     def _failed(self, node: GradNode) -> bool:
         failure = self._recording.failure
         return failure is not None and node.op is not None and failure.op == node.op
+
+    def _leaf_title(self, node: GradNode) -> str:
+        """A parameter's last name, with the module's before it; an input's name."""
+        if node.parameter:
+            return ".".join(node.parameter.split(".")[-2:])
+        name = None if node.tensor is None else self._inputs.get(node.tensor)
+        tensor = None if node.tensor is None else self._recording.tensors[node.tensor]
+        return name or (tensor.variable if tensor is not None else None) or "leaf"
 
     def _leaf_subtitle(self, node: GradNode) -> str:
         word = "added to .grad" if node.accumulated else ".grad"

@@ -37,6 +37,9 @@ NODE_FLAGS = (
     "fused",  # IR: one kernel for several nodes
     "unrolled",  # IR: one node and its copies
     "replaced",  # IR: the same computation by other nodes
+    "only-a",  # two runs: in the first one only
+    "only-b",  # two runs: in the second one only
+    "changed",  # two runs: in both, and not the same
 )
 
 
@@ -72,7 +75,7 @@ class ViewEdge:
 
     `up` is true where what flows goes from `target` to `source`: a gradient beside the forward
     graph. Such an edge is ranked as it stands and drawn with its arrowhead at `source`
-    (`dir=back`).
+    (`dir=back`). `flags` are "only-a" or "only-b", as for nodes.
     """
 
     source: str
@@ -80,6 +83,7 @@ class ViewEdge:
     label: str = ""
     kind: str = "data"
     up: bool = False
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

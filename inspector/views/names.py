@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from inspector.records import Recording
 from inspector.views import words
+from inspector.views.folds import trips_in
 from inspector.views.index import ViewIndex
 from inspector.views.model import ViewBox
 from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, STEP, TRIP, Box, title
@@ -20,15 +23,20 @@ def title_of(index: ViewIndex, box: Box, count: int = 1) -> str:
     if box.kind == LOOP:
         return index.loops.runs[box.number].statement.header
     if box.kind == TRIP:
-        first = box.trip + 1
-        return f"trip {first}" if count == 1 else f"trips {first}–{first + count - 1}"
+        return _trips(box.trip, box.trip + count - 1)
     if box.kind == RANGE:
-        return f"ops {box.first:,}–{box.last:,}"
+        trips = trips_in(index.boxes, box)
+        return f"ops {box.first:,}–{box.last:,}" if trips is None else _trips(*trips)
     call = recording.module_calls[box.number]
     if box.kind == REPEAT:
         last = index.boxes[~box.whole[-1]]
         return f"{title(call)} … {title(recording.module_calls[last.number])}"
     return title(call)
+
+
+def _trips(first: int, last: int) -> str:
+    """As in "trip 3" and "trips 3–12", for trips that count from 0."""
+    return f"trip {first + 1}" if first == last else f"trips {first + 1}–{last + 1}"
 
 
 def subtitle_of(index: ViewIndex, box: Box) -> str:
@@ -111,15 +119,16 @@ def shape_change(index: ViewIndex, box: Box) -> str:
             continue
         one, other = (_first_op(index, box.whole[i]) for i in (first, first + count - 1))
         size = _size(index, box.whole[first])
-        found = _difference(index.recording, one, other, size)
+        found = _difference(index, one, other, size)
         if found:
             return f"shapes change: {found}"
     return ""
 
 
-def _difference(recording: Recording, one: int, other: int, size: int) -> str:
-    ops, tensors = recording.ops, recording.tensors
-    for offset in range(size):
+def _difference(index: ViewIndex, one: int, other: int, size: int) -> str:
+    ops, tensors = index.recording.ops, index.recording.tensors
+    differ = index.shapes[one : one + size] != index.shapes[other : other + size]
+    for offset in np.flatnonzero(differ).tolist():
         mine, theirs = ops[one + offset].outputs, ops[other + offset].outputs
         for a, b in zip(mine, theirs, strict=False):
             if tensors[a].shape != tensors[b].shape:

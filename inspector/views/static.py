@@ -168,14 +168,14 @@ class _StaticView:
 
     def _add_data(self, source: str, target: str, node: IRNode) -> None:
         """An edge; one that runs backwards carries a value to a loop's next trip."""
-        label = ""
+        kind, label = "data", ""
         maker = _owner_of(source)
         if maker is not None and maker >= node.id:
             if not self._loops_around(maker) & self._loops_around(node.id):
                 return  # the list was written to only later
-            label = "next trip"
+            kind, label = "carried", "next trip"
         if source != target:
-            self._edges.setdefault((source, target, "data"), label)
+            self._edges.setdefault((source, target, kind), label)
 
     def _loops_around(self, node: int) -> set[int]:
         found: set[int] = set()

@@ -61,8 +61,8 @@ class _TwinView:
             if twin is not None:
                 self._ranks.setdefault(twin, [twin]).append(own)
         for source, target, is_carried in self._grads.edges:
-            label = "trip before" if is_carried else ""
-            sketch.edge(shown[target], shown[source], label, "grad", up=True)
+            kind, label = ("carried", "trip before") if is_carried else ("grad", "")
+            sketch.edge(shown[target], shown[source], label, kind, up=True)
         ranks = tuple(tuple(rank) for rank in self._ranks.values())
         return self._picture.view("Forward and backward", ranks, tuple(self._parts.values()))
 

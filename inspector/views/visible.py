@@ -17,6 +17,9 @@ from inspector.views.tree import TRIP, Box
 BARE = 12
 """A representative trip of this many children or fewer needs no frame in the loop's."""
 
+EQUAL = " in equal trips, drawn once"
+"""Said of what is not drawn because something equal is."""
+
 
 @dataclass(slots=True, eq=False)
 class Drawn:
@@ -144,7 +147,7 @@ class Visible:
         """How many ops are not drawn by themselves, by the reason."""
         closed = sum(self._index.boxes[d.box].size for d in self.drawn if d.box is not None)
         copies = int(np.count_nonzero(self.twin))
-        counts = {f"{word}s in closed boxes": closed, f"{word}s of equal repeats": copies}
+        counts = {f"{word}s in closed boxes": closed, f"{word}s{EQUAL}": copies}
         return {reason: count for reason, count in counts.items() if count}
 
     # -- the walk ------------------------------------------------------------------------------

@@ -10,9 +10,12 @@
  *   workbench-4-text.js          TextPane: TorchScript text and Python source
  *   workbench-5-card.js          the card of the selected item, tooltip, help
  *   workbench-6-minimap.js       the whole drawing small, with a frame around what is seen
+ *   workbench-6-export.js        what a pane shows as an SVG or PNG file
+ *   workbench-6-relations.js     saved and shared edges of the selection
  *   workbench-6-search.js        search of a graph pane: of all that was recorded
  *   workbench-6-textsearch.js    search of a text pane
  *   workbench-6-trace.js         all producers and consumers of a node
+ *   workbench-7-compare.js       two runs in one picture: which is seen, both counts
  *   workbench-7-heat.js          colours by a measure
  *   workbench-8-moments.js       the run as a row of moments
  *   workbench-8-momentview.js    parts of the timeline: track, details of a moment
@@ -21,6 +24,7 @@
  *   workbench-8-until.js         "run until …", a form over the timeline
  *   workbench-9-plot.js          a window of values on a canvas
  *   workbench-9-values.js        the numbers of a tensor as a picture
+ *   workbench-a-runs.js          which ops an item stands for, written short
  *   workbench-a-source.js        questions to the server; the line that says what works or failed
  *   workbench-b-hub.js           Workbench: data, selection, card, keys
  *   workbench-c-layout.js        its sides, tabs, dividers, menus, presentation

@@ -8,6 +8,11 @@ const MAX_SCALE = 5;
 const DRAG_THRESHOLD = 4; // px; a smaller movement is still a click
 const LINKED_RINGS = 500;
 
+/** Whether two rectangles {x, y, w, h} have a point in common. */
+function covering(a, b) {
+  return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+}
+
 /* `hub` is the Workbench: it owns the selection, the card and the texts. A pane keeps its `view`
  * {x, y, k, mode} there, so that pan and zoom outlive the DOM. `mode` is "start" (first show),
  * "fit" (all of it) or "free" (the user moved it); the first two follow the pane's size. */
@@ -24,7 +29,9 @@ class GraphPane {
     this.search = new GraphSearch(this);
     this.minimap = new Minimap(this);
     this.trace = new Trace(this);
+    this.relations = new Relations(this);
     this.heat = new Heat(this);
+    this.runs = new RunSwitch(this);
     this.build(spec);
     this.bindPointer();
     this.bindKeys();
@@ -44,14 +51,14 @@ class GraphPane {
       button("−", t("zoomOut"), zoom(1 / 1.25)), button("+", t("zoomIn"), zoom(1.25)),
       button(t("fit"), t("fitHint"), () => this.fit("fit", true)),
       button(t("actual"), t("actualHint"), () => this.actualSize()), h("span", { class: "wb-gap" }),
-      this.trace.buttons, this.minimap.button);
+      this.trace.buttons, this.relations.button, this.minimap.button);
     this.viewport = h("div", { class: "wb-viewport", tabindex: "0", role: "application",
       "aria-label": t("graphHint", { title: spec.title }) }, this.stage, this.hint);
     this.note = h("p", { class: "wb-note" });
     this.element = h("div", { class: "wb-pane" },
-      h("div", { class: "wb-bar" }, this.note, this.heat.select, this.search.element),
+      h("div", { class: "wb-bar" }, this.note, this.runs.element, this.heat.select, this.search.element),
       h("div", { class: "wb-canvas" }, this.viewport, this.message, this.heat.scale, this.trace.element,
-        this.minimap.element, this.legend, this.zoomButtons));
+        this.relations.element, this.minimap.element, this.legend, this.zoomButtons));
   }
 
   // -- content ---------------------------------------------------------------------------------
@@ -59,10 +66,12 @@ class GraphPane {
   update(spec) {
     this.title = spec.title;
     this.note.textContent = this.note.title = spec.note || "";
-    if ((spec.svg ?? null) !== this.svgText) this.setSvg(spec.svg ?? null, spec.empty);
-    else if (!this.svg) this.message.textContent = spec.empty || this.hub.t("empty");
+    const empty = spec.waits ? this.hub.t("drawing") : spec.empty;
+    if ((spec.svg ?? null) !== this.svgText) this.setSvg(spec.svg ?? null, empty);
+    else if (!this.svg) this.message.textContent = empty || this.hub.t("empty");
     this.search.refresh();
     this.heat.refresh();
+    this.runs.refresh();
   }
 
   setSvg(text, empty) {
@@ -266,16 +275,47 @@ class GraphPane {
       return;
     }
     const rects = drawn.slice(0, LINKED_RINGS).map((id) => this.rect(id));
-    if (rects.some((rect) => this.inView(rect))) return;
-    const [W, H] = this.room;
+    const covers = this.covers();
+    if (rects.some((rect) => this.inView(rect, covers))) return;
     const { x, y, w, h } = rects[0];
     const k = this.view.k;
-    this.moveTo({ x: W / 2 - (x + w / 2) * k, y: Math.max(H / 2 - (y + h / 2) * k, PADDING - y * k) }, smooth);
+    const free = this.freeArea(covers, w * k, h * k);
+    this.moveTo({ x: free.x + free.w / 2 - (x + w / 2) * k, y: Math.max(free.y + free.h / 2 - (y + h / 2) * k, free.y + PADDING - y * k) }, smooth);
   }
 
-  /** Whether a rectangle can be seen: all of it, or as much as the pane can hold. */
-  inView({ x, y, w, h }) {
+  /** What lies over the drawing now, as rectangles in the viewport: minimap, buttons, legend, forms. */
+  covers() {
+    const { left, top, right, bottom } = this.viewport.getBoundingClientRect();
+    const over = [...this.viewport.parentElement.children].filter((el) => el !== this.viewport);
+    return [...over, this.hub.element.querySelector(".wb-until")].filter(Boolean).map((el) => el.getBoundingClientRect())
+      .filter((r) => r.width > 0 && r.height > 0 && r.right > left && r.left < right && r.bottom > top && r.top < bottom)
+      .map((r) => ({ x: r.left - left, y: r.top - top, w: r.width, h: r.height }));
+  }
+
+  /** A part of the pane that nothing covers, the largest that begins or ends at a cover: for `w` by `h` px where one is so large. */
+  freeArea(covers, w, h) {
+    const [W, H] = this.room;
+    const tops = [0, ...covers.map((one) => clamp(one.y + one.h, 0, H))];
+    const bottoms = [H, ...covers.map((one) => clamp(one.y, 0, H))];
+    const lefts = [0, ...covers.map((one) => clamp(one.x + one.w, 0, W))];
+    const rights = [W, ...covers.map((one) => clamp(one.x, 0, W))];
+    let best = { x: 0, y: 0, w: W, h: H, value: -1 };
+    for (const x of lefts) for (const y of tops) for (const right of rights) for (const bottom of bottoms) {
+      const area = { x, y, w: right - x, h: bottom - y };
+      if (area.w <= 0 || area.h <= 0 || covers.some((one) => covering(one, area))) continue;
+      area.value = area.w * area.h * (area.w >= w && area.h >= h ? 1000 : 1);
+      if (area.value > best.value) best = area;
+    }
+    return best;
+  }
+
+  /** Whether a rectangle can be seen: all of it, or as much as the pane can hold, and nothing covers its middle. */
+  inView({ x, y, w, h }, covers = []) {
     const { x: left, y: top, k } = this.view;
+    const middle = { x: left + (x + w / 2) * k, y: top + (y + h / 2) * k, w: 0, h: 0 };
+    const small = w * k < this.room[0] / 2 && h * k < this.room[1] / 2; // of a large box enough is seen beside it
+    const over = small ? { x: left + x * k, y: top + y * k, w: w * k, h: h * k } : middle;
+    if (covers.some((one) => covering(one, over))) return false;
     const span = (from, size, room) => Math.min(from + size, room) - Math.max(from, 0) >= Math.min(size, room * 0.6) - 1;
     return span(left + x * k, w * k, this.room[0]) && span(top + y * k, h * k, this.room[1]);
   }
@@ -450,6 +490,7 @@ class GraphPane {
     this.resizes.disconnect();
     this.search.destroy();
     this.minimap.destroy();
+    this.runs.close();
     clearTimeout(this.rest);
     clearTimeout(this.hintTimer);
   }

@@ -84,6 +84,7 @@ Object.assign(GraphPane.prototype, {
       n: () => this.search.step(1), N: () => this.search.step(-1),
       p: () => this.trace.toggle("up"), c: () => this.trace.toggle("down"), o: () => this.minimap.toggle(),
       h: () => this.heat.step(1), H: () => this.heat.step(-1),
+      v: () => this.runs.step(1), V: () => this.runs.step(-1), s: () => this.relations.toggle(),
     };
     if (event.key === "Escape" && this.trace.direction) return this.trace.clear(), true;
     actions[event.key]?.();
@@ -179,7 +180,7 @@ function fillLegend(pane) {
     const edges = new Set([...pane.svg.querySelectorAll(".edge")].map(kindOf));
     const lines = [...edges].filter(Boolean).map((name) =>
       h("li", {}, edgeSwatch(`edge ${name}`), h("span", {}, t(`edge.${name}`))));
-    pane.legend.querySelector("ul").replaceChildren(...rows, ...legendBoxes(pane), ...lines);
+    pane.legend.querySelector("ul").replaceChildren(...rows, ...legendBoxes(pane), ...lines, ...legendRelations(pane));
   };
   pane.legend.replaceChildren(h("summary", {}, t("legend")), h("ul", {}));
   pane.legend.ontoggle = fill;

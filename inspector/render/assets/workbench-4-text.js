@@ -23,6 +23,12 @@ function colouredText(text, tokens) {
 
 Object.assign(LABELS, { ways: "true {taken}×, false {other}×", trips: "{taken} trips" });
 
+/** An element with one more class, if there is one. */
+function marked(el, name) {
+  if (name) el.classList.add(name);
+  return el;
+}
+
 /* Lines that can be selected. `spec.lines` makes a pane of IR text whose lines stand for nodes of
  * the pane `spec.of` ("static"); `spec.files` one of Python source, one file at a time. */
 class TextPane {
@@ -93,11 +99,18 @@ class TextPane {
   sourceRow(file, text, number) {
     const hits = file.hits?.[number] || 0;
     const key = lineKey(file.path, number);
-    const gutter = [h("span", { class: "wb-no" }, String(number)), h("span", { class: "wb-hits" }, hits > 1 ? `${hits}×` : ""),
+    const gutter = [h("span", { class: "wb-no" }, String(number)), this.countMark(file.sides ? file.sides[number] ?? [0, 0] : null, hits > 1 ? `${hits}×` : ""),
       Object.keys(file.branches || {}).length > 0 && this.ways(file.branches[number])].filter(Boolean);
     const open = hits > 0 || this.hub.itemsOnLine(key).length > 0;
     const hint = hits ? this.hub.t("times", { n: hits }) : null;
-    return this.row(open ? key : null, hits ? "executed" : "", gutter, colouredText(text, PYTHON_TOKENS), hint);
+    const row = this.row(open ? key : null, hits ? "executed" : "", gutter, colouredText(text, PYTHON_TOKENS), hint);
+    return marked(row, sideClass(file.sides?.[number]));
+  }
+
+  /** How often a line ran; of two runs, in each of them. */
+  countMark(sides, text) {
+    if (!sides) return h("span", { class: "wb-hits" }, text);
+    return sides.some(Boolean) ? sideCounts(this.hub, sides) : h("span", { class: "wb-run-counts" });
   }
 
   /** Which way the statement on a line went, and how often. */
@@ -110,10 +123,11 @@ class TextPane {
     return h("span", { class: "wb-ways", title: label, role: "img", "aria-label": label }, marks.join(" "));
   }
 
-  irRow({ text, node, state, count }) {
+  irRow({ text, node, state, count, sides, sign }) {
     const mark = state === "skipped" ? "–" : count > 1 ? `${count}×` : "";
     const hint = state === "skipped" ? this.hub.t("skipped") : count ? this.hub.t("times", { n: count }) : null;
-    return this.row(node ?? null, state, [h("span", { class: "wb-hits" }, mark)], colouredText(text, IR_TOKENS), hint);
+    const gutter = sign ? signMark(sign) : this.countMark(sides ?? (this.spec.runs ? [0, 0] : null), mark);
+    return marked(this.row(node ?? null, state, [gutter], colouredText(text, IR_TOKENS), hint), sideClass(sides));
   }
 
   row(key, state, gutter, code, hint) {
@@ -133,7 +147,8 @@ class TextPane {
   }
 
   choose(key) {
-    this.hub.select(this.isSource ? this.id : this.spec.of || "static", key, { origin: this.id });
+    if (this.spec.opens) return this.hub.goTo(this.spec.of, key, { origin: this.id });
+    return this.hub.select(this.isSource ? this.id : this.spec.of || "static", key, { origin: this.id });
   }
 
   key(event) {

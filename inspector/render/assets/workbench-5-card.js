@@ -4,7 +4,7 @@ Object.assign(LABELS, {
   history: "History", comesFrom: "Comes from", goesTo: "Goes to", sameMemory: "Same memory",
   sameMemoryWritten: "Same memory, written in place", moreOps: "… {n} more ops", moreAtLeast: "… at least {n} more ops",
   moreValues: "… {n} more values", fromOutside: "came from outside", notUsed: "no recorded op takes it",
-  cardLeft: "What is further left", cardRight: "What is further right", cardMore: "{n} more",
+  cardLeft: "What is further left", cardRight: "What is further right", cardMore: "{n} more", cardBelow: "What is further down", below: "below",
 });
 
 const BAR_AREA = { width: 132, height: 30 };
@@ -21,6 +21,7 @@ function histogram(tensor, t) {
     return s("rect", { x: index * step, y: height - tall, width: Math.max(step - 1, 0.5), height: tall });
   });
   const [low, high] = tensor.range || ["", ""];
+  if (tensor.range && low === high) return null; // one bar says nothing that the numbers do not
   const label = t("histogram", { name: tensor.name || tensor.role || "", low, high });
   return h("figure", { class: "wb-histogram" },
     s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, preserveAspectRatio: "none" }, ...bars),
@@ -48,7 +49,7 @@ class TensorColumn {
   constructor(hub, tensor, onEnlarge) {
     this.hub = hub;
     this.tensor = tensor;
-    const drawable = tensor.id !== undefined && (hub.canAsk || tensor.values) && (tensor.stats || []).length > 0;
+    const drawable = tensor.id !== undefined && (hub.canAsk || tensor.values) && ((tensor.stats || []).length > 0 || tensor.single !== undefined);
     this.figure = drawable ? new ValuesFigure(hub, tensor, { onEnlarge }) : null;
     this.element = this.build();
   }
@@ -59,13 +60,15 @@ class TensorColumn {
     const stats = tensor.stats || [];
     const bad = tensor.warn || stats.some(isBadStat);
     const type = [tensor.dtype, tensor.device].filter(Boolean).join(" · ");
-    const numbers = h("div", { class: "wb-numbers" }, statsTable(stats), histogram(tensor, t));
-    const sample = !figure && tensor.sample;
+    const numbers = stats.length > 0 && h("div", { class: "wb-numbers" }, statsTable(stats), histogram(tensor, t));
+    const single = !figure && tensor.single !== undefined;
+    const sample = !figure && !single && tensor.sample;
+    const known = stats.length > 0 || tensor.single !== undefined;
     return h("section", { class: `wb-column wb-tensor${bad ? " wb-warn" : ""}`, "aria-label": `${tensor.role} ${tensor.name || ""}` },
       h("h4", {}, h("span", { class: "wb-role" }, tensor.role), " ", h("code", {}, tensor.name || ""),
         bad && h("span", { class: "wb-flag" }, `⚠ ${t("nonfinite")}`)),
       h("p", { class: "wb-shape" }, dimensionsOf(tensor), " ", h("span", {}, type)),
-      stats.length ? h("div", { class: "wb-values" }, figure?.element, numbers) : h("p", { class: "wb-quiet" }, t("noValues")),
+      known ? h("div", { class: "wb-values" }, figure?.element, single && h("strong", { class: "wb-single" }, tensor.single), numbers) : h("p", { class: "wb-quiet" }, t("noValues")),
       sample && h("p", { class: "wb-sample", title: sample }, h("span", { class: "wb-quiet" }, `${t("sample")} `), h("code", {}, sample)),
       factsLine(tensor.facts));
   }
@@ -165,8 +168,11 @@ class Card {
     const by = (way) => () => this.body.scrollBy({ left: way * this.body.clientWidth * 0.7, behavior: reducedMotion() ? "instant" : "smooth" });
     const left = button("‹", t("cardLeft"), by(-1), { class: "wb-button wb-edge" });
     const right = button("", t("cardRight"), by(1), { class: "wb-button wb-edge" });
+    const down = () => this.body.scrollBy({ top: this.body.clientHeight * 0.7, behavior: reducedMotion() ? "instant" : "smooth" });
+    const below = button(`${t("below")} ⌄`, t("cardBelow"), down, { class: "wb-button wb-edge" });
     const paint = () => {
-      const { scrollLeft, clientWidth, scrollWidth } = this.body;
+      const { scrollLeft, clientWidth, scrollWidth, scrollTop, clientHeight, scrollHeight } = this.body;
+      below.hidden = scrollTop + clientHeight > scrollHeight - 6;
       left.hidden = scrollLeft < 4;
       right.hidden = scrollLeft + clientWidth > scrollWidth - 4;
       const end = this.body.getBoundingClientRect().right;
@@ -176,7 +182,7 @@ class Card {
     this.body.addEventListener("scroll", paint, { passive: true });
     const sizes = new ResizeObserver(paint);
     for (const part of [this.body, ...this.body.children]) sizes.observe(part); // a column grows when its content comes
-    return [left, right];
+    return [left, right, below];
   }
 
   /** Fetch the values and the history of what is shown. */
@@ -237,7 +243,7 @@ class Tip {
     const place = card?.source;
     this.element.replaceChildren(
       h("div", {}, h("strong", {}, name), tensor && h("code", {}, [tensor.shape, tensor.dtype].filter(Boolean).join("  "))),
-      stats.length ? statsTable(stats) : "", (tensor?.range && tensor.range[0] !== tensor.range[1] && histogram(tensor, t)) || "",
+      stats.length ? statsTable(stats) : tensor?.single !== undefined ? h("code", {}, tensor.single) : "", (tensor?.range && tensor.range[0] !== tensor.range[1] && histogram(tensor, t)) || "",
       place ? h("code", { class: "wb-tip-line" }, `${place.file}:${place.line}  ${place.text?.trim() ?? ""}`) : "");
     this.element.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.element;

@@ -51,6 +51,7 @@ class Trace {
     this.flow = null;
     this.copies = null;
     this.clear({ tell: false });
+    this.pane.relations.forget();
   }
 
   /** Light up the producers ("up") or consumers ("down") of the focused or else the selected node. */
@@ -118,6 +119,7 @@ class Trace {
   /** The selection went elsewhere: what was lit belongs to the one before. */
   selected(id) {
     if (this.direction && id !== this.from) this.clear({ tell: false });
+    this.pane.relations.selected(id);
   }
 
   clear({ tell = true } = {}) {
@@ -145,17 +147,18 @@ class Trace {
  * drawing itself stays as it is: to dim 1,000 nodes by their classes takes 0.2 s, this a few ms. */
 function spotlight(pane) {
   const { trace, heat, marks, overlay } = pane;
+  const over = pane.relations.drawn();
   const tracing = trace.direction !== null;
-  if (!tracing && (heat.measure || !pane.elementOf(marks.selected))) return [];
+  if (!tracing && (heat.measure || !pane.elementOf(marks.selected))) return over;
   const edges = tracing ? [...trace.edges] : pane.edges.get(marks.selected) || [];
   const ends = tracing ? [] : edges.flatMap((edge) => [edge.dataset.source, edge.dataset.target]);
-  const ids = new Set(tracing ? trace.nodes : [marks.selected, ...marks.linked, ...ends]);
+  const ids = new Set(tracing ? trace.nodes : [marks.selected, ...marks.linked, ...ends, ...pane.relations.ends()]);
   const { x: left, y: top, width, height } = overlay.viewBox.baseVal;
   const holes = [...ids].filter((id) => pane.elementOf(id)).map((id) => outlineAround(pane.rect(id), left, top));
   const room = 2000; // px around the drawing, which may be smaller than the pane
   const all = `M${left - room} ${top - room}H${left + width + room}V${top + height + room}H${left - room}Z`;
   return [s("path", { class: `wb-veil${tracing ? " wb-deep" : ""}`, "fill-rule": "evenodd", d: [all, ...holes].join("") }),
-    ...litEdges(edges), ...(tracing ? [s("path", { class: "wb-lit-nodes", d: holes.join("") })] : [])];
+    ...litEdges(edges), ...(tracing ? [s("path", { class: "wb-lit-nodes", d: holes.join("") })] : []), ...over];
 }
 
 /** A rectangle with round corners, 2 px around another one. */

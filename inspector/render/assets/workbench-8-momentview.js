@@ -7,6 +7,7 @@ Object.assign(LABELS, {
   nowEmpty: "Step through the run, or drag along the bar.", alivePieces: "{n} pieces of memory",
 });
 
+const BLOCK_LINES = 3; // below an `if` or a loop, in which its block begins
 const TRACK = { lane: 6, gap: 2, memory: 16 };
 
 /** Draw the lanes, the memory and the marks of a run into the slider. */
@@ -81,7 +82,7 @@ class Later {
     for (const [id, { pane }] of this.hub.panes) {
       if (!(pane instanceof GraphPane) || !pane.svg) continue;
       for (const node of this.nodesOf(id, pane)) {
-        const later = done !== null && node.first >= done[node.kind];
+        const later = done !== null && !(node.first < done[node.kind]); // what is not known to have run is not lit
         if (later === node.later) continue;
         node.later = later;
         node.el.classList.toggle("wb-later", later);
@@ -101,21 +102,41 @@ class Later {
     const known = this.known.get(id);
     if (known?.svg === pane.svg && known.items === items) return known.nodes;
     const nodes = [];
+    const lines = id === "static" ? this.lines() : null;
     for (const [name, el] of pane.nodes) {
-      const first = this.firstOf(id, name, items?.[name]);
+      const first = this.firstOf(id, name, items?.[name]) ?? (lines && this.firstOnLine(lines, name, items?.[name], pane.titleOf(name)));
       if (first) nodes.push({ el, edges: pane.edges.get(name) || [], later: el.classList.contains("wb-later"), ...first });
     }
     this.known.set(id, { svg: pane.svg, items, nodes });
     return nodes;
   }
 
+  /** "path:line" -> the first op that ran there. */
+  lines() {
+    const firsts = new Map();
+    for (const { source, ops } of Object.values(this.hub.data.items?.dynamic || {})) {
+      const key = source && ops?.length && source.join(":");
+      if (key) firsts.set(key, Math.min(firsts.get(key) ?? Infinity, lowestOf(ops)));
+    }
+    return firsts;
+  }
+
+  /* A node of the IR without ops of its own: the first op of its line, of `if` and loops also of the
+   * lines that follow. One of which nothing is known counts as not run yet. */
+  firstOnLine(lines, name, item, title) {
+    if (!name.startsWith("ir:")) return null;
+    const [path, line] = item?.source ?? [];
+    const below = /\b(if|loop)\b/i.test(title) ? BLOCK_LINES : 0;
+    const own = Array.from({ length: below + 1 }, (_, by) => lines.get(`${path}:${line + by}`));
+    return { kind: "op", first: own.find((first) => first !== undefined) ?? Infinity };
+  }
+
   /** Which record must have run for a node to be there: {kind, first}; null if it always is. */
   firstOf(pane, name, item) {
-    const lowest = (ids) => ids.reduce((low, one) => Math.min(low, one), Infinity);
     if (/^decision:\d/.test(name) && !item?.ops?.length) return { kind: "read", first: Number(/\d+/.exec(name)[0]) };
     if (/^(parameters?|input|tensor|output):/.test(name)) return null;
-    if (pane === "backward") return item?.grads?.length ? { kind: "grad", first: lowest(item.grads) } : null;
-    return item?.ops?.length ? { kind: "op", first: lowest(item.ops) } : null;
+    if (pane === "backward") return item?.grads?.length ? { kind: "grad", first: lowestOf(item.grads) } : null;
+    return item?.ops?.length ? { kind: "op", first: lowestOf(item.ops) } : null;
   }
 }
 

@@ -6,7 +6,7 @@ Object.assign(LABELS, {
   first: "First moment (Home)", stepBack: "Step back (,)", play: "Play (K)", pause: "Pause (K)", stepOn: "Step (.)",
   stepOver: "Step over what runs inside (Shift+.; with Shift, or Shift+, back)", stepOut: "Step out (E; with Shift, or Shift+E, back)",
   aim: "Go to the moment of what is selected (G)", endedWith: "the run ended here: {failure}",
-  speed: "Moments per second", perSecond: "{n}/s", whole: "The whole run: {n} moments; . steps",
+  speed: "Moments per second", perSecond: "{n}/s", whole: "The whole run: {n} moments. Press . to step.",
   momentName: "{what} {n} of {all}: {title}", momentIn: "{name}, {module}", "moment.op": "op", "moment.grad": "autograd node",
   "moment.read": "size read, moment", "moment.backward": "backward pass, moment", "moment.optimizer_step": "optimizer step, moment",
   "moment.zero_grad": "zero_grad, moment", "lane.forward": "forward", "lane.backward": "backward", "lane.optimizer": "optimizer",
@@ -178,8 +178,8 @@ class Timeline {
     const chosen = splitRef(this.hub.memory.selected);
     const item = chosen && this.hub.item(chosen.pane, chosen.id);
     const kind = chosen?.pane === "backward" ? "grad" : "op";
-    const ids = (kind === "grad" ? item?.grads : item?.ops) || [];
-    const at = ids.length ? this.moments.momentOf(kind, Math.min(...ids.slice(0, 1000))) : -1;
+    const first = lowestOf(kind === "grad" ? item?.grads : item?.ops);
+    const at = Number.isFinite(first) ? this.moments.momentOf(kind, first) : -1;
     if (at >= 0) this.goTo(at);
   }
 
@@ -206,10 +206,11 @@ class Timeline {
     const { hub } = this;
     this.turnTo(kind);
     const own = { op: `op:${id}`, grad: `grad:${id}` }[kind];
-    const drawn = kind === "op" ? hub.index("dynamic").byOp.get(id) : kind === "grad" ? hub.index("backward").byGrad.get(id) : null;
+    const drawn = { op: () => hub.itemsWith("dynamic", "ops", [[id]]), grad: () => hub.itemsWith("backward", "grads", [[id]]) }[kind]?.() ?? [];
     const chosen = splitRef(hub.memory.selected);
-    const inBox = Boolean(drawn) && !drawn.includes(own);
+    const inBox = drawn.length > 0 && !drawn.includes(own);
     const stays = inBox && chosen?.pane === PANE_OF[kind] && drawn.includes(chosen.id); // as before: in the same box
+    if (stays) hub.showExact(PANE_OF[kind], own);
     const found = stays || (kind === "op" ? hub.selectOp(id) : kind === "grad" ? hub.selectGrad(id) : this.selectNode(kind, id));
     if (!found && stack.length) hub.select("source", lineKey(stack[0].path, stack[0].line));
     else if (inBox && stack.length) this.point(lineKey(stack[0].path, stack[0].line));

@@ -26,8 +26,14 @@ function valueColours(element) {
   return {
     stops: ["low", "lower", "zero", "higher", "high"].map((name) => parse(`value-${name}`)),
     ground: text("--wb-bg"), ink: text("--wb-text"), line: text("--wb-line"), nan: text("--graph-failed") || "red",
-    inf: text("--graph-nonfinite") || "darkorange",
+    inf: text("--graph-nonfinite") || "darkorange", quiet: text("--wb-muted") || "gray",
   };
+}
+
+/** −1 or 1 for a number far below or above what the colours span, as in masked scores; else 0. */
+function beyond(value, { beyond: some, range }) {
+  if (!some || IS_MARK(value)) return 0;
+  return value < range[0] ? -1 : value > range[1] ? 1 : 0;
 }
 
 /** The place of a number on the scale of colours: −1 to 1, 0 for the middle. */
@@ -112,7 +118,7 @@ class Plot {
           const box = this.boxOf(tile, row, column);
           this.brush.fillStyle = this.fillOf(cell);
           this.brush.fillRect(...box);
-          const mark = cell.find(IS_MARK);
+          const mark = cell.find(IS_MARK) ?? (beyond(cell[0], this.found) || undefined);
           if (mark !== undefined) marks.push([mark, box]);
           else this.write(cell, box);
         }
@@ -139,7 +145,7 @@ class Plot {
 
   fillOf(cell) {
     const { scale } = this.found;
-    if (cell.some(IS_MARK)) return this.colours.ground;
+    if (cell.some(IS_MARK) || beyond(cell[0], this.found)) return this.colours.ground;
     if (scale.kind !== "light") return colourAt(onScale(cell[0], scale), this.colours.stops);
     const light = cell.map((value) => Math.round(255 * onScale(value, scale)));
     return `rgb(${(light.length === 3 ? light : [light[0], light[0], light[0]]).join(" ")})`;
@@ -165,6 +171,7 @@ class Plot {
 
   /** A cross for NaN, a triangle up or down for infinities, both for both: told apart without colour. */
   drawMark(mark, [x, y, width, height]) {
+    if (!IS_MARK(mark)) return this.drawBeyond(mark, [x, y, width, height]);
     const half = Math.max(Math.min(width, height, 12) / 2 - 0.5, 2.5);
     const [cx, cy] = [x + width / 2, y + height / 2];
     const { brush, colours } = this;
@@ -180,7 +187,7 @@ class Plot {
       brush.moveTo(cx - half, cy + half);
       brush.lineTo(cx + half, cy - half);
       brush.stroke();
-      return;
+      return undefined;
     }
     for (const up of mark === "±Inf" ? [1, -1] : [mark === "-Inf" ? -1 : 1]) {
       brush.moveTo(cx, cy - up * half);
@@ -190,6 +197,18 @@ class Plot {
     }
     if (mark === "±Inf") brush.stroke();
     else brush.fill();
+    return undefined;
+  }
+
+  /** A stroke through a cell whose number is out of range: falling for far below, rising for far above. */
+  drawBeyond(way, [x, y, width, height]) {
+    const { brush, colours } = this;
+    brush.strokeStyle = colours.quiet;
+    brush.lineWidth = 1;
+    brush.beginPath();
+    brush.moveTo(x + 1, way < 0 ? y + 1 : y + height - 1);
+    brush.lineTo(x + width - 1, way < 0 ? y + height - 1 : y + 1);
+    brush.stroke();
   }
 
   // -- lines -----------------------------------------------------------------------------------
@@ -200,13 +219,16 @@ class Plot {
     const [low, high] = [Math.min(range[0], 0), Math.max(range[1], 0)];
     const span = high - low || 1;
     const step = Math.min(this.area.width / Math.max(cells.length, 1), this.area.cell);
-    const y = (value) => pad + ((high - value) / span) * (this.area.height - 2 * pad);
+    const flat = low === high; // all 0: on a line in the middle
+    const y = (value) => flat ? Math.round(this.area.height / 2) : pad + ((high - value) / span) * (this.area.height - 2 * pad);
     this.line = { step, y, pad };
     this.brush.fillStyle = this.colours.line;
     this.brush.fillRect(0, Math.round(y(0)), Math.min(step * cells.length, this.area.width), 1);
     if (cells.length <= BARS) this.drawBars();
     else this.drawPath();
     cells.forEach((cell, at) => {
+      const far = beyond(cell, this.found);
+      if (far) this.drawBeyond(far, [(at + 0.5) * step - 5, far > 0 ? 0 : this.area.height - 10, 10, 10]);
       if (!IS_MARK(cell)) return;
       const top = cell === "Inf" ? 0 : cell === "-Inf" ? this.area.height - 10 : y(0) - 5;
       this.drawMark(cell, [(at + 0.5) * step - 5, top, 10, 10]);
@@ -216,11 +238,22 @@ class Plot {
   drawBars() {
     const { step, y } = this.line;
     this.found.cells.forEach((cell, at) => {
-      if (IS_MARK(cell)) return;
+      if (IS_MARK(cell) || beyond(cell, this.found)) return;
+      if (cell === 0) return this.drawZero((at + 0.5) * step, y(0));
       const [top, bottom] = [Math.min(y(cell), y(0)), Math.max(y(cell), y(0))];
       this.brush.fillStyle = colourAt(cell < 0 ? -1 : 1, this.colours.stops);
       this.brush.fillRect(at * step + (step > 3 ? 0.5 : 0), top, Math.max(step - (step > 3 ? 1 : 0), 1), Math.max(bottom - top, 1));
+      return undefined;
     });
+  }
+
+  /** A dot on the line: a number that is there, and 0. */
+  drawZero(x, y) {
+    const { brush, colours } = this;
+    brush.fillStyle = colours.quiet;
+    brush.beginPath();
+    brush.arc(x, y + 0.5, Math.min(this.line.step / 3, 2.5), 0, 2 * Math.PI);
+    brush.fill();
   }
 
   drawPath() {
@@ -230,8 +263,9 @@ class Plot {
     this.brush.beginPath();
     let pen = false; // lifted where a number is missing
     this.found.cells.forEach((cell, at) => {
-      if (!IS_MARK(cell)) this.brush[pen ? "lineTo" : "moveTo"]((at + 0.5) * step, y(cell));
-      pen = !IS_MARK(cell);
+      const drawn = !IS_MARK(cell) && !beyond(cell, this.found);
+      if (drawn) this.brush[pen ? "lineTo" : "moveTo"]((at + 0.5) * step, y(cell));
+      pen = drawn;
     });
     this.brush.stroke();
   }

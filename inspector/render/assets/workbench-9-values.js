@@ -5,12 +5,15 @@ Object.assign(LABELS, {
   valuesOf: "Values of {name}: {kind}, {size}, from {low} to {high}", marksToo: ", {nan} NaN, {inf} Inf",
   axis: "axis {n}", indexOf: "Index on {axis}, 0 to {last}", tilesOf: "{first}–{last} of {all}",
   tilesBefore: "Previous tiles", tilesAfter: "Next tiles", drawAs: "Draw as", meanOf: "mean of {size}",
+  farBelow: "{n} far below", farAbove: "{n} far above", allZero: "all 0",
   valuesFailed: "The values could not be fetched.",
   "draw.number": "number", "draw.line": "line", "draw.heatmap": "heatmap", "draw.tiles": "tiles", "draw.images": "images",
 });
 HELP_ROWS.push(["Hover or arrow keys on values", "read single numbers; click or Enter enlarges"]);
 
 const SMALL = { width: 160, height: 78, side: 32, cell: 22, pickers: 2 };
+const LOW = 860; // px; in a window that is no higher the card has lower pictures
+const smallArea = () => (window.innerHeight > LOW ? SMALL : { ...SMALL, height: 58 });
 const LARGE = { width: 440, height: 360, side: 64, cell: 60, pickers: 12 };
 const ASK_VALUES_AFTER = 60; // ms; while an arrow key is held down nothing is asked
 const KEPT_ANSWERS = 64;
@@ -20,7 +23,7 @@ const WHOLE = Object.freeze({}); // the part of a tensor that is shown at first
 /* One tensor's values or gradient: canvas, readout, pickers. Its size is known before the values are,
  * so nothing moves when they come. */
 class ValuesFigure {
-  constructor(hub, tensor, { area = SMALL, onEnlarge = null } = {}) {
+  constructor(hub, tensor, { area = smallArea(), onEnlarge = null } = {}) {
     Object.assign(this, { hub, tensor, area, onEnlarge });
     const { t } = hub;
     this.canvas = h("canvas", { class: "wb-cells", tabindex: "0", role: "img", "aria-label": t("values"),
@@ -33,8 +36,9 @@ class ValuesFigure {
     this.readout = h("figcaption", { class: "wb-readout" });
     this.pickers = h("div", { class: "wb-pickers" });
     this.plate = h("div", { class: "wb-plate", style: `height:${area.height}px` }, this.canvas, this.cursor, this.message);
+    this.axes = h("div", { class: "wb-axes", "aria-hidden": "true", hidden: area !== LARGE });
     this.element = h("figure", { class: `wb-picture${area === LARGE ? " wb-large" : ""}`, style: `width:${area.width}px` },
-      this.plate, this.readout, this.pickers);
+      this.axes, this.plate, this.readout, this.pickers);
     this.canvas.hidden = true;
   }
 
@@ -72,9 +76,22 @@ class ValuesFigure {
     if (found.kind === "number") this.drawNumber();
     else this.plot = new Plot(this.canvas, found, this.area, valueColours(this.hub.element));
     if (this.area === LARGE && this.plot) this.plate.style.height = `${this.plot.height}px`;
+    if (this.area === LARGE) this.nameAxes();
     this.label();
     this.fillPickers();
     return undefined;
+  }
+
+  /** Names and first and last index along the first tile: above it and at its left. */
+  nameAxes() {
+    const { found, plot } = this;
+    const named = plot && found.complete && found.columns !== null;
+    const axis = (number, way, length) => h("div", { class: `wb-axis wb-axis-${way}`, style: `${way === "down" ? "height" : "width"}:${Math.round(length)}px` },
+      h("span", {}, "0"), h("strong", {}, this.nameOf(number)), h("span", {}, String(found.shape[number] - 1)));
+    const { width, height } = plot?.form ?? {};
+    const cell = plot?.isLine ? [plot.line.step, 0] : [plot?.grid?.cellWidth, plot?.grid?.cellHeight];
+    this.axes.replaceChildren(...(named ? [axis(found.columns, "across", Math.max(width * cell[0], 80)),
+      found.rows !== null && axis(found.rows, "down", Math.max(height * cell[1], 60))].filter(Boolean) : []));
   }
 
   redraw() {
@@ -104,15 +121,21 @@ class ValuesFigure {
     const parts = [];
     if (found.nan) parts.push(h("span", { class: "wb-mark-nan" }, `✕ ${found.nan.toLocaleString("en")} NaN`));
     if (found.inf) parts.push(h("span", { class: "wb-mark-inf" }, `▲▼ ${found.inf.toLocaleString("en")} Inf`));
+    const far = (way) => found.cells.filter((cell) => beyond(cell, found) === way).length;
+    for (const [sign, label, n] of found.beyond ? [["╲", "farBelow", far(-1)], ["╱", "farAbove", far(1)]] : []) {
+      if (n) parts.push(h("span", { class: "wb-mark-far" }, `${sign} ${this.hub.t(label, { n: n.toLocaleString("en") })}`));
+    }
     const room = !parts.length || this.area === LARGE;
     if (room && found.kind !== "images") parts.push(this.scaleBar());
-    if (!found.complete) parts.splice(0, parts.length, h("span", { class: "wb-quiet", title: found.note }, found.note));
+    if (!found.complete) parts.splice(0, parts.length, h("span", { class: "wb-quiet", title: found.note }, (this.area !== LARGE && found.brief) || found.note));
+    this.readout.classList.toggle("wb-partial", !found.complete);
     this.readout.replaceChildren(...parts);
   }
 
   /** The colours with the numbers at their ends. */
   scaleBar() {
     const { from, to, kind } = this.found.scale;
+    if (from === 0 && to === 0) return h("span", { class: "wb-quiet" }, this.hub.t("allZero"));
     const { stops } = valueColours(this.hub.element);
     const [low, high] = kind === "diverging" ? [-1, 1] : kind === "falling" ? [-1, 0] : [0, 1];
     const colours = [0, 0.25, 0.5, 0.75, 1].map((share) => colourAt(low + share * (high - low), stops)).join(", ");
@@ -128,6 +151,7 @@ class ValuesFigure {
     const [left, top, width, height] = this.plot.outline(place);
     Object.assign(this.cursor.style, { left: `${left - 1}px`, top: `${top - 1}px`, width: `${width + 2}px`, height: `${height + 2}px` });
     const { index, value, mean } = this.plot.read(place);
+    this.readout.classList.remove("wb-partial");
     const note = mean ? h("span", { class: "wb-quiet" }, ` ${this.hub.t("meanOf", { size: mean })}`) : "";
     this.readout.replaceChildren(h("span", { class: "wb-quiet" }, `${index} = `), h("strong", {}, value), note);
     return undefined;

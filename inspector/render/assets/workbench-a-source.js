@@ -1,7 +1,7 @@
 /* -- Source: where a workbench asks for what it does not hold ------------------------------------- */
 
 Object.assign(LABELS, {
-  drawing: "Drawing …", offline: "The server does not answer. Is it still running?", retry: "Try again",
+  drawing: "Drawing …", drawingOps: "Drawing {count} ops …", cancel: "Cancel", notDrawn: "The drawing was cancelled.", offline: "The server does not answer. Is it still running?", retry: "Try again",
 });
 
 const BUSY_AFTER = 250; // ms; what is quicker shows no sign that it works
@@ -12,6 +12,8 @@ class Source {
     this.url = url;
     this.hub = hub;
     this.controllers = new Map();
+    this.client = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+    this.number = 0;
   }
 
   /** The answer to a question. Rejects with an Error whose message is for people; `lost` says that the
@@ -25,12 +27,20 @@ class Source {
     return found;
   }
 
-  /** As `ask`; a question that is still open under the same name is dropped: its AbortError can be ignored. */
+  /** As `ask`; a question that is still open under the same name is dropped: its AbortError can be ignored.
+   * The server hears who asks and how often, and stops working on what is no longer waited for. */
   askLatest(name, question, asked) {
     this.controllers.get(name)?.abort();
     const controller = new AbortController();
     this.controllers.set(name, controller);
-    return this.ask(question, asked, { signal: controller.signal });
+    this.number += 1;
+    return this.ask(question, { ...asked, client: this.client, number: this.number }, { signal: controller.signal });
+  }
+
+  /** Drop the question that is open under a name, and have the server stop working on it. */
+  cancel(name) {
+    this.controllers.get(name)?.abort();
+    this.post("cancel", { client: this.client, number: this.number }).catch(() => {}); // it ends by itself, too
   }
 
   /** Save what a question answers with as a file. */
@@ -66,25 +76,21 @@ function saveBlob(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Numbers in which [first, last] stands for a run of them. */
-function expandRuns(numbers = []) {
-  if (numbers.every((one) => typeof one === "number")) return numbers;
-  return numbers.flatMap((one) => (typeof one === "number" ? [one] : Array.from({ length: one[1] - one[0] + 1 }, (_, at) => one[0] + at)));
-}
-
 /** A line over the workbench that says that something works, or failed. */
 class Notice {
   constructor(hub) {
     this.hub = hub;
     this.text = h("span", {});
     this.again = button(hub.t("retry"), hub.t("retry"), () => this.retry?.(), { hidden: true });
+    this.stop = button(hub.t("cancel"), hub.t("cancel"), () => this.cancel?.(), { hidden: true });
     this.close = button("×", hub.t("close"), () => this.hide());
-    this.element = h("div", { class: "wb-notice", role: "status", hidden: true }, this.text, this.again, this.close);
+    this.element = h("div", { class: "wb-notice", role: "status", hidden: true }, this.text, this.again, this.stop, this.close);
   }
 
-  /** Say that something works, once it takes longer than a moment. */
-  busy(text) {
+  /** Say that something works, once it takes longer than a moment. `cancel` ends it. */
+  busy(text, cancel = null) {
     clearTimeout(this.timer);
+    this.cancel = cancel;
     this.timer = setTimeout(() => this.show(text, { failed: false }), BUSY_AFTER);
   }
 
@@ -98,6 +104,7 @@ class Notice {
     this.text.textContent = text;
     this.element.classList.toggle("wb-failed", failed);
     this.again.hidden = !failed || !this.retry;
+    this.stop.hidden = failed || !this.cancel;
     this.close.hidden = !failed;
     this.element.hidden = false;
   }

@@ -75,9 +75,6 @@ class Workbench {
     this.element.style.height = data.height ? `${data.height}px` : "";
     this.element.classList.toggle("wb-fixed", !this.canToggle);
     this.applyTheme();
-    for (const items of Object.values(data.items || {})) {
-      for (const item of Object.values(items)) [item.ops, item.grads] = [expandRuns(item.ops), expandRuns(item.grads)];
-    }
     this.updatePanes(data.panes || []);
     this.layOut();
     this.timeline.update();
@@ -132,19 +129,15 @@ class Workbench {
 
   // -- selection -------------------------------------------------------------------------------
 
-  /** Items of a pane by op, autograd node and source line: {byOp, byGrad, byLine}, each key -> ids. */
-  index(pane) {
+  /** Ids of a pane's items by source line. */
+  byLine(pane) {
     if (!this.indexes.has(pane)) {
-      const byOp = new Map();
-      const byGrad = new Map();
-      const byLine = new Map();
-      const add = (map, key, id) => (map.has(key) ? map.get(key).push(id) : map.set(key, [id]));
-      for (const [id, item] of Object.entries(this.data.items?.[pane] || {})) {
-        for (const op of item.ops || []) add(byOp, op, id);
-        for (const node of item.grads || []) add(byGrad, node, id);
-        if (item.source) add(byLine, lineKey(...item.source), id);
+      const found = new Map();
+      for (const [id, { source }] of Object.entries(this.data.items?.[pane] || {})) {
+        const key = source && lineKey(...source);
+        if (key && !found.get(key)?.push(id)) found.set(key, [id]);
       }
-      this.indexes.set(pane, { byOp, byGrad, byLine });
+      this.indexes.set(pane, found);
     }
     return this.indexes.get(pane);
   }
@@ -152,10 +145,17 @@ class Workbench {
   /** Everything recorded on a source line: [{pane, id}]. */
   itemsOnLine(key) {
     return Object.keys(this.data.items || {}).flatMap((pane) =>
-      (this.index(pane).byLine.get(key) || []).map((id) => ({ pane, id })));
+      (this.byLine(pane).get(key) || []).map((id) => ({ pane, id })));
   }
 
-  /** What a reference stands for: {pane, id, ops, line, wholeLine}; null when it is not there. */
+  /** Ids of a pane's items that have one of these runs among their `kind`, "ops" or "grads". */
+  itemsWith(pane, kind, runs) {
+    const items = Object.entries(this.data.items?.[pane] || {});
+    return items.filter(([, item]) => runs.some((one) => overlap(flatRuns(item[kind]), flatRuns(one)))).map(([id]) => id);
+  }
+
+  /** What a reference stands for: {pane, id, ops, line, wholeLine}; null when it is not there. `ops` are runs,
+   * those of each item on a whole line. */
   resolve(ref) {
     const parts = splitRef(ref);
     const pane = parts && this.panes.get(parts.pane)?.pane;
@@ -163,20 +163,19 @@ class Workbench {
     if (pane.isSource) {
       const here = this.itemsOnLine(parts.id);
       const known = here.length || pane.spec.files.some((file) => parts.id.startsWith(`${file.path}:`));
-      return known ? { ...parts, ops: here.flatMap((one) => this.item(one.pane, one.id).ops || []), line: parts.id, wholeLine: true } : null;
+      return known ? { ...parts, ops: here.map((one) => this.item(one.pane, one.id).ops).filter((runs) => runs?.length), line: parts.id, wholeLine: true } : null;
     }
     const item = this.item(parts.pane, parts.id);
     if (!item && !pane.elementOf?.(parts.id)) return null;
-    return { ...parts, ops: item?.ops || [], line: item?.source ? lineKey(...item.source) : null, wholeLine: false };
+    return { ...parts, ops: item?.ops?.length ? [item.ops] : [], line: item?.source ? lineKey(...item.source) : null, wholeLine: false };
   }
 
   /* Linked are items with a common op. Only where a pane has none, items of the same line stand in,
    * if either side has no ops to compare (a constant of the IR, a branch that did not run). */
   linkedIn(pane, chosen) {
-    const { byOp, byLine } = this.index(pane);
-    const ids = new Set(chosen.ops.flatMap((op) => byOp.get(op) || []));
+    const ids = new Set(chosen.ops.length ? this.itemsWith(pane, "ops", chosen.ops) : []);
     if (chosen.line && (chosen.wholeLine || !ids.size)) {
-      for (const id of byLine.get(chosen.line) || []) {
+      for (const id of this.byLine(pane).get(chosen.line) || []) {
         if (chosen.wholeLine || !chosen.ops.length || !this.item(pane, id).ops?.length) ids.add(id);
       }
     }
@@ -195,6 +194,7 @@ class Workbench {
     const ref = `${pane}/${id}`;
     if (!this.resolve(ref)) return;
     this.memory.selected = ref;
+    this.exact = null;
     const name = this.drawSelection({ origin, reveal: true });
     this.live.textContent = this.t("selected", { name });
     if (tell) this.tell();
@@ -208,18 +208,32 @@ class Workbench {
 
   /** Select what draws an op: itself, or the closed box around it. Whether there is such an item. */
   selectOp(op, options = {}) {
-    return this.selectFirst(this.index("dynamic").byOp.get(op), "dynamic", `op:${op}`, options);
+    return this.selectFirst(this.itemsWith("dynamic", "ops", [[op]]), "dynamic", `op:${op}`, options);
   }
 
   /** Select what draws an autograd node, likewise. */
   selectGrad(node, options = {}) {
-    return this.selectFirst(this.index("backward").byGrad.get(node), "backward", `grad:${node}`, options);
+    return this.selectFirst(this.itemsWith("backward", "grads", [[node]]), "backward", `grad:${node}`, options);
   }
 
   selectFirst(ids, pane, wanted, options) {
-    const id = ids?.includes(wanted) ? wanted : ids?.find((one) => !/^(parameters|tensor|input|output):|@/.test(one)) ?? ids?.[0];
-    if (id !== undefined) this.select(pane, id, options);
-    return id !== undefined;
+    const id = ids.includes(wanted) ? wanted : ids.find((one) => !/^(parameters|tensor|input|output):|@/.test(one)) ?? ids[0];
+    if (id === undefined) return false;
+    this.select(pane, id, options);
+    if (id !== wanted) this.showExact(pane, wanted);
+    return true;
+  }
+
+  /** Show the card of one that the selected item stands for: of equal trips drawn once, in a closed box. */
+  async showExact(pane, id) {
+    const exact = (this.exact = { ref: this.memory.selected, id });
+    if (!this.canAsk) return;
+    try {
+      const { card } = await this.source.askLatest("card", "card", { pane, id });
+      if (this.exact === exact) this.card.show((exact.card = card));
+    } catch (error) {
+      if (error.name !== "AbortError") this.failed(error);
+    }
   }
 
   clear({ tell = true } = {}) {
@@ -268,7 +282,8 @@ class Workbench {
     if (chosen.wholeLine) return this.drawLineCard(chosen);
     const item = this.item(chosen.pane, chosen.id) || {};
     const { pane } = this.panes.get(chosen.pane);
-    const card = this.cardOf(item) || { title: pane.nameOf?.(chosen.id) ?? chosen.id };
+    const exact = this.exact?.ref === this.memory.selected ? this.exact.card : null;
+    const card = exact || this.cardOf(item) || { title: pane.nameOf?.(chosen.id) ?? chosen.id };
     this.card.show(card);
     return card.title;
   }
@@ -375,6 +390,9 @@ class Workbench {
       o: () => this.graph()?.minimap.toggle(),
       h: () => this.graph()?.heat.step(1),
       H: () => this.graph()?.heat.step(-1),
+      v: () => this.graph()?.runs.step(1),
+      V: () => this.graph()?.runs.step(-1),
+      s: () => this.graph()?.relations.toggle(),
       m: () => this.maximise(this.sideInUse()),
       x: () => this.movePane(this.sideInUse()),
       b: () => this.present(),

@@ -39,7 +39,7 @@ extend(Workbench, {
     const id = this.shownPane(side);
     const entry = (text, action) => h("button", { type: "button", role: "menuitem", class: "wb-entry",
       onclick: () => { menu.open = false; action(); } }, text);
-    const kinds = this.source && this.panes.get(id)?.pane.svg ? ["svg", "png", "pdf", "dot"] : [];
+    const kinds = this.panes.get(id)?.pane.svg ? ["svg", "png", ...(this.source ? ["pdf", "dot"] : [])] : [];
     list.replaceChildren(
       ...kinds.map((kind) => entry(this.t("saveAs", { kind: kind.toUpperCase() }), () => this.save(id, kind))),
       entry(this.t("move"), () => this.movePane(side)),
@@ -61,11 +61,15 @@ extend(Workbench, {
     event.stopPropagation();
   },
 
+  /** SVG and PNG show what is seen, and need no server; PDF and DOT come from there. */
   async save(pane, kind) {
     this.notice.busy(this.t("saving"));
     try {
-      await this.source.save({ pane, kind, toggled: [...this.memory.toggled], theme: this.element.dataset.theme });
+      const graph = this.panes.get(pane).pane;
+      const said = kind === "svg" || kind === "png" ? await savePicture(graph, kind)
+        : await this.source.save({ pane, kind, toggled: [...this.memory.toggled], theme: this.element.dataset.theme });
       this.notice.hide();
+      if (said) sayFor(this.notice, said);
     } catch (error) {
       this.notice.fail(error.message);
     }

@@ -27,6 +27,7 @@ extend(Workbench, {
     this.frame = frame;
     if (another) {
       this.source?.close();
+      this.drawn = null;
       this.source = new Source(frame.source, this);
     }
     if (command) this.takePlace(frame.place || {});
@@ -38,7 +39,7 @@ extend(Workbench, {
   takePlace({ selected = null, toggled = [], tabs, sides, maximised, moment = null }) {
     this.sendPlace.cancel(); // of the place before
     Object.assign(this.memory, { selected, moment, toggled: new Set(toggled) });
-    if (tabs) this.memory.tabs = { ...this.memory.tabs, ...tabs };
+    if (tabs) this.memory.tabs = { ...tabs }; // all of them: the back button goes back to the first ones, too
     if (sides) this.memory.sides = { ...sides };
     if (maximised !== undefined) this.memory.maximised = maximised;
   },
@@ -46,18 +47,37 @@ extend(Workbench, {
   /** Ask for the picture as it is now: first the panes that are seen, the others when those are drawn. */
   async askPicture({ reveal = false } = {}) {
     const toggled = [...this.memory.toggled];
-    this.notice.busy(this.t("drawing"));
+    this.notice.busy(this.saysDrawing(), () => this.cancelPicture());
     try {
       const picture = await this.source.askLatest("picture", "picture", { toggled, draw: this.seenPanes() });
-      if (!this.keepsPicture(picture)) return false;
+      if (picture.cancelled || !this.keepsPicture(picture)) return;
+      this.drawn = new Set(toggled);
       this.drawSelection({ reveal });
       if (reveal && this.memory.selected !== null && !this.resolve(this.memory.selected)) await this.openWay(this.memory.selected);
       this.onPicture?.();
-      await this.drawWaiting(toggled);
-      return true;
+      this.waiting = this.drawWaiting(toggled).catch((error) => this.failed(error));
     } catch (error) {
-      return this.failed(error);
+      this.failed(error, toggled);
     }
+  },
+
+  saysDrawing() {
+    const count = this.frame.ops;
+    return count ? this.t("drawingOps", { count: count.toLocaleString("en") }) : this.t("drawing");
+  },
+
+  /** Stop drawing: the picture stays as it was, and so do the boxes that are open. */
+  cancelPicture() {
+    this.source.cancel("picture");
+    this.notice.hide();
+    if (this.undoToggles()) this.tell();
+    else this.notice.fail(this.t("notDrawn"), () => this.askPicture());
+  },
+
+  /** Back to the boxes of the picture that is shown; whether there is one. */
+  undoToggles() {
+    if (this.drawn) this.memory.toggled = new Set(this.drawn);
+    return Boolean(this.drawn);
   },
 
   /** Open the boxes around an item that a link asks for. */
@@ -75,31 +95,47 @@ extend(Workbench, {
     return true;
   },
 
-  /** Panes on top of their sides, by what is known: all of them before the first picture. */
+  /** Panes on top of their sides, as far as that is known before the first picture, and that of the
+   * selected item. The IR's text shows the items of the IR. */
   seenPanes() {
-    if (!this.panes.size) return ["dynamic", "static"];
-    return SIDES.map((side) => this.shownPane(side)).filter(Boolean);
+    const { tabs, selected } = this.memory;
+    const seen = this.panes.size
+      ? SIDES.map((side) => this.shownPane(side))
+      : [tabs.left ?? "dynamic", tabs.right ?? "static"];
+    const of = (id) => (id === "irtext" ? "static" : id);
+    return [...new Set([...seen, splitRef(selected)?.pane].filter(Boolean).map(of))];
   },
 
   /** Draw the panes that are not seen yet, so that a change of tabs shows them at once. */
   async drawWaiting(toggled) {
     const waiting = (this.data.panes || []).filter((spec) => spec.waits).map((spec) => spec.id);
     if (!waiting.length) return;
-    const drawn = await this.source.askLatest("picture", "drawing", { toggled, draw: waiting });
-    for (const spec of this.data.panes) {
-      if (drawn[spec.id]) Object.assign(spec, { waits: false }, drawn[spec.id]);
-      if (drawn[spec.id]) this.panes.get(spec.id)?.pane.update(spec);
+    const { panes, items, cards, cancelled } = await this.source.askLatest("picture", "drawing", { toggled, draw: waiting });
+    if (cancelled) return;
+    Object.assign(this.data.items, items);
+    Object.assign(this.data.cards, cards);
+    this.indexes.clear();
+    for (const spec of this.data.panes.filter(({ id }) => panes[id])) {
+      Object.assign(spec, { waits: false }, panes[spec.id]);
+      this.panes.get(spec.id)?.pane.update(spec);
     }
     this.timeline.refresh();
     this.drawSelection();
     this.onPicture?.();
   },
 
-  failed(error) {
-    if (error.name === "AbortError") return false;
-    if (error.lost && this.callbacks.onLost) this.callbacks.onLost(this.frame.source); // it gets another name
-    else this.notice.fail(error.message, () => this.askPicture());
-    return false;
+  /** Say why there is no picture; to try again is to ask for the same boxes. */
+  failed(error, toggled = this.memory.toggled) {
+    if (error.name === "AbortError") return; // another picture was asked for
+    if (error.lost && this.callbacks.onLost) return this.callbacks.onLost(this.frame.source); // it gets another name
+    this.undoToggles();
+    this.notice.fail(error.message, () => this.retryPicture(toggled));
+  },
+
+  async retryPicture(toggled) {
+    this.memory.toggled = new Set(toggled);
+    await this.askPicture();
+    this.tell();
   },
 
   /** Open or close a box; when it cannot be drawn, the picture stays as it was. */
@@ -108,11 +144,21 @@ extend(Workbench, {
   },
 
   async toggleBoxes(ids) {
-    const before = new Set(this.memory.toggled);
     for (const id of ids) if (!this.memory.toggled.delete(id)) this.memory.toggled.add(id);
-    const failed = (await this.askPicture()) === false && !this.notice.element.hidden;
-    if (failed) this.memory.toggled = before;
+    await this.askPicture();
     this.tell();
+  },
+
+  /** Select an item that is in the graph or in closed boxes of it: those are opened first. */
+  async goTo(pane, id, options = {}) {
+    const ref = `${pane}/${id}`;
+    try {
+      if (!this.resolve(ref) && this.canAsk) await this.openWay(ref);
+    } catch (error) {
+      this.failed(error);
+    }
+    if (this.resolve(ref)) this.select(pane, id, options);
+    else if (id.startsWith("op:")) this.selectOp(Number(id.slice(3)), options);
   },
 
   /** Select an item by its reference, with the boxes around it opened first. */
@@ -120,6 +166,7 @@ extend(Workbench, {
     const closed = boxes.filter((box) => !this.opened?.has(box));
     if (closed.length && this.source) await this.toggleBoxes(closed);
     const parts = splitRef(ref);
+    if (parts && !this.resolve(ref)) await this.waiting; // in a pane that is drawn later
     if (!parts || !this.resolve(ref)) return false;
     this.activate(parts.pane);
     this.select(parts.pane, parts.id);

@@ -1,0 +1,104 @@
+/* -- two runs in one picture: which of them is seen, and both counts beside the code --------------- */
+
+Object.assign(LABELS, {
+  compareShow: "Show", compareBoth: "Both", compareFlicker: "A ⇄ B", compareBothHint: "Show both runs (V changes what is shown)",
+  compareSideHint: "Show {run} only: “{name}”; the rest fades and stays where it is", compareFlickerHint: "Show A and B in turn",
+  compareTold: "Shown: {what}", compareTimes: "A ran it {a}×, B {b}×",
+  "kind.only-a": "in A only", "kind.only-b": "in B only", "kind.changed": "not the same in A and B",
+});
+FLAGS.push("only-a", "only-b", "changed");
+HELP_ROWS.splice(-2, 0, ["V, Shift+V", "of two runs: show both, A, B, or A and B in turn"]);
+
+const RUNS_SHOWN = ["both", "a", "b", "flicker"];
+const FLICKER_MS = 900;
+
+/* Chooses which run is seen in a pane that draws two (`data.compare`). Nothing is drawn anew: what is
+ * of the other run only fades, so that what both have stays where it is. */
+class RunSwitch {
+  constructor(pane) {
+    this.pane = pane;
+    this.element = h("div", { class: "wb-runs", role: "group", "aria-label": pane.hub.t("compareShow"), hidden: true });
+  }
+
+  get chosen() {
+    return this.pane.hub.memory.runsShown ?? "both";
+  }
+
+  get offered() {
+    return Boolean(this.pane.hub.data.compare) && this.pane.id === "dynamic" && Boolean(this.pane.svg);
+  }
+
+  /** New content: offer the runs by their names. */
+  refresh() {
+    this.element.hidden = !this.offered;
+    const names = this.pane.hub.data.compare?.names;
+    if (this.offered && JSON.stringify(names) !== this.names) {
+      this.names = JSON.stringify(names);
+      this.element.replaceChildren(...this.buttons(names));
+    }
+    this.apply();
+  }
+
+  buttons([a, b]) {
+    const { t } = this.pane.hub;
+    const side = (run, name) => [[h("b", { class: `wb-run-${run.toLowerCase()}` }, run), h("span", {}, name)], t("compareSideHint", { run, name })];
+    const faces = { both: [[t("compareBoth")], t("compareBothHint")], a: side("A", a), b: side("B", b), flicker: [[t("compareFlicker")], t("compareFlickerHint")] };
+    return RUNS_SHOWN.map((shown) => {
+      const [text, label] = faces[shown];
+      const made = button("", label, () => this.choose(shown), { class: "wb-button wb-word", "data-runs": shown, "aria-pressed": "false" });
+      made.append(...text);
+      return made;
+    });
+  }
+
+  choose(shown) {
+    const { hub } = this.pane;
+    hub.memory.runsShown = shown;
+    this.apply();
+    hub.live.textContent = hub.t("compareTold", { what: this.element.querySelector(`[data-runs="${shown}"]`)?.textContent ?? shown });
+  }
+
+  step(by) {
+    if (!this.offered) return;
+    const at = RUNS_SHOWN.indexOf(this.chosen) + by + RUNS_SHOWN.length;
+    this.choose(RUNS_SHOWN[at % RUNS_SHOWN.length]);
+  }
+
+  apply() {
+    const { chosen } = this;
+    for (const one of this.element.children) one.setAttribute("aria-pressed", String(one.dataset.runs === chosen));
+    clearInterval(this.timer);
+    const flickers = this.offered && chosen === "flicker";
+    this.see(this.offered ? (flickers ? "a" : chosen) : "both");
+    if (flickers) this.timer = setInterval(() => this.see(this.seen === "a" ? "b" : "a"), FLICKER_MS);
+  }
+
+  see(run) {
+    this.seen = run;
+    for (const one of ["a", "b"]) this.pane.stage.classList.toggle(`wb-see-${one}`, run === one);
+    for (const one of this.element.children) one.classList.toggle("wb-seen", one.dataset.runs === run && this.chosen === "flicker");
+  }
+
+  close() {
+    clearInterval(this.timer);
+  }
+}
+
+/** How often each of two runs came by a line, "–" for never. */
+function sideCounts(hub, sides) {
+  const [a, b] = sides;
+  const label = hub.t("compareTimes", { a, b });
+  const count = (run, n) => h("span", { class: `wb-run-count wb-run-${run}` }, n ? String(n) : "–");
+  return h("span", { class: `wb-run-counts${a === b ? " wb-even" : ""}`, title: label, role: "img", "aria-label": label }, count("a", a), count("b", b));
+}
+
+/** The class of a line that only one of two runs came by. */
+function sideClass(sides) {
+  if (!sides || Boolean(sides[0]) === Boolean(sides[1])) return "";
+  return sides[0] ? "wb-only-a" : "wb-only-b";
+}
+
+/** The sign before a difference: of which run it is. */
+function signMark(sign) {
+  return h("span", { class: `wb-sign${/^[AB]$/.test(sign) ? ` wb-run-${sign.toLowerCase()}` : ""}` }, sign);
+}
