@@ -304,10 +304,30 @@ def test_the_card_is_drawn_before_python_is_told(opened: Bench) -> None:
     assert told_by_then == ["linear", 0]
 
 
-def test_nothing_moves_when_the_card_fills(opened: Bench) -> None:
-    before = [opened.page.locator(part).bounding_box() for part in (".wb-body", ".wb-card")]
-    opened.node("dynamic", "op:2").click()
-    assert before == [opened.page.locator(p).bounding_box() for p in (".wb-body", ".wb-card")]
+def test_the_graph_stays_where_it_is_when_the_card_opens(opened: Bench) -> None:
+    node, card = opened.node("dynamic", "op:2"), opened.page.locator(".wb-card")
+    before, slim = node.bounding_box(), card.bounding_box()
+    node.click()
+    opened.settle()
+    full = card.bounding_box()
+    assert node.bounding_box() == before
+    assert slim is not None
+    assert full is not None
+    assert slim["height"] < 50 < full["height"]
+    opened.node("dynamic", "op:3").click()  # from one to the next nothing moves at all
+    opened.settle()
+    assert card.bounding_box() == full
+
+
+def test_a_node_that_the_card_would_cover_is_brought_in(bench: Bench) -> None:
+    bench.open(payload())
+    lowest = bench.node("dynamic", "out:y")
+    lowest.click()
+    bench.page.wait_for_timeout(500)  # it is brought in smoothly
+    box, card = lowest.bounding_box(), bench.page.locator(".wb-card").bounding_box()
+    assert box is not None
+    assert card is not None
+    assert box["y"] + box["height"] <= card["y"]
 
 
 def test_a_selection_lights_up_what_has_the_same_op_in_every_other_pane(opened: Bench) -> None:

@@ -209,10 +209,13 @@ class GraphPane {
     this.measure();
     if (!this.svg || !this.visible()) return this.minimap.follow();
     if (width === this.room[0] && height === this.room[1]) return undefined;
-    if (this.view.mode !== "free" || this.offScreen()) this.fit(this.view.mode === "fit" ? "fit" : "start");
+    // The card below grows when something is selected: the graph above it must not jump then.
+    const lower = width === this.room[0] && this.room[1] < height && this.view.mode !== "fit";
+    if (!lower && (this.view.mode !== "free" || this.offScreen())) this.fit(this.view.mode === "fit" ? "fit" : "start");
     this.apply();
     this.paint();
-    if (this.pendingReveal) this.reveal(this.pendingReveal, false);
+    const kept = this.pendingReveal ?? (lower && this.elementOf(this.marks.selected) ? [this.marks.selected] : null);
+    if (kept) this.reveal(kept, Boolean(lower));
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 /* -- the minimap of a graph pane: the whole drawing, and a frame around what is seen --------------- */
 
 const MAP_SIZE = [176, 132]; // px; the longer side of a drawing fills its own
+const MAP_SHARE = 0.24; // of the pane, at most: the graph itself is what is looked at
 const MAP_LEAST = 26; // px; a drawing of one long column can still be pointed at
 const MAP_MARKS = 500;
 
@@ -64,7 +65,8 @@ class Minimap {
 
   fitScale() {
     const [w, h] = this.pane.size;
-    const scale = Math.min(MAP_SIZE[0] / w, MAP_SIZE[1] / h);
+    const [wide, tall] = this.pane.room.map((side, at) => Math.min(MAP_SIZE[at], side * MAP_SHARE));
+    const scale = Math.min(wide / w, tall / h);
     this.extent = [w, h].map((side) => Math.max(side * scale, MAP_LEAST));
     this.scale = [this.extent[0] / w, this.extent[1] / h];
     [this.element.style.width, this.element.style.height] = this.extent.map((side) => `${side}px`);
