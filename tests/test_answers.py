@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.requests import Request
 from torch import Tensor, nn
 
 import inspector
@@ -242,6 +243,11 @@ def test_a_file_over_http_has_a_name(address: str) -> None:
         ("picture", b'{"toggled": 3}', 200),
         ("file", b'{"pane": "../../etc/passwd"}', 200),
         ("picture", b" " * (served.LARGEST_QUESTION + 1), 413),
+        ("picture", b"[" * 100_000, 400),
+        ("picture", b'{"toggled": [' + b"[" * 100_000, 400),
+        ("moment", b'{"at": 0, "move": "\\ud800"}', 200),
+        ("find", b'{"limit": 1e999}', 200),
+        ("file", b'{"pane": {}, "kind": []}', 200),
     ],
 )
 def test_a_bad_question_gets_a_reason_and_no_traceback(
@@ -250,6 +256,23 @@ def test_a_bad_question_gets_a_reason_and_no_traceback(
     status, _, said = post(f"{address}/{question}", body)
     assert status == expected
     assert "Traceback" not in json.loads(said)["error"]
+
+
+def test_no_more_is_read_of_a_question_than_may_be_asked(address: str) -> None:
+    read = 0
+
+    async def parts() -> dict[str, Any]:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b" " * 300_000, "more_body": True}
+
+    # 4 parts of 300,000 bytes are the first that are more than 1,000,000.
+    scope = {
+        "type": "http", "method": "POST", "headers": [],
+        "path_params": {"name": address.rpartition("/")[2], "question": "picture"},
+    }  # fmt: skip
+    refused = asyncio.run(served._answer(Request(scope, parts)))
+    assert (refused.status_code, read) == (413, 4)
 
 
 def test_an_error_of_our_own_says_nothing_of_its_inside(

@@ -78,6 +78,14 @@ def test_values_up_to_eight_are_on_the_card_and_larger_ones_are_asked_for() -> N
     assert "values" not in columns(large, "op:0")["output"]
 
 
+def test_one_value_has_no_statistics_and_is_true_or_false_by_its_dtype() -> None:
+    cards = Cards(inspector.record(lambda x: ((x > 1).any(), x.sum()), torch.ones(2)))
+    flag, total = columns(cards, "op:1")["output"], columns(cards, "op:2")["output"]
+    assert (flag["stats"], flag["single"], flag["values"]["boolean"]) == ([], "False", True)
+    assert (total["stats"], total["single"], total["values"]["boolean"]) == ([], "2", False)
+    assert "histogram" not in flag
+
+
 def test_a_page_without_a_server_can_have_more_values_on_the_card() -> None:
     options = CaptureOptions(values="full")
     recording = inspector.record(lambda x: x * 2, torch.ones(3, 4), options=options)

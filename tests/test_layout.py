@@ -638,3 +638,31 @@ def test_the_dot_file_has_the_same_ranks_arrows_and_loops() -> None:
     assert "dir=back" in gradient
     (data,) = (line for line in text.splitlines() if line.startswith('"f0" -> "f1"'))
     assert "dir=back" not in data
+
+
+def test_what_goes_to_the_next_trip_does_not_rank() -> None:
+    nodes = tuple(ViewNode(name, "op", name) for name in ("a", "b", "add", "last"))
+    data = [ViewEdge(*pair) for pair in (("a", "add"), ("b", "add"), ("add", "last"))]
+    again = ViewEdge("last", "b", "next trip", "carried")
+    drawn = layout(GraphView("g", nodes, (*data, again)))
+    a, b, add, last = (drawn.nodes[name].y for name in ("a", "b", "add", "last"))
+    assert a == b < add < last
+    (path,) = (edge for edge in drawn.edges if edge.source == "last")
+    assert path.target == "b"
+    assert path.points[0].y > path.points[-1].y  # from "last", below, up to "b"
+
+
+def test_what_goes_to_the_next_trip_of_boxes_does_not_rank_the_boxes() -> None:
+    boxes = tuple(ViewBox(name, name, None, "module") for name in ("upper", "lower"))
+    nodes = (ViewNode("a", "op", "a", box="upper"), ViewNode("b", "op", "b", box="lower"))
+    edges = (ViewEdge("b", "a", "next trip", "carried"), ViewEdge("a", "b"))
+    drawn = layout(GraphView("g", nodes, edges, boxes))
+    assert drawn.boxes["upper"].y < drawn.boxes["lower"].y
+
+
+def test_a_long_chain_beside_its_inputs_is_a_column() -> None:
+    nodes = [ViewNode(f"{kind}{i}", "op", "trip") for kind in "xt" for i in range(20)]
+    edges = [ViewEdge(f"x{i}", f"t{i}") for i in range(20)]
+    edges += [ViewEdge(f"t{i}", f"t{i + 1}") for i in range(19)]
+    drawn = layout(GraphView("g", tuple(nodes), tuple(edges)))
+    assert drawn.width < 4 * drawn.nodes["t0"].w + 2 * 24

@@ -102,6 +102,11 @@ def test_run_until_answers_with_the_moment_or_says_that_there_is_none() -> None:
     assert none["at"] is None
     assert "No later moment" in none["message"]
     assert "tanh" in none["message"]
+    assert "no earlier one" in none["message"]  # moment 2 itself is where it was asked from
+    later = until_answer(time, {"from": 3, "what": "op", "value": "tanh"})
+    assert "There is 1 earlier one." in later["message"]  # moment 2
+    before = until_answer(time, {"from": 0, "by": -1, "what": "op", "value": "tanh"})
+    assert "There is 1 later one." in before["message"]
     with pytest.raises(QuestionError):
         until_answer(time, {"what": "op", "value": "tanh"})
 

@@ -87,6 +87,7 @@ def test_a_source_line_offers_what_its_ops_made() -> None:
     [
         "",
         "dynamic/op:99999",
+        "dynamic/op:" + "9" * 5000,
         "dynamic/op:x",
         "dynamic/tensor:99999",
         "backward/grad:4711",

@@ -27,6 +27,7 @@ from inspector.render.windows import (
     NAN,
     Slice,
     Window,
+    near_range,
     window_of,
 )
 from inspector.tensors_about import TensorsAbout
@@ -43,6 +44,45 @@ def counted(*shape: int) -> numpy.ndarray:
 def drawn(array: Any, axes: tuple[str, ...] | None = None, **part: Any) -> Window:
     array = numpy.asarray(array)
     return window_of(array, axes or ("",) * array.ndim, Slice(**part))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1.0, -2.0, -3.4e38], (-2.0, 1.0)),
+        ([1.0, -2.0, -1e9, numpy.nan, numpy.inf], (-2.0, 1.0)),
+        ([50_000.0, -3e37, 20.0], (20.0, 50_000.0)),
+        ([0.0, -3.4e38], (0.0, 0.0)),
+        ([1.0, 20_000.0, 300.0], None),  # 20,000 is no 10,000 times 300
+        ([0.0, -1e9], None),  # nothing but 0 to compare with
+        ([-3.4e38, -3.4e38], None),
+        ([1.0, 2.0], None),
+        ([], None),
+        ([True, False], None),
+    ],
+)
+def test_extremes_such_as_those_of_masks_are_left_out_of_the_range(
+    values: list[float], found: tuple[float, float] | None
+) -> None:
+    assert near_range(numpy.array(values)) == found
+
+
+def test_masked_scores_keep_the_colours_of_the_others() -> None:
+    scores = torch.tensor([[1.0, -3.4e38], [-2.0, 0.5]])
+    recording = inspector.record(lambda x: x * 1, scores, options=FULL)
+    found = values_json(TensorsAbout(recording), recording.ops[0].outputs[0])
+    assert found["beyond"]
+    assert found["scale"] == {"kind": "diverging", "from": -2, "to": 2}
+    assert found["cells"][0] == 1
+    assert found["cells"][1] < -3e38
+
+
+def test_a_sample_says_in_few_words_how_to_see_all() -> None:
+    recording = inspector.record(lambda x: x * 0, torch.ones(32))
+    found = values_json(TensorsAbout(recording), recording.ops[0].outputs[0])
+    assert found["brief"] == (
+        'The first 8 of 32 values, all 0. For all: record with values="full".'
+    )
 
 
 # -- what is drawn ---------------------------------------------------------------------------------

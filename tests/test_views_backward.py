@@ -95,6 +95,23 @@ def test_a_node_without_a_forward_op_lies_where_its_gradient_came_from() -> None
     assert node(view, "grad:2").title == "leaf"
 
 
+def test_leaves_are_called_so_that_they_can_be_told_apart() -> None:
+    """Parameters by their module and name, an input by its name."""
+    program = Program()
+    given = program.tensor()
+    names = ("net.a.weight", "net.b.weight")
+    weights = [program.tensor(name) for name in names]
+    program.op("addmm", given, *weights)
+    program.grad("AddmmBackward0", 0, 1, 2, 3)
+    for name, weight in zip(names, weights, strict=True):
+        program.grad("AccumulateGrad", None, parameter=name, tensor=weight)
+    program.grad("AccumulateGrad", None, tensor=given)
+    recording = program.recording(meta={"input_names": [[given, "x"]]}, inputs=(given,))
+    view = backward_view(recording, frozenset())
+    leaves = [node(view, f"grad:{number}").title for number in (1, 2, 3)]
+    assert leaves == ["a.weight", "b.weight", "x"]
+
+
 def test_a_node_that_nothing_is_known_of_stands_alone() -> None:
     program = Program()
     program.grad("MyFunctionBackward", None)

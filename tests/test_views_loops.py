@@ -283,3 +283,19 @@ def test_every_sample_is_sound_folded_at_first_and_fully_open(name: str) -> None
             for view in (backward, twins):
                 found = [number for n in view.nodes for number in n.grads]
                 assert sorted(found) == sorted(grads)
+
+
+def test_many_trips_are_unrolled_in_ranges_of_closed_trips() -> None:
+    recording = looped(130)  # 3 ranges: 44, 44 and 42 trips of two ops
+    view = dynamic_view(recording, frozenset({"loop:0"}))
+    ranges = [n.title for n in view.nodes if n.id.startswith("range:")]
+    assert ranges == ["trips 1–44", "trips 45–88", "trips 89–130"]
+    opened = dynamic_view(recording, frozenset({"loop:0", "range:88/175"}))
+    trips = [n for n in opened.nodes if n.id.startswith("trip:")]
+    assert [n.title for n in trips] == [f"trip {number}" for number in range(45, 89)]
+    assert {n.subtitle for n in trips} == {"2 ops"}
+    frames = {"loop:0", "range:88/175", "trip:0/44"}
+    inside = [
+        n.id for n in dynamic_view(recording, frozenset(frames)).nodes if n.box == "trip:0/44"
+    ]
+    assert inside == ["op:88", "op:89"]

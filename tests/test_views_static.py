@@ -208,7 +208,7 @@ def test_a_loop_carries_its_value_to_the_next_trip() -> None:
     view = static_view(loop().graph("y"), None)
     assert boxes(view) == {"ir:1/0": None}
     assert view.boxes[0].title == "loop body · line 3"
-    assert {(e.source, e.target): e.label for e in view.edges if e.kind == "data"} == {
+    assert {(e.source, e.target): e.label for e in view.edges if e.kind != "control"} == {
         ("value:n", "ir:1"): "",
         ("value:x", "ir:2"): "",
         ("ir:3", "ir:2"): "next trip",
@@ -217,6 +217,7 @@ def test_a_loop_carries_its_value_to_the_next_trip() -> None:
         ("ir:3", "ir:4"): "",
         ("ir:4", "return:0"): "",
     }
+    assert edges(view, "carried") == {("ir:3", "ir:2")}
     assert edges(view, "control") == {("ir:1", "ir:2")}
 
 

@@ -342,3 +342,41 @@ def test_100000_ops_are_indexed_and_searched_quickly() -> None:
     assert total == expected > 0
     assert built < 3.0  # 0.6 s on a free machine
     assert asked < 0.15  # 3 ms on a free machine
+
+
+LOOP = "for i in range(n):\n    x = g(f(x))\n"
+
+
+def looped(ops: int) -> Recording:
+    """Twelve trips of so many ops."""
+    p = Program()
+    x = p.tensor()
+    for _ in range(12):
+        for column in range(ops):
+            place = Source("net.py", 2, (10, 8)[column], "run", 2, (14, 15)[column])
+            x = p.op(("exp", "log")[column], x, source=place, stack=(place,))
+    return p.recording(inputs=(0,), sources={"net.py": LOOP})
+
+
+@pytest.mark.parametrize("query", ["trip 7", "trip:7"])
+def test_a_trip_is_found_by_its_number(query: str) -> None:
+    (one,) = found(looped(2), query)
+    assert (one["kind"], one["title"], one["name"]) == ("trip", "trip 7", "for i in range(n)")
+    assert (one["line"], one["ref"]) == ("net.py:1 · 2 ops", "dynamic/trip:0/6")
+    assert one["boxes"] == ["loop:0"]
+
+
+def test_words_beside_a_trip_find_what_ran_in_it() -> None:
+    (one,) = found(looped(2), "trip 7 log")
+    assert (one["op"], one["line"]) == (13, "net.py:2 · trip 7 · op 13")  # 6 × 2 ops before, exp
+
+
+def test_a_trip_of_one_op_is_that_op() -> None:
+    assert ops(looped(1), "trip:7") == [6]
+    assert found(looped(1), "trip:13") == found(looped(1), "trip:x") == []
+    assert found(looped(1), "trip:7", pane="backward") == []
+
+
+def test_equal_ops_of_a_loop_are_told_apart() -> None:
+    lines = [one["line"] for one in found(looped(2), "op:exp", limit=2)]
+    assert lines == ["net.py:2 · trip 1 · op 0", "net.py:2 · trip 2 · op 2"]

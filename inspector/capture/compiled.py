@@ -138,13 +138,22 @@ class CompiledGates:
             nonlocal ready
             if not ready and self._first is not None:
                 self._first.__exit__(None, None, None)  # Dynamo looks at `torch.compile` as well
-            result = real(*args, **kwargs)
-            if not ready and "torch._dynamo.eval_frame" in sys.modules:
-                ready = True
-                self._installed.enter_context(self._make())
-            return result
+            try:
+                return real(*args, **kwargs)
+            finally:
+                if not ready:
+                    ready = self._watch_compiled()
 
         return compile
+
+    def _watch_compiled(self) -> bool:
+        """Have the gates in place if Dynamo is there by now; else wait on."""
+        if "torch._dynamo.eval_frame" in sys.modules:
+            self._installed.enter_context(self._make())
+            return True
+        if self._first is not None:
+            self._first.__enter__()
+        return False
 
 
 def tracing_gates(tape: Tape, pause: Pause) -> Replaced:

@@ -7,6 +7,10 @@ references to storages tell when one was freed.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
+import threading
 import time
 import weakref
 from typing import Any
@@ -22,6 +26,7 @@ from inspector.records import Kernel
 
 _COMPOSITE = DispatchKey.CompositeImplicitAutograd
 _BACKENDS = {"cpu": DispatchKey.CPU, "cuda": DispatchKey.CUDA}
+_DYNAMO = "torch._dynamo"
 _PLAIN_TYPES = (torch.Tensor, torch.nn.Parameter)
 
 
@@ -54,6 +59,26 @@ class KernelRecorder(TorchDispatchMode):
                 freed = self._memory.freed()
                 sink.append(Kernel(str(func), duration_us, flops, allocated, freed))
         return result
+
+
+def import_dynamo() -> None:
+    """Have torch import Dynamo now, as it does at a dispatch mode's first call.
+
+    On a thread of its own: exceptions that are caught while importing stay until the garbage
+    collector comes, and with them all frames further out, the program's with its tensors.
+    """
+    if _DYNAMO in sys.modules:
+        return
+    importing = threading.Thread(
+        target=_import_quietly, args=(_DYNAMO,), name="import of torch._dynamo"
+    )
+    importing.start()
+    importing.join()
+
+
+def _import_quietly(name: str) -> None:
+    with contextlib.suppress(Exception):  # torch says it again, where it needs it
+        importlib.import_module(name)
 
 
 def lift_dispatch(mode: TorchDispatchMode) -> None:

@@ -15,7 +15,7 @@ import torch
 from inspector.capture.arguments import render, tensors_in
 from inspector.capture.calls import CallKind, CallTable, plain_name
 from inspector.capture.frames import Site
-from inspector.capture.tape import Argument, RawDecision, RawOp, Tape
+from inspector.capture.tape import Argument, Raised, RawDecision, RawOp, Tape, Token
 from inspector.records import Kernel
 
 _DisableTorchFunction: Any = torch._C.DisableTorchFunction

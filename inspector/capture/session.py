@@ -24,7 +24,7 @@ from inspector.capture.backward import BackwardRecorder
 from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
 from inspector.capture.gates import Replaced, Replacement, gates
-from inspector.capture.kernels import KernelRecorder, lift_dispatch
+from inspector.capture.kernels import KernelRecorder, import_dynamo, lift_dispatch
 from inspector.capture.lines import LineRecorder
 from inspector.capture.modestack import lift, mode_depth
 from inspector.capture.modules import ModuleRecorder
@@ -151,6 +151,8 @@ class Session:
         tape = self._tape
         with self._installations as stack:
             fill_tables()
+            if tape.options.kernels:
+                import_dynamo()
             stack.enter_context(_room_for_frames())
             stack.enter_context(_collector_at_its_pace())
             steps = stack.enter_context(StepRecorder(tape))
@@ -315,7 +317,8 @@ class _Pace:
         before = self.get()
         self._set(*thresholds)  # checks them
         if not self._over:
-            self._own = (*thresholds, *before[len(thresholds) :])[:3]
+            first, second, third = (*thresholds, *before[len(thresholds) :])
+            self._own = (first, second, third)
             self._apply()
 
     def _apply(self) -> None:

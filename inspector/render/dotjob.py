@@ -22,6 +22,8 @@ _WIDEST = 4200.0
 """A single row of this many px is cut into several by our own layout."""
 
 _THOROUGH = 60
+_LONG = 8
+"""Rows of a long chain."""
 _PORT = 6.0
 
 
@@ -72,11 +74,24 @@ def _lines(job: Job, without: frozenset[int]) -> Iterator[str]:
     yield from _border(job, without)
     for group in job.ranks:
         yield f"{{ rank=same; {'; '.join(f'n{child}' for child in group)} }}"
+    spine = _spine(job)
     for number, wire in enumerate(job.wires):
         if number not in without:
-            yield _wire(number, wire)
+            yield _wire(number, wire, number in spine)
     yield from _aligned(job)
     yield "}"
+
+
+def _spine(job: Job) -> frozenset[int]:
+    """The wires of a long chain that are kept straight, at the cost of those that join it.
+
+    A chain of trips that all take the input, drawn beside each, would else move by half a box
+    with each trip, and be as wide as it is high.
+    """
+    if max(layers(job), default=0) < _LONG:
+        return frozenset()
+    fed = {wire.head for wire in job.wires} - {BORDER}
+    return frozenset(number for number, wire in enumerate(job.wires) if wire.tail in fed)
 
 
 def _aligned(job: Job) -> Iterator[str]:
@@ -159,7 +174,7 @@ def _cell(width: int, height: int, port: str = "") -> str:
     return f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}></TD>'
 
 
-def _wire(number: int, wire: Wire) -> str:
+def _wire(number: int, wire: Wire, is_spine: bool) -> str:
     tail = _end(wire.tail, wire.tail_port, "i", "o", "s")
     head = _end(wire.head, wire.head_port, "o", "i", "n")
     direction = {"tail": ", dir=back", "none": ", dir=none"}.get(wire.arrow, "")
@@ -167,7 +182,7 @@ def _wire(number: int, wire: Wire) -> str:
     between = NO_PORT not in (wire.tail_port, wire.head_port)
     label = f", label={room(*wire.label)}" if wire.label and not between else ""
     # What goes from box to box is straight rather than what goes past them.
-    weight = ", weight=4" if between else ""
+    weight = ", weight=4" if between or is_spine else ""
     return f"{tail} -> {head} [id=e{number}{direction}{weight}{label}];"
 
 

@@ -19,7 +19,8 @@ from inspector.errors import QuestionError
 from inspector.records import Overlay, Recording, Source, StaticGraph, TensorInfo
 from inspector.render.asked import Asked, text_of, whole_of
 from inspector.render.findindex import PANES, Index
-from inspector.render.findwords import FIELDS, Term, matches, terms
+from inspector.render.findtrips import Trips
+from inspector.render.findwords import FIELDS, TRIP, Term, matches, terms
 from inspector.views import words
 from inspector.views.boxes import call_id
 from inspector.views.hubs import SHARED
@@ -87,19 +88,32 @@ class Finder:
 
         Returns:
             `query`; `total`, the number of all matches; `offset`; and `results`, each with
-            `kind`, `title`, `name`, `shape`, `module`, `line` (all texts), the ids `op` and
-            `grad` (or None), `ref` ("dynamic/op:12") and `boxes`: the ids of the boxes that must
-            be open to see it, outermost first.
+            `kind` ("op", "trip", …), `title`, `name`, `shape`, `module`, `line` (all texts), the
+            ids `op` and `grad` (or None), `ref` ("dynamic/op:12") and `boxes`: the ids of the
+            boxes that must be open to see it, outermost first.
         """
         asked = terms(query)
+        trips = [term.word for term in asked if term.field == TRIP]
+        if trips and len(trips) == len(asked) and pane not in ("backward", "static"):
+            return self._find_trips(query, trips, limit, offset)
+        asked = [term for term in asked if term.field != TRIP]
         keep = numpy.full(len(self._index.entries), bool(asked))
         if pane in PANES:
             keep &= self._index.panes == PANES[pane]
         for term in asked:
             keep &= self._mask(term)
+        if trips:
+            keep &= self._mask_of_trips(trips)
         found, start = numpy.flatnonzero(keep), max(0, offset)
         shown = found[start : start + min(max(0, limit), MOST)].tolist()
         results = [self._results.result(*self._index.entries[place]) for place in shown]
+        return {"query": query, "total": len(found), "offset": start, "results": results}
+
+    def _find_trips(self, query: str, numbers: list[str], limit: int, offset: int) -> Json:
+        """`find` for a query of trips and nothing else."""
+        found, start = self._results.trips.entries(numbers), max(0, offset)
+        shown = found[start : start + min(max(0, limit), MOST)]
+        results = [self._results.result(*entry) for entry in shown]
         return {"query": query, "total": len(found), "offset": start, "results": results}
 
     def _mask(self, term: Term) -> Any:
@@ -117,6 +131,12 @@ class Finder:
                 mask |= table[index.codes[field]]
         return mask
 
+    def _mask_of_trips(self, numbers: list[str]) -> Any:
+        """For each entry whether it is an op that ran in such a trip."""
+        mask = numpy.zeros(len(self._index.entries), dtype=bool)
+        mask[[self._index.places["op", op] for op in self._results.trips.ops(numbers)]] = True
+        return mask
+
     def _places_of_tensor(self, number: int) -> list[int]:
         """What shows a tensor: the op that made it, else itself."""
         tensor = self._index.recording.tensors.get(number)
@@ -131,10 +151,12 @@ class _Results:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self.trips = Trips(index.tree)
         self._recording, self._tree = index.recording, index.tree
         self._shape = None if index.static is None else Shape(index.static)
         self._make = {
             "op": self._op,
+            "trip": self._trip,
             "call": self._call,
             "decision": self._read,
             "tensor": self._tensor,
@@ -162,10 +184,28 @@ class _Results:
             "name": ", ".join(filter(None, map(_name, shown if op.outputs else ()))),
             "shape": ", ".join(map(words.shape, shown[:3])),
             "module": words.op_module(self._recording, op),
-            "line": _line(op.source),
+            "line": _line(op.source) + self._trip_of(number),
             "op": number,
             "ref": f"dynamic/op:{number}",
             "boxes": list(self._tree.of_op(number)),
+        }
+
+    def _trip_of(self, op: int) -> str:
+        """What tells an op of a loop from the same one in other trips."""
+        trip = self.trips.of_op(op)
+        return f" · {trip} · op {op:,}" if trip else ""
+
+    def _trip(self, number: int) -> Json:
+        views = self._tree.index
+        box = views.boxes[number]
+        statement = views.loops.runs[box.number].statement
+        return {
+            "title": f"trip {box.trip + 1:,}",
+            "name": statement.header,
+            "line": f"{os.path.basename(statement.file)}:{statement.line} · "
+            + words.plural(box.size, "op"),
+            "ref": f"dynamic/{box.id}",
+            "boxes": [views.boxes[one].id for one in views.around(box.parent)],
         }
 
     def _call(self, number: int) -> Json:

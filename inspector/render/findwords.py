@@ -7,6 +7,7 @@
     line:27       also net.py:27, :27, net.py
     kind:view     op, decision, view, in-place, failed, nan, inf, parameter, loop, ...
     dtype:float16
+    trip:317      this trip of a loop, also as "trip 317"; beside other words, what ran in it
 
 A word without a prefix looks at all fields; kinds then count as whole words only, so that "an"
 does not find each "nan". "%12" is the tensor with that number.
@@ -19,10 +20,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FIELDS = ("op", "name", "module", "shape", "line", "kind", "dtype")
+TRIP = "trip"
+"""A prefix that is no field of an entry."""
 
 _TERM = re.compile(
-    rf'(?:({"|".join(FIELDS)}):(?!:))?("[^"]*"?|[(\[][\d\s,]*[)\]]|\S+)?', re.IGNORECASE
+    rf'(?:({"|".join((*FIELDS, TRIP))}):(?!:))?("[^"]*"?|[(\[][\d\s,]*[)\]]|\S+)?', re.IGNORECASE
 )
+_TRIP_WORDS = re.compile(r"(?<![^\s])trip (\d+)(?![^\s])")
 _IN_A_ROW = re.compile(r"\d+(?:[x×,*]\d+)*[x×,*]?")
 _WHOLE = re.compile(r"[(\[]([\d\s,]*)[)\]]")
 _PLACE = re.compile(r"(.*):(\d+)")
@@ -43,7 +47,8 @@ class Term:
 def terms(query: str) -> list[Term]:
     """The words of a query. Quotes hold a word with spaces together, and so do brackets."""
     found: list[Term] = []
-    for match in _TERM.finditer(query.lower()):
+    asked = _TRIP_WORDS.sub(rf"{TRIP}:\1", query.lower())
+    for match in _TERM.finditer(asked):
         field, word = match[1] or "", (match[2] or "").strip('"').strip()
         number = re.fullmatch(r"%(\d{1,15})", word)
         if number and not field:

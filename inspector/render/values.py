@@ -17,6 +17,7 @@ from inspector.errors import QuestionError
 from inspector.records import Recording, TensorInfo, TensorSummary
 from inspector.render.asked import Asked, text_of, whole, whole_of
 from inspector.render.windows import (
+    FAR,
     FINITE,
     MARKS,
     SIDE,
@@ -58,13 +59,12 @@ def window(
     if array is None:
         return _from_sample(about.recording, info, axes, what)
     found = window_of(array, axes, part)
-    near = near_range(array)
-    if near is not None:
-        return replace(found, bounds=near, beyond=True)
     summary = _summary(info, what)
-    if summary is None or summary.min is None or summary.max is None:
-        return found
-    return replace(found, bounds=(summary.min, summary.max))
+    bounds = None
+    if summary is not None and summary.min is not None and summary.max is not None:
+        bounds = (summary.min, summary.max)
+    near = near_range(array) if bounds is None or max(map(abs, bounds)) >= FAR else None
+    return replace(found, bounds=near or bounds, beyond=near is not None)
 
 
 def array_of(recording: Recording, info: TensorInfo, what: What = "value") -> numpy.ndarray | None:

@@ -155,14 +155,15 @@ def near_range(array: numpy.ndarray) -> tuple[float, float] | None:
         return None
     numbers = array[numpy.isfinite(array)].astype(numpy.float64)
     sizes = numpy.abs(numbers)
-    for limit in (FAR, HUGE):
-        near = sizes < limit
-        if near.all() or not near.any():
-            continue
+    kept = sizes < HUGE
+    near = sizes < FAR
+    if near.any() and not near[kept].all():
         most = float(sizes[near].max())
-        if limit == HUGE or (most > 1 / FAR and float(sizes[~near].min()) >= FAR * most):
-            return float(numbers[near].min()), float(numbers[near].max())
-    return None
+        if most > 1 / FAR and float(sizes[kept & ~near].min()) >= FAR * most:
+            kept = near
+    if kept.all() or not kept.any():
+        return None
+    return float(numbers[kept].min()), float(numbers[kept].max())
 
 
 def _as_floats(cells: numpy.ndarray) -> tuple[numpy.ndarray, str]:

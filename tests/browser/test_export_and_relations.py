@@ -270,9 +270,14 @@ def test_an_op_shows_what_its_backward_keeps_and_who_keeps_what_it_made(
     page = serve(book=Book(run))
     select(page, f"op:{op_of(run, 'mul')}")
     # x and y, for d(xy); what it made is kept by nobody: relu keeps its own result.
-    assert [row for row in listed(page) if row.startswith("saved")] == list(listed(page))
-    assert len(listed(page)) == 2
+    rows = listed(page)
+    assert len(rows) == 2
+    assert all(row.startswith("saved for its backward") for row in rows)
+    assert [row.rsplit(" ", 1)[1] for row in rows] == ["x", "y"]
     assert lines(page) == 2
+    expect(panel(page).locator(".wb-relations summary")).to_have_text(
+        "mul: 2 saved or shared · keeps 96 B"
+    )
     select(page, f"op:{op_of(run, 'linear')}")
     expect(panel(page).locator(".wb-relations li")).to_have_count(2)
     rows = listed(page)
@@ -296,7 +301,7 @@ def test_beside_the_forward_graph_the_line_goes_to_the_autograd_node(
     assert len(rows) == 1
     assert "from relu" in rows[0]
     assert lines(page, "twins") == 1
-    line = panel(page, "twins").locator(".wb-relation-line").get_attribute("d")
+    line = panel(page, "twins").locator(".wb-relation-lines .wb-relation-line").get_attribute("d")
     numbers = [float(one) for one in re.findall(r"-?[\d.]+", line or "")]
     relu = rect(page, f"op:{op_of(run, 'relu')}", "twins")
     own = rect(page, f"grad:{node.id}", "twins")

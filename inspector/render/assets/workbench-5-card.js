@@ -182,7 +182,7 @@ class Card {
     this.body.addEventListener("scroll", paint, { passive: true });
     const sizes = new ResizeObserver(paint);
     for (const part of [this.body, ...this.body.children]) sizes.observe(part); // a column grows when its content comes
-    return [left, right, below];
+    return [left, below, right];
   }
 
   /** Fetch the values and the history of what is shown. */

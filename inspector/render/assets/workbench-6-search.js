@@ -9,7 +9,7 @@ Object.assign(LABELS, {
   noMatch: "no match", noneFound: "Nothing was recorded that has all these words.",
   searchTips: "Words narrow each other: relu 64×3 nan. Or say where: op: name: module: shape: line: kind: dtype:",
   "found.op": "op", "found.decision": "decision", "found.call": "module call", "found.tensor": "input",
-  "found.parameter": "parameter", "found.grad": "autograd", "found.ir": "IR",
+  "found.parameter": "parameter", "found.grad": "autograd", "found.ir": "IR", "found.trip": "trip",
 });
 HELP_ROWS.splice(HELP_ROWS.findIndex(([keys]) => keys === "/"), 1,
   ["/", "search all that was recorded: name, module, variable, shape (2×3), line (net.py:27), kind (nan, view, failed)"],

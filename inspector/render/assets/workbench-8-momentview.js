@@ -102,32 +102,34 @@ class Later {
     const known = this.known.get(id);
     if (known?.svg === pane.svg && known.items === items) return known.nodes;
     const nodes = [];
-    const lines = id === "static" ? this.lines() : null;
+    const lines = id === "static" ? this.lines(pane, items) : null;
     for (const [name, el] of pane.nodes) {
-      const first = this.firstOf(id, name, items?.[name]) ?? (lines && this.firstOnLine(lines, name, items?.[name], pane.titleOf(name)));
+      const first = this.firstOf(id, name, items?.[name]) ?? (lines && this.firstOnLine(lines, name, items?.[name]));
       if (first) nodes.push({ el, edges: pane.edges.get(name) || [], later: el.classList.contains("wb-later"), ...first });
     }
     this.known.set(id, { svg: pane.svg, items, nodes });
     return nodes;
   }
 
-  /** "path:line" -> the first op that ran there. */
-  lines() {
+  /** {firsts: "path:line" -> the first op that ran there, blocks: where an `if` or a loop begins}. */
+  lines(pane, items) {
+    const begins = (name) => items?.[name]?.source && /\b(if|loop)\b/i.test(pane.titleOf(name));
+    const blocks = new Set([...pane.nodes.keys()].filter(begins).map((name) => items[name].source.join(":")));
     const firsts = new Map();
     for (const { source, ops } of Object.values(this.hub.data.items?.dynamic || {})) {
       const key = source && ops?.length && source.join(":");
       if (key) firsts.set(key, Math.min(firsts.get(key) ?? Infinity, lowestOf(ops)));
     }
-    return firsts;
+    return { firsts, blocks };
   }
 
-  /* A node of the IR without ops of its own: the first op of its line, of `if` and loops also of the
-   * lines that follow. One of which nothing is known counts as not run yet. */
-  firstOnLine(lines, name, item, title) {
+  /* A node of the IR without ops of its own: the first op of its line; where an `if` or a loop begins
+   * also of the lines that follow. One of which nothing is known counts as not run yet. */
+  firstOnLine({ firsts, blocks }, name, item) {
     if (!name.startsWith("ir:")) return null;
     const [path, line] = item?.source ?? [];
-    const below = /\b(if|loop)\b/i.test(title) ? BLOCK_LINES : 0;
-    const own = Array.from({ length: below + 1 }, (_, by) => lines.get(`${path}:${line + by}`));
+    const below = blocks.has(`${path}:${line}`) ? BLOCK_LINES : 0;
+    const own = Array.from({ length: below + 1 }, (_, by) => firsts.get(`${path}:${line + by}`));
     return { kind: "op", first: own.find((first) => first !== undefined) ?? Infinity };
   }
 
