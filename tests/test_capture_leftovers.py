@@ -54,6 +54,11 @@ TRIGGERS = {
         "    torch.compile(net, backend='eager')(x)\n"
         "torch._dynamo.reset()"
     ),
+    "export": (
+        "with inspector.recording(net=net) as session:\n"
+        "    net(x); torch.export.export(net, (x,))\n"
+        "torch._dynamo.reset()"
+    ),
     "checkpoint": (
         "with inspector.recording(net=net) as session:\n"
         "    checkpoint(net, x, use_reentrant=False).sum().backward()"
@@ -64,7 +69,7 @@ TRIGGERS = {
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_the_first_recording_of_a_process_leaves_nothing_behind(trigger: str) -> None:
     # What torch imports on its own account leaves cycles: there the collector may help.
-    collect = "gc.collect()" if trigger in ("compile", "checkpoint") else ""
+    collect = "gc.collect()" if trigger in ("compile", "export", "checkpoint") else ""
     program = STARTS + TRIGGERS[trigger] + ENDS.replace("COLLECT", collect)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
