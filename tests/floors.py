@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.columns",
         "inspector.graph",
         "inspector.irdiff",
+        "inspector.norms",
         "inspector.store",
         "inspector.text",
         "inspector.views.model",

@@ -441,3 +441,12 @@ def test_the_largest_gradient_of_each_parameter_is_a_bar() -> None:
 
 def test_without_gradients_there_is_no_chart() -> None:
     assert gradient_figure(inspector.record(nn.Linear(2, 1), torch.ones(1, 2))) is None
+
+
+def test_the_users_own_files_come_before_those_of_packages() -> None:
+    def script(x: Tensor) -> Tensor:
+        return nn.TransformerEncoderLayer(4, 2, batch_first=True)(x) + 1
+
+    payload = workbench_payload(Shown(inspector.record(script, torch.ones(1, 2, 4))))
+    names = [file["name"] for file in pane(payload, "source")["files"]]
+    assert names[0] == "test_workbench_payload.py"

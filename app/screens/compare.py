@@ -12,10 +12,10 @@ from inspector_app.choice import choose_one, choose_sample, last_input
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.pairruns import Pair, run_pair
 from inspector_app.parts import escaped, failure_banner
-from inspector_app.phrases import say
+from inspector_app.phrases import prose, say
 from inspector_app.screens.compare_files import choose_files
 from inspector_app.screens.compare_tables import compare_tables
-from inspector_app.screens.compare_words import badges, explanation, prose
+from inspector_app.screens.compare_words import badges, explanation
 
 KINDS = {"inputs": say("Two inputs of a sample"), "files": say("Two recordings")}
 _GO = "_compare_go"

@@ -11,7 +11,7 @@ from inspector.comparison import Comparison
 from inspector.views.union import changed_ops
 from inspector_app.pairruns import Pair
 from inspector_app.parts import escaped
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import prose, say, say_count
 
 AT_ONCE = 3
 """Sentences above the graph; where more than one is left, those are a click away."""
@@ -38,14 +38,6 @@ def explanation(comparison: Comparison) -> int:
         with st.expander(say("{count} more sentences", count=len(rest))):
             st.markdown("  \n".join(map(prose, rest)))
     return _REST + _LINE * shown + (_EXPANDER if rest else 0)
-
-
-def prose(sentence: str) -> str:
-    """A sentence as Markdown: what stands in backticks is code, the rest is shown as it is."""
-    parts = sentence.split("`")
-    if len(parts) % 2 == 0:
-        return escaped(sentence)
-    return "".join(f"`{part}`" if i % 2 else escaped(part) for i, part in enumerate(parts))
 
 
 def badges(pair: Pair, go: Go) -> None:

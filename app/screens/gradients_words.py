@@ -83,58 +83,37 @@ def _ends(one: Reading) -> dict[str, str]:
     }
 
 
-def _vanishing(one: Reading, recording: Recording) -> str:
-    told = say(
+_BETWEEN_WEIGHTS = {
+    "vanishing": (
         "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
-        " {high}) to the first ({first} {low}): **vanishing**. The first ones hardly learn.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
-
-
-def _shrinking(one: Reading, recording: Recording) -> str:
-    told = say(
+        " {high}) to the first ({first} {low}): **vanishing**. The first ones hardly learn."
+    ),
+    "shrinking": (
         "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
-        " {high}) to the first ({first} {low}): noticeable, not yet vanishing.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
-
-
-def _exploding(one: Reading, recording: Recording) -> str:
-    told = say(
+        " {high}) to the first ({first} {low}): noticeable, not yet vanishing."
+    ),
+    "exploding": (
         "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
-        " {high}) to the first ({first} {low}): **exploding**. Clip it, or normalise in between.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
-
-
-def _growing(one: Reading, recording: Recording) -> str:
-    told = say(
+        " {high}) to the first ({first} {low}): **exploding**. Clip it, or normalise in between."
+    ),
+    "growing": (
         "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
-        " {high}) to the first ({first} {low}): noticeable, not yet exploding.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
-
-
-def _even(one: Reading, recording: Recording) -> str:
-    told = say(
+        " {high}) to the first ({first} {low}): noticeable, not yet exploding."
+    ),
+    "even": (
         "The gradient neither vanishes nor explodes. Between the weights {first} ({low}) and"
-        " {last} ({high}) are within a factor of {times}.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
-
-
-def _even_weights(one: Reading, recording: Recording) -> str:
-    told = say(
+        " {last} ({high}) are within a factor of {times}."
+    ),
+    "even weights": (
         "Between the weights the gradient changes little: {first} ({low}) and {last} ({high}) are"
-        " within a factor of {times}.",
-        **_ends(one),
-    )
-    return f"{told}{_beside(one, recording)}"
+        " within a factor of {times}."
+    ),
+}
+
+
+def _between_weights(one: Reading, recording: Recording) -> str:
+    """What the weights say, and beside it the activations."""
+    return say(_BETWEEN_WEIGHTS[one.kind], **_ends(one)) + _beside(one, recording)
 
 
 def _beside(one: Reading, recording: Recording) -> str:
@@ -307,13 +286,8 @@ def _no_backward(_: Reading, __: Recording) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Reading, Recording], str]] = {
+    **dict.fromkeys(_BETWEEN_WEIGHTS, _between_weights),
     "nonfinite": _nonfinite,
-    "vanishing": _vanishing,
-    "shrinking": _shrinking,
-    "exploding": _exploding,
-    "growing": _growing,
-    "even": _even,
-    "even weights": _even_weights,
     "no gradient": _no_gradient,
     "always zero": _always_zero,
     "zero at last": _zero_at_last,

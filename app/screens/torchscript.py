@@ -13,10 +13,10 @@ from inspector_app.address import Address, acted, write_some
 from inspector_app.choice import choose_input, choose_sample
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import escaped, failure_banner
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import prose, say, say_count
 from inspector_app.screens.torchscript_parts import parts_view
 from inspector_app.screens.torchscript_steps import ask_for_step, steps_view
-from inspector_app.screens.torchscript_truth import prose, truth_view
+from inspector_app.screens.torchscript_truth import truth_view
 from inspector_app.staticruns import Refusal, StaticWork, static_work
 from inspector_app.truthruns import verdict_on
 

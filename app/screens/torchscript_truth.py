@@ -15,7 +15,7 @@ from inspector.views import words
 from inspector_app.address import acted
 from inspector_app.listing import listing, source_rows
 from inspector_app.parts import escaped
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import prose, say, say_count
 from inspector_app.staticruns import StaticWork
 from inspector_app.truthruns import Verdict, verdict_on
 
@@ -230,11 +230,3 @@ def _tables(found: Verdict, truth: Truth) -> None:
     with st.expander(title):
         st.dataframe(list(found.agreed), hide_index=True, width="stretch")
         st.caption(say("What counts as equal: {rule}", rule=escaped(truth.tolerance)))
-
-
-def prose(text: str) -> str:
-    """A sentence of the library as Markdown: `code` as such, everything else to the letter."""
-    pieces = text.split("`")
-    if len(pieces) % 2 == 0:  # a backtick without its partner
-        return escaped(text)
-    return "".join(f"`{p}`" if n % 2 else escaped(p) for n, p in enumerate(pieces))

@@ -16,10 +16,10 @@ from inspector.gradients.model import (
     Round,
     RoundGradient,
 )
-from inspector.gradients.norms import mean_abs_of, nonfinite_count, norm_of, rms_of
 from inspector.gradients.path import largest_path
 from inspector.gradients.readings import HEALTHY_UPDATE, is_zero, place_of, places_of, update_ratio
 from inspector.gradients.report import gradient_report
+from inspector.norms import mean_abs_of, nonfinite_count, norm_of, rms_of
 
 __all__ = [
     "HEALTHY_UPDATE", "ActivationGradient", "ActivationRange", "GradientReport",

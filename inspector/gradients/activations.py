@@ -9,8 +9,8 @@ from itertools import takewhile
 import numpy
 
 from inspector.gradients.model import ActivationGradient, Rectifier, Round
-from inspector.gradients.norms import nonfinite_count, norm_of, norm_of_all
 from inspector.gradients.rounds import RoundFinder, optimizer_ops, round_of_pass
+from inspector.norms import nonfinite_count, norm_of, norm_of_all
 from inspector.records import GradNode, Op, Recording, Source, TensorInfo
 from inspector.views import words
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import compress
 
 from inspector.gradients.model import ParameterGradients, Round, RoundGradient
-from inspector.gradients.norms import norm_of
 from inspector.gradients.rounds import RoundFinder, nodes_by_pass, optimizer_ops
+from inspector.norms import norm_of
 from inspector.records import GradNode, Op, ParameterInfo, Recording, TensorInfo, TensorSummary
 
 _SAME = 1e-4

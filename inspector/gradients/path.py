@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from inspector.gradients.model import PathStep
-from inspector.gradients.norms import nonfinite_count, norm_of, norm_of_all
+from inspector.norms import nonfinite_count, norm_of, norm_of_all
 from inspector.records import GradNode, Recording, TensorSummary
 
 

@@ -17,9 +17,9 @@ from inspector.gradients.model import (
     Rectifier,
     Round,
 )
-from inspector.gradients.norms import nonfinite_count, norm_of
 from inspector.gradients.rounds import nodes_by_pass
 from inspector.gradients.trips import activation_range, largest_change
+from inspector.norms import nonfinite_count, norm_of
 from inspector.records import Recording, TensorSummary
 
 VANISHING = 1000.0

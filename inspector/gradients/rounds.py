@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from inspector.gradients.model import Round
-from inspector.gradients.norms import finite_count
+from inspector.norms import finite_count
 from inspector.records import GradNode, Recording, Source, TensorInfo
 
 

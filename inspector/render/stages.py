@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from inspector.errors import RenderError
 from inspector.records import IRNode, StaticGraph
 from inspector.render.cards import Translate
-from inspector.render.layout import layout
-from inspector.render.svg import to_svg
-from inspector.render.workbench import LAYOUT_SECONDS, Json, ir_lines, payload_of
+from inspector.render.workbench import Json, drawn_panes, ir_lines, payload_of
 from inspector.stages import Stage, StageChange
 from inspector.views.model import GraphView
 from inspector.views.stages import MARKED, SIDES, change_of, stage_view, with_groups_as_calls
@@ -64,7 +60,7 @@ def _panes(
     change: StageChange | None,
     t: Translate,
 ) -> Iterable[Json]:
-    drawn = _drawn(views, t)
+    drawn = drawn_panes(views, t)
     for side, place in zip(SIDES, ("left", "right"), strict=True):
         stage = stages[side]
         title = t(stage.title)
@@ -87,20 +83,6 @@ def _panes(
     if files:
         shown = [_file(name, text) for name, text in sorted(files.items())]
         yield {"id": "source", "side": "right", "title": t("Python source"), "files": shown}
-
-
-def _drawn(views: Mapping[str, GraphView], t: Translate) -> dict[str, Json]:
-    """The drawings, both at once; where one fails, the reason in words."""
-
-    def draw(view: GraphView) -> Json:
-        note = "; ".join(f"{count:,} {t(word)}" for word, count in view.hidden.items())
-        try:
-            return {"svg": to_svg(view, layout(view, LAYOUT_SECONDS)), "note": note}
-        except RenderError as error:
-            return {"empty": str(error), "note": note}
-
-    with ThreadPoolExecutor(max_workers=max(1, len(views))) as pool:
-        return dict(zip(views, pool.map(draw, views.values()), strict=True))
 
 
 def _lines(graph: StaticGraph, change: StageChange | None, side: str) -> Iterable[Json]:

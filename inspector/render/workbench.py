@@ -221,7 +221,7 @@ def drawings(
         now[pane] = views[pane]
     shown.check()
     items, used = _items(now, shown, cards)
-    return _drawn(now, t, shown.cancelled), items, used
+    return drawn_panes(now, t, shown.cancelled), items, used
 
 
 def _items(
@@ -311,8 +311,8 @@ def _pane(pane: str, side: str, title: str, drawn: Mapping[str, Json], empty: st
     return {**found, **drawn.get(pane, {})}
 
 
-def _drawn(
-    views: Mapping[str, GraphView], t: Translate, cancelled: Cancelling | None
+def drawn_panes(
+    views: Mapping[str, GraphView], t: Translate, cancelled: Cancelling | None = None
 ) -> dict[str, Json]:
     """The drawings by pane: with the SVG, or with the reason why there is none.
 
@@ -335,8 +335,12 @@ def _drawn(
 
 
 def _files(recording: Recording, index: ViewIndex) -> Iterable[Json]:
-    """The user's files, the ones that ran most ops first."""
-    for file in sorted(recording.sources, key=lambda name: (-index.ops_by_file.get(name, 0), name)):
+    """The files, the user's own before those of packages, the ones that ran most ops first."""
+    order = sorted(
+        recording.sources,
+        key=lambda name: (_is_library(name), -index.ops_by_file.get(name, 0), name),
+    )
+    for file in order:
         hits = recording.lines.get(file, {})
         yield {
             "name": os.path.basename(file),
@@ -350,6 +354,11 @@ def _files(recording: Recording, index: ViewIndex) -> Iterable[Json]:
                 if one.file == file
             },
         }
+
+
+def _is_library(file: str) -> bool:
+    path = file.replace(os.sep, "/")
+    return "/site-packages/" in path or "/dist-packages/" in path
 
 
 def _text_nodes(static: StaticGraph | None) -> Iterable[IRNode]:

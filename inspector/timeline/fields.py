@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from inspector.norms import norm_of
 from inspector.records import Decision, GradNode, Op, Source, Step, TensorInfo, TensorSummary
 from inspector.timeline.model import PHASES, Timeline
 from inspector.timeline.moments import (
@@ -129,8 +130,7 @@ def gradient_norm(node: GradNode) -> float | None:
 def _norm(summary: TensorSummary) -> float:
     if summary.nan_count or summary.inf_count:
         return math.nan if summary.nan_count else math.inf
-    mean, std = summary.mean or 0.0, summary.std or 0.0
-    return math.sqrt(summary.numel) * math.hypot(mean, std)
+    return norm_of(summary) or 0.0
 
 
 def _kind(row: Row) -> Value:

@@ -74,14 +74,6 @@ class Timeline:
             )
         return lines[source.line - 1].strip() if 0 < source.line <= len(lines) else ""
 
-    def moment_of_op(self, op: int) -> int:
-        """The moment at which an op ran."""
-        return int(self._moments[Kind.OP][op])
-
-    def moment_of_node(self, node: int) -> int:
-        """The moment at which an autograd node ran."""
-        return int(self._moments[Kind.GRAD][node])
-
     def done(self, moment: int) -> tuple[int, int, int]:
         """How many ops, autograd nodes and decisions (by id) had run, this moment included."""
         so_far = slice(0, moment + 1)
@@ -128,12 +120,6 @@ class Timeline:
     def decisions(self) -> Mapping[int, Decision]:
         """Op -> the decision that it made."""
         return {found.op: found for found in self.recording.decisions if found.op is not None}
-
-    @cached_property
-    def _moments(self) -> Mapping[Kind, Sequence[int]]:
-        return {
-            kind: numpy.flatnonzero(self.kinds == kind).tolist() for kind in (Kind.OP, Kind.GRAD)
-        }
 
     @cached_property
     def passes(self) -> Mapping[int, Step]:

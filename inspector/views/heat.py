@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from inspector.norms import norm_of
 from inspector.records import (
     GradNode,
     Op,
@@ -113,14 +114,11 @@ def _scaled(measure: str, values: Mapping[str, float]) -> Heat:
 
 
 def norm(summary: TensorSummary) -> float | None:
-    """The Euclidean norm of a tensor's finite values, from mean m, deviation s and number n.
+    """The Euclidean norm of a tensor's finite values; None where there are none, as in `norm_of`.
 
-    The mean of the squares is m² + s². None where no value is finite.
+    An empty tensor has no colour: its norm is None here, too.
     """
-    if summary.mean is None or summary.std is None:
-        return None
-    finite = summary.numel - summary.nan_count - summary.inf_count
-    return math.hypot(summary.mean, summary.std) * math.sqrt(finite)
+    return norm_of(summary) if summary.numel else None
 
 
 class _Nodes:

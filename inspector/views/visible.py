@@ -89,11 +89,6 @@ class Visible:
         for fold in reversed(self._folds):  # inner ones first
             self._spread(fold.members)
 
-    def stands_alone(self, op: int) -> bool:
-        """Whether an op is drawn by itself (and not only one that is equal to it)."""
-        found = self.drawn[self.of_op[op]]
-        return found.op == op and found.box is None
-
     def ops_by_node(self) -> list[tuple[int, ...]]:
         """For each drawn thing the ops that it stands for, in order."""
         order = np.argsort(self.of_op, kind="stable")

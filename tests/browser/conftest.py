@@ -42,14 +42,34 @@ CHROMIUM_ARGS = (
     "--disable-sync",
 )
 
-# Idle for `quiet` ms on end: right after a click the script has not started yet, and the page
-# still says "notRunning" for a moment.
+# Notes what is under way: a message to the server that nothing answered yet (on a busy machine
+# the page says "notRunning" until then), and questions of the workbench.
+WATCH = """() => {
+    const under = { sent: 0, heard: 0, asked: 0 };
+    window.__underWay = () => under.sent > under.heard || under.asked > 0;
+    window.WebSocket = class extends window.WebSocket {
+        constructor(...given) {
+            super(...given);
+            this.addEventListener('message', () => { under.heard = under.sent; });
+            this.addEventListener('close', () => { under.heard = under.sent; });
+        }
+        send(message) { under.sent += 1; super.send(message); }
+    };
+    const fetch = window.fetch;
+    window.fetch = (...given) => {
+        under.asked += 1;
+        return fetch(...given).finally(() => { under.asked -= 1; });
+    };
+}"""
+
+# Idle for `quiet` ms on end: a click may be passed on a moment later.
 IDLE = """quiet => {
     const app = document.querySelector('[data-testid="stApp"]');
     const idle = app
         && app.getAttribute('data-test-connection-state') === 'CONNECTED'
         && app.getAttribute('data-test-script-state') === 'notRunning'
-        && !document.querySelector('[data-testid="stSkeleton"]');
+        && !document.querySelector('[data-testid="stSkeleton"]')
+        && !window.__underWay();
     const now = performance.now();
     if (!idle) { window.__idleSince = undefined; return false; }
     window.__idleSince ??= now;
@@ -137,6 +157,7 @@ def open_page(request: pytest.FixtureRequest, server: str, browser: Browser) -> 
             color_scheme=theme, viewport={"width": width, "height": height}
         )
         contexts.append(context)
+        context.add_init_script(f"({WATCH})()")
         page = context.new_page()
         _listen(page, server, complaints)
         page.goto(f"{server}/{path.lstrip('/')}")
