@@ -47,7 +47,7 @@ def test_picking_a_sample_draws_its_graph(open_page: OpenPage, settle: Settle) -
     settle(page)
     expect(node(page, "dynamic", "linear")).to_have_count(1)
     expect(page.get_by_role("heading", name="Branching on the input")).to_be_visible()
-    assert "sample=branching" in page.url
+    page.wait_for_url(lambda url: "sample=branching" in url)
 
 
 def test_switching_the_input_lights_the_other_block_of_the_same_if(
@@ -103,7 +103,7 @@ def test_clicking_an_op_shows_its_card_and_marks_it_everywhere(
     linked = pane(page, "backward").locator("g.node.wb-lit text.title")
     expect(linked).to_have_text(["Addmm", "T"])
     settle(page)
-    assert "select=dynamic" in page.url
+    page.wait_for_url(lambda url: "select=dynamic" in url)
 
 
 def test_a_link_opens_with_the_same_selection(open_page: OpenPage) -> None:
@@ -140,7 +140,7 @@ def test_longer_input_makes_a_longer_graph_and_the_same_ir(
     choose(page, settle, "norm 20, five trips")
     expect(node(page, "dynamic", "matmul")).to_have_count(5)
     expect(node(page, "static", "loop · 5 trips")).to_have_count(1)
-    assert pane(page, "static").locator("g.node").count() == boxes
+    expect(pane(page, "static").locator("g.node")).to_have_count(boxes)
 
 
 def test_a_model_that_cannot_be_scripted_says_why_and_shows_the_trace(open_page: OpenPage) -> None:

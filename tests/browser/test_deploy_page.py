@@ -32,7 +32,7 @@ def test_a_model_goes_from_its_stages_to_a_measurement_a_file_and_advice(
     page.get_by_text("As compiled · ").click()
     settle(page)
     expect(page.locator('.wb-panel[data-pane="before"]')).to_have_count(0)
-    assert "stage=raw" in page.url
+    page.wait_for_url(lambda url: "stage=raw" in url)
 
     # Measured on demand; the page says how far it is.
     page.get_by_text("Measured here").click()

@@ -329,8 +329,8 @@ def test_a_copy_beside_a_use_is_joined_to_all_others(serve: Serve, run: Recordin
     rows = listed(page)
     assert rows.count("the same as y beside add") == 4
     assert len(rows) == 5
-    assert panel(page).locator(".wb-relation-lines .wb-shared").count() == 4
-    assert panel(page).locator(".wb-relation-lines .wb-saved").count() == 1
+    expect(panel(page).locator(".wb-relation-lines .wb-shared")).to_have_count(4)
+    expect(panel(page).locator(".wb-relation-lines .wb-saved")).to_have_count(1)
 
 
 def test_s_hides_them_for_good_and_shows_them_again(serve: Serve, run: Recording) -> None:

@@ -40,11 +40,11 @@ def test_a_gradient_is_found_along_the_depth_in_the_table_and_in_the_graph(
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowLeft")
     settle(page)
-    assert "step=3" in page.url
+    page.wait_for_url(lambda url: "step=3" in url)
     page.get_by_text("Parameters", exact=True).click()
     settle(page)
-    assert "view=parameters" in page.url
-    assert "step=3" in page.url
+    page.wait_for_url(lambda url: "view=parameters" in url)
+    page.wait_for_url(lambda url: "step=3" in url)
     expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV, all steps").click()
@@ -53,7 +53,7 @@ def test_a_gradient_is_found_along_the_depth_in_the_table_and_in_the_graph(
 
     page.go_back()
     settle(page)
-    assert "view=depth" in page.url
+    page.wait_for_url(lambda url: "view=depth" in url)
     expect(page.get_by_text("Gradient norm along the depth")).to_be_visible()
 
 

@@ -266,7 +266,7 @@ def test_escape_shows_everything_again_and_keeps_the_selection(serve: Serve) -> 
     expect(page.locator(".wb-traced")).to_be_hidden()
     assert page.locator(".wb-ring-selected").get_attribute("data-for") == "op:2"
     page.keyboard.press("Escape")
-    assert page.locator(".wb-ring-selected").count() == 0
+    expect(page.locator(".wb-ring-selected")).to_have_count(0)
 
 
 def test_another_selection_ends_the_trace_and_the_first_node_has_no_producer(serve: Serve) -> None:
@@ -308,7 +308,7 @@ def test_an_edge_of_the_selected_node_says_what_it_carries(serve: Serve) -> None
     page = serve(ladder())
     select(page, "op:1")
     lines = page.locator(".wb-edge-hit")
-    assert lines.count() == 2
+    expect(lines).to_have_count(2)
     box = lines.nth(0).bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -336,11 +336,11 @@ def test_a_measure_colours_each_node_and_writes_its_number(serve: Serve) -> None
 def test_colours_that_tell_something_are_not_dimmed_beside_a_selection(serve: Serve) -> None:
     page = serve(ladder())
     select(page, "op:1")
-    assert page.locator(".wb-veil").count() == 1
+    expect(page.locator(".wb-veil")).to_have_count(1)
     page.get_by_label("Colour by").select_option("time")
-    assert page.locator(".wb-veil").count() == 0
+    expect(page.locator(".wb-veil")).to_have_count(0)
     page.get_by_label("Colour by").select_option("")
-    assert page.locator(".wb-veil").count() == 1
+    expect(page.locator(".wb-veil")).to_have_count(1)
 
 
 def test_kinds_come_back_and_leave_nothing_behind(serve: Serve) -> None:
@@ -436,7 +436,7 @@ def test_next_and_previous_go_through_all_results_also_those_not_yet_fetched(
     graph(page).locator(".wb-search").fill("op:linear")
     count = graph(page).locator(".wb-count")
     expect(count).to_have_text("130 found")
-    assert graph(page).locator(".wb-results [data-at]").count() == 100
+    expect(graph(page).locator(".wb-results [data-at]")).to_have_count(100)
     expect(graph(page).locator(".wb-results li").last).to_have_text("+ 30")
     page.keyboard.press("Shift+Enter")
     expect(count).to_have_text("130/130")
@@ -477,7 +477,7 @@ def test_what_is_found_and_drawn_is_ringed_also_in_a_box_that_was_opened_for_it(
     page = serve(book=Book(blocks()))
     graph(page).locator(".wb-search").fill("op:relu module:blocks.3")
     expect(graph(page).locator(".wb-count")).to_have_text("1 found")
-    assert graph(page).locator(".wb-ring-match").count() == 0
+    expect(graph(page).locator(".wb-ring-match")).to_have_count(0)
     page.keyboard.press("Enter")
     ring = graph(page).locator(".wb-ring-match")
     expect(ring).to_have_count(1)
@@ -502,7 +502,7 @@ def test_a_text_pane_searches_its_lines(serve: Serve) -> None:
     expect(pane.locator(".wb-hit-now")).to_contain_text("%150")
     expect(pane.locator(".wb-hit-now")).to_be_in_viewport()
     page.keyboard.press("Escape")
-    assert pane.locator(".wb-hit").count() == 0
+    expect(pane.locator(".wb-hit")).to_have_count(0)
 
 
 def test_a_search_in_source_goes_on_in_the_other_files(serve: Serve) -> None:
@@ -540,7 +540,7 @@ def test_hostile_names_stay_text_everywhere(serve: Serve) -> None:
     expect(graph(page).locator(".wb-traced")).to_contain_text("<img src=x")
     graph(page).get_by_label("Colour by").select_option("time")
     assert page.evaluate("window.broken") is None
-    assert page.locator("#host img").count() == 0
+    expect(page.locator("#host img")).to_have_count(0)
 
 
 def test_an_empty_drawing_offers_no_tools(serve: Serve) -> None:
@@ -575,4 +575,4 @@ def test_reduced_motion_moves_at_once(serve: Serve) -> None:
     box = graph(page).locator(".wb-map").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 5, box["y"] + box["height"] - 5)
-    assert page.locator(".wb-stage.wb-smooth").count() == 0
+    expect(page.locator(".wb-stage.wb-smooth")).to_have_count(0)

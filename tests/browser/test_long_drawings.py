@@ -211,4 +211,4 @@ def test_a_hostile_name_is_text_in_the_drawing_and_on_the_card(
     assert " ".join(heading.text_content().split()).startswith(words)
     assert words.startswith(bench.node("op:0").get_attribute("aria-label").split(", ")[0][:9])
     assert bench.page.evaluate("window.broken") is None
-    assert bench.page.locator(".wb img, .wb script").count() == 0
+    expect(bench.page.locator(".wb img, .wb script")).to_have_count(0)

@@ -31,7 +31,7 @@ def test_a_box_that_is_closed_stands_in_the_address_and_a_link_closes_it(
     node = f'.wb-panel[data-pane=dynamic] .node.box[data-id="{box}"]'
     there = page.locator(node).count()
     other = open_page(page.url.partition("//")[2].partition("/")[2].join(["/", ""]))
-    assert other.locator(node).count() == there
+    expect(other.locator(node)).to_have_count(there)
 
 
 def test_tab_and_selection_of_a_link_are_shown(open_page: OpenPage) -> None:

@@ -298,7 +298,7 @@ def test_without_recorded_values_the_sample_is_drawn_with_how_to_get_them(
     opened = bench().open(inspector.record(lambda x: x * 2, matrix(50, 50)), "dynamic/op:0")
     expect(opened.canvas("output")).to_be_visible()
     note = opened.column("output").locator(".wb-readout span")
-    assert "first 8 of 2,500" in note.inner_text()
+    expect(note).to_contain_text("first 8 of 2,500")
     assert 'CaptureOptions(values="full")' in (note.get_attribute("title") or "")
 
 
@@ -428,7 +428,7 @@ def test_names_and_notes_are_text_never_markup(bench: Callable[..., Bench]) -> N
 
     opened = bench().open(run(Odd(), matrix(3, 4)), "dynamic/op:0")
     expect(opened.canvas("output")).to_be_visible()
-    assert opened.page.locator("img").count() == 0
+    expect(opened.page.locator("img")).to_have_count(0)
 
 
 def test_a_server_that_does_not_answer_leaves_a_message_in_place_of_the_values(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from torch import nn
 
 from inspector import record, recording
@@ -206,7 +206,7 @@ def test_keys_step_through_the_run_and_select_what_runs(bar: Bar) -> None:
             )
     bar.press(".")
     assert bar.at == len(bar.time) - 1
-    assert bar.page.locator(".wb-live").inner_text() == "The run ends here."
+    expect(bar.page.locator(".wb-live")).to_have_text("The run ends here.")
     bar.press(",")
     assert bar.at == len(bar.time) - 2
 
@@ -300,8 +300,8 @@ def test_a_run_that_failed_says_so_at_its_last_moment(bar_of: OpenBar) -> None:
     failed = bar_of(record(broken, torch.ones(2)))
     failed.track.focus()
     failed.press("End")
-    assert "KeyError" in failed.page.locator(".wb-now").inner_text()
-    assert failed.page.locator(".wb-mark-failed").count() == 2  # on the bar, and in its key
+    expect(failed.page.locator(".wb-now")).to_contain_text("KeyError")
+    expect(failed.page.locator(".wb-mark-failed")).to_have_count(2)  # on the bar, and in its key
 
 
 # -- the graph -----------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ def test_a_line_of_the_stack_opens_in_the_source(bar: Bar) -> None:
     outer.click()
     row = bar.page.locator(f'.wb-panel[data-pane=source] .wb-line[data-key$=":{line}"]')
     row.wait_for()
-    assert row.is_visible()
+    expect(row).to_be_visible()
 
 
 def test_an_answer_that_comes_too_late_is_dropped(bar: Bar) -> None:
@@ -426,7 +426,7 @@ def test_run_until_goes_from_hit_to_hit_and_says_when_there_is_none(bar: Bar) ->
         bar.press("Enter")
         bar.page.wait_for_timeout(120)
         assert bar.at == expected
-    assert "No later moment" in bar.page.locator(".wb-until-message").inner_text()
+    expect(bar.page.locator(".wb-until-message")).to_contain_text("No later moment")
     bar.press("Shift+Enter")
     bar.page.wait_for_timeout(120)
     assert bar.at == hits[-2]
@@ -446,7 +446,7 @@ def test_run_until_the_first_nan(bar: Bar) -> None:
     bar.page.get_by_role("button", name="Next").last.click()
     bar.page.wait_for_timeout(150)
     assert [bar.at] == bar.moments("log")
-    assert "NaN or Inf" in bar.page.locator(".wb-now").inner_text()
+    expect(bar.page.locator(".wb-now")).to_contain_text("NaN or Inf")
 
 
 def test_an_expression_that_is_not_understood_is_explained_where_it_was_typed(bar: Bar) -> None:
@@ -456,7 +456,7 @@ def test_an_expression_that_is_not_understood_is_explained_where_it_was_typed(ba
     bar.press("Enter")
     bar.page.locator(".wb-until-message", has_text="Column 19").wait_for()
     bar.page.locator(".wb-until-help summary").click()
-    assert "Euclidean norm" in bar.page.locator(".wb-until-help").inner_text()
+    expect(bar.page.locator(".wb-until-help")).to_contain_text("Euclidean norm")
     bar.page.locator(".wb-until-value").fill("grad_norm > 0 and kind == 'grad' and op == 'sum'")
     bar.press("Enter")
     bar.page.wait_for_timeout(150)
@@ -506,7 +506,7 @@ def test_a_run_that_is_too_long_to_send_asks_for_each_step(
     long.press("Home", ".")
     long.page.wait_for_timeout(300)
     assert long.at == 1
-    assert long.page.locator(".wb-now strong").inner_text() == "ones"
+    expect(long.page.locator(".wb-now strong")).to_have_text("ones")
     assert long.chosen("dynamic") == ["op:0"]
     assert "op:1" in long.later("dynamic")
     long.press(">")
@@ -522,8 +522,8 @@ def test_names_from_the_code_are_shown_as_text(bar_of: OpenBar) -> None:
     opened.track.focus()
     opened.press("t", "Home")
     opened.page.wait_for_timeout(200)
-    assert opened.page.locator(".wb-now strong").inner_text() == "<img src=x onerror=boom()>"
-    assert opened.page.locator(".wb-timeline img").count() == 0
+    expect(opened.page.locator(".wb-now strong")).to_have_text("<img src=x onerror=boom()>")
+    expect(opened.page.locator(".wb-timeline img")).to_have_count(0)
 
 
 def test_the_help_lists_the_keys_of_time_travel(bar: Bar) -> None:

@@ -48,7 +48,7 @@ def test_stepping_moves_through_ir_and_source_and_nothing_jumps(
     settle(page)
     expect(current(page, 0)).to_contain_text("aten::norm")
     assert page.locator(".listing").first.bounding_box() == before
-    assert "step=10" in page.url
+    page.wait_for_url(lambda url: "step=10" in url)
 
     page.reload()
     settle(page)
@@ -68,7 +68,7 @@ def test_switching_the_input_runs_the_same_ir_more_often(
     lines = rows(page, 0).count()
     choose(page, settle, "norm 20, five trips")
     expect(matmul.locator(".count")).to_have_text("×5")
-    assert rows(page, 0).count() == lines
+    expect(rows(page, 0)).to_have_count(lines)
     choose(page, settle, "norm 0.5, no trip")
     expect(matmul).to_have_class("row skipped")
 
@@ -81,7 +81,7 @@ def test_the_same_trace_is_true_for_one_input_and_not_for_the_other(
     press(page, settle, "mean below zero")
     expect(page.get_by_text("The trace kept the branch for")).to_be_visible()
     expect(page.locator(".listing .row.wrong .text")).to_have_text("        if x.mean() > 0:")
-    assert "input=mean+below+zero" in page.url
+    page.wait_for_url(lambda url: "input=mean+below+zero" in url)
 
 
 def test_the_static_graph_is_lit_by_the_input(open_page: OpenPage, settle: Settle) -> None:
@@ -111,20 +111,21 @@ def test_nothing_of_the_page_is_cut_off(
 def test_the_back_button_shows_what_was_shown_before(open_page: OpenPage, settle: Settle) -> None:
     page = open_page("/torchscript?sample=dynamic_rnn")
     view = page.get_by_test_id("stMain").get_by_role("radio", checked=True)
-    assert "view=ran" in page.url
-    for label in ("Step through it", "Does it tell the truth?"):
+    page.wait_for_url(lambda url: "view=ran" in url)
+    for parameter, label in (("steps", "Step through it"), ("truth", "Does it tell the truth?")):
         page.get_by_text(label, exact=True).click()
+        page.wait_for_url(re.compile(f"view={parameter}"))
         settle(page)
         expect(view).to_have_text(label)
     for parameter, label in (("steps", "Step through it"), ("ran", "What ran")):
         page.evaluate("history.back()")
         settle(page)
         expect(view).to_have_text(label)
-        assert f"view={parameter}" in page.url
+        page.wait_for_url(re.compile(f"view={parameter}"))
     page.evaluate("history.forward()")
     settle(page)
     expect(view).to_have_text("Step through it")
-    assert "view=steps" in page.url
+    page.wait_for_url(lambda url: "view=steps" in url)
 
 
 def test_the_other_pages_go_on_with_the_sample_and_input(
@@ -139,5 +140,5 @@ def test_the_other_pages_go_on_with_the_sample_and_input(
         page.get_by_role("link", name=link).click()
         page.wait_for_url(re.compile(re.escape(path)))
         settle(page)
-        assert "sample=branching&input=mean+below+zero" in page.url
+        page.wait_for_url(lambda url: "sample=branching&input=mean+below+zero" in url)
         expect(page.get_by_role("heading", name="Branching on the input")).to_be_visible()

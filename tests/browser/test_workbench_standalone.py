@@ -17,7 +17,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 ASSETS = Path(__file__).parents[2] / "inspector" / "render" / "assets"
 
@@ -293,7 +293,7 @@ def test_a_click_on_a_node_shows_its_card_and_tells_python_once(opened: Bench) -
         assert text in opened.card()
     assert opened.told("selected") == ["dynamic/op:2"]
     assert opened.rings("dynamic", "selected") == {"op:2"}
-    assert opened.page.locator(".wb-live").inner_text() == "Selected: linear"
+    expect(opened.page.locator(".wb-live")).to_have_text("Selected: linear")
 
 
 def test_the_card_is_drawn_before_python_is_told(opened: Bench) -> None:
@@ -419,7 +419,7 @@ def test_nan_is_flagged_on_the_card(opened: Bench) -> None:
 def test_the_source_link_of_a_card_opens_the_source_pane_at_the_line(opened: Bench) -> None:
     opened.node("dynamic", "op:2").click()
     opened.page.get_by_role("button", name="net.py:4").click()
-    assert opened.panel("source").is_visible()
+    expect(opened.panel("source")).to_be_visible()
     assert opened.lines("source", "wb-chosen") == [f"{FILE}:4"]
 
 
@@ -496,7 +496,7 @@ def test_reduced_motion_pans_without_a_transition(browser: Browser) -> None:
     page = browser.new_page(reduced_motion="reduce")
     bench = Bench(page).open(payload())
     bench.panel("dynamic").get_by_role("button", name="Zoom in").click()
-    assert bench.panel("dynamic").locator(".wb-smooth").count() == 0
+    expect(bench.panel("dynamic").locator(".wb-smooth")).to_have_count(0)
     page.close()
 
 
@@ -543,9 +543,9 @@ def test_search_counts_matches_and_walks_them(opened: Bench) -> None:
     opened.settle()
     count = opened.panel("dynamic").locator(".wb-count")
     assert opened.rings("dynamic", "match") == {"op:2", "op:3"}
-    assert count.inner_text() == "–/2"
+    expect(count).to_have_text("–/2")
     opened.press("Enter")
-    assert count.inner_text() == "1/2"
+    expect(count).to_have_text("1/2")
     assert opened.rings("dynamic", "selected") == {"op:2"}
     opened.press("Enter")
     assert opened.rings("dynamic", "selected") == {"op:3"}
@@ -565,7 +565,7 @@ def test_n_repeats_a_search_and_no_match_is_said(opened: Bench) -> None:
     opened.press("Shift+N")
     assert opened.rings("dynamic", "selected") == {"op:1"}
     search.fill("nothing like it")
-    assert opened.panel("dynamic").locator(".wb-count").inner_text() == "no match"
+    expect(opened.panel("dynamic").locator(".wb-count")).to_have_text("no match")
 
 
 def test_help_lists_the_keys_and_gives_the_focus_back(opened: Bench) -> None:
@@ -573,7 +573,7 @@ def test_help_lists_the_keys_and_gives_the_focus_back(opened: Bench) -> None:
     opened.press("?")
     sheet = opened.page.get_by_role("dialog")
     for text in ("Double click", "wheel", "Esc", "Shift+N"):
-        assert text in sheet.inner_text()
+        expect(sheet).to_contain_text(text)
     opened.press("Escape")
     assert sheet.is_hidden()
     assert focused(opened) == "op:2"
@@ -616,11 +616,11 @@ def test_the_splitter_moves_by_pointer_and_by_keyboard(opened: Bench) -> None:
 def test_tabs_follow_the_arrow_keys(opened: Bench) -> None:
     opened.tab("static").focus()
     opened.press("ArrowRight")
-    assert opened.panel("irtext").is_visible()
+    expect(opened.panel("irtext")).to_be_visible()
     assert opened.panel("static").is_hidden()
     assert opened.tab("irtext").get_attribute("aria-selected") == "true"
     opened.press("End", "ArrowRight")
-    assert opened.panel("static").is_visible()
+    expect(opened.panel("static")).to_be_visible()
 
 
 def test_a_maximised_pane_fills_the_width_and_esc_restores_it(opened: Bench) -> None:
@@ -733,7 +733,7 @@ def test_tabs_view_split_and_selection_survive_new_data(bench: Bench) -> None:
     bench.show(data)
     assert bench.transform("dynamic") == before
     assert left_width(bench) == width
-    assert bench.panel("source").is_visible()
+    expect(bench.panel("source")).to_be_visible()
     assert bench.rings("dynamic", "selected") == {"op:2"}
     assert "linear of the second input" in bench.card()
     assert bench.told("selected") == ["dynamic/op:2"], "new data is no click"
@@ -764,13 +764,13 @@ def test_panes_come_and_go_with_the_data(opened: Bench) -> None:
     data = payload()
     del data["panes"][1]
     opened.show(data)
-    assert opened.tab("backward").count() == 0
-    assert opened.panel("dynamic").is_visible()
+    expect(opened.tab("backward")).to_have_count(0)
+    expect(opened.panel("dynamic")).to_be_visible()
 
 
 def test_a_deep_link_selects_and_opens_its_pane(bench: Bench) -> None:
     bench.open({**payload(), "selected": "backward/grad:1", "selected_seq": 1})
-    assert bench.panel("backward").is_visible()
+    expect(bench.panel("backward")).to_be_visible()
     assert bench.rings("backward", "selected") == {"grad:1"}
     assert bench.told("selected") == [], "Python need not be told what it said"
 
@@ -790,9 +790,9 @@ def test_a_stale_echo_does_not_undo_a_click_but_a_new_command_does(opened: Bench
 def test_cleanup_removes_the_workbench_and_a_new_mount_remembers(opened: Bench) -> None:
     opened.tab("source").click()
     opened.page.evaluate("cleanup()")
-    assert opened.page.locator(".wb").count() == 0
+    expect(opened.page.locator(".wb")).to_have_count(0)
     opened.show(payload())
-    assert opened.panel("source").is_visible()
+    expect(opened.panel("source")).to_be_visible()
 
 
 # -- theme -----------------------------------------------------------------------------------------
@@ -859,7 +859,7 @@ def test_hostile_strings_are_shown_and_not_run(bench: Bench) -> None:
     bench.page.wait_for_timeout(300)
     assert bench.page.evaluate("window.pwned ?? null") is None
     bad = bench.page.locator(".wb :is(img, script, foreignObject, image, animate, a, iframe)")
-    assert bad.count() == 0
+    expect(bad).to_have_count(0)
     attributes = bench.page.locator(".wb *").evaluate_all(
         "all => all.flatMap(el => [...el.attributes]).map(a => a.name).filter(n => /^on/i.test(n))"
     )
@@ -873,7 +873,7 @@ def test_without_a_drawing_the_pane_says_why(bench: Bench, broken: str | None) -
     data["panes"][1] |= {"svg": broken, "empty": "No backward pass was recorded."}
     bench.open(data)
     bench.tab("backward").click()
-    assert "No backward pass was recorded." in bench.panel("backward").inner_text()
+    expect(bench.panel("backward")).to_contain_text("No backward pass was recorded.")
     bench.node("static", "ir:2").click()
     assert "ir:2" in bench.card(), "the other panes go on working"
 
@@ -881,6 +881,6 @@ def test_without_a_drawing_the_pane_says_why(bench: Bench, broken: str | None) -
 def test_almost_nothing_can_be_drawn(bench: Bench) -> None:
     bench.open({"panes": []})
     bench.show({"panes": [{"id": "only", "side": "left", "title": "Only", "svg": BACKWARD}]})
-    assert bench.node("only", "grad:0").is_visible()
+    expect(bench.node("only", "grad:0")).to_be_visible()
     bench.node("only", "grad:0").click()
     assert "grad:0" in bench.card()
