@@ -7,15 +7,24 @@ An address that names a sample wins over that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
 import sample_models
+from inspector.capture.given import inputs_of
+from inspector.controls import read
 from inspector_app.address import Address, acted
+from inspector_app.controls import as_address, choose_given, label
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
+from inspector_app.runs import CUSTOM, Order
+
+STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
 
 _SHOWN = "_sample_shown"
+_LONGEST = 80
+"""Characters of the values of controls, in a sentence."""
 
 
 def choose_sample(address: Address, key: str) -> sample_models.Sample:
@@ -57,24 +66,62 @@ def _unknown(name: str, instead: str) -> None:
         st.error(say("{reason} Showing “{title}” instead.", reason=reason, title=instead))
 
 
-def choose_input(address: Address, sample: sample_models.Sample, key: str) -> str:
-    """The name of the input chosen, likewise."""
-    names = list(sample.inputs)
+def choose_input(
+    address: Address, sample: sample_models.Sample, key: str, *, own: bool = False
+) -> str:
+    """The name of the input chosen, likewise.
+
+    Args:
+        address: that the page was run with.
+        sample: whose inputs they are.
+        key: of the widget.
+        own: whether an input can be made by controls, too, which is then `CUSTOM`.
+    """
+    named = list(sample.inputs)
+    names = [*named, CUSTOM] if own and sample.given is not None else named
     last_sample, last_input = _shown()
     keep = last_input in names and (not address.opened or last_sample == sample.name)
     start = last_input if keep else names[0]
     here = f"{key}/{sample.name}"
-    address.options("input", names, key=here, start=start, what=say("input"))
+    if address.opened and address.asked.get("input") == CUSTOM and CUSTOM not in names:
+        address.complain(say("an input made by controls"))
+        st.session_state[here] = start
+    else:
+        address.options("input", names, key=here, start=start, what=say("input"))
     name = st.sidebar.radio(
         say("Input"),
         names,
         key=here,
         on_change=acted,
-        captions=[sample.inputs[name].description for name in names],
+        format_func=lambda one: say("Your own") if one == CUSTOM else one,
+        captions=[
+            say("Set the controls below.") if one == CUSTOM else sample.inputs[one].description
+            for one in names
+        ],
         help=say("Switch it and watch the graph change."),
     )
     st.session_state[_SHOWN] = (sample.name, str(name))
     return str(name)
+
+
+def choose_order(address: Address, sample: sample_models.Sample, key: str) -> Order:
+    """The input chosen, one of the sample's or one made by its controls, and the IR beside it."""
+    name = choose_input(address, sample, key, own=True)
+    if name != CUSTOM or sample.given is None:
+        return Order(sample.name, name, _choose_ir(address))
+    controls = read(sample.given)
+    check = partial(inputs_of, sample.given)
+    values = choose_given(address, controls, f"given/{sample.name}", check=check)
+    written = as_address(controls, values)
+    told = (f"{label(one)} {one.written(values[one.name])}" for one in controls)
+    words = say("your own ({values})", values=", ".join(told)[:_LONGEST])
+    return Order(
+        sample.name, name, _choose_ir(address), tuple(sorted(written.items())), values, words
+    )
+
+
+def _choose_ir(address: Address) -> str:
+    return choose_one(address, "TorchScript", STATIC, "graph", None)
 
 
 def last_input(sample: sample_models.Sample) -> str | None:

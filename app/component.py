@@ -20,8 +20,12 @@ from inspector_app.served import address_of, shelf
 _HEIGHT = ".wb { height: clamp(560px, calc(100vh - var(--wb-above, 136px)), 1200px); }"
 """The graphs and the card are seen without scrolling; 136 px are the headline's."""
 
-PARAMETERS = ("select", "toggled", "panes", "wide", "at")
-"""Of the address: the item, the boxes, the tabs, the side that is alone, the moment."""
+PARAMETERS = ("select", "toggled", "panes", "wide", "at", "runs")
+"""Of the address: the item, the boxes, the tabs, the side that is alone, the moment, and which of
+two runs are seen."""
+
+RUNS = ("a", "b", "sides", "flicker")
+"""What is seen of two runs, if it is not both in one picture."""
 
 _mount = st.components.v2.component(
     "inspector_workbench", css=style_text() + _HEIGHT, js=script_text()
@@ -38,6 +42,7 @@ class Place:
         panes: pane -> side, of those on top of their side.
         wide: the side that is alone, "" for both.
         moment: in the time of the run; None is the end.
+        runs: which of two runs are seen, one of `RUNS`; "" for both in one picture.
     """
 
     selected: str | None = None
@@ -45,6 +50,7 @@ class Place:
     panes: Mapping[str, str] = field(default_factory=dict)
     wide: str = ""
     moment: int | None = None
+    runs: str = ""
 
     @classmethod
     def of_address(cls, asked: Mapping[str, str]) -> Place:
@@ -57,6 +63,7 @@ class Place:
             panes={pane: side for pane, _, side in panes if side in ("left", "right")},
             wide=asked["wide"] if asked.get("wide") in ("left", "right") else "",
             moment=int(moment) if moment.isdecimal() and len(moment) < 10 else None,
+            runs=asked["runs"] if asked.get("runs") in RUNS else "",
         )
 
     def as_address(self) -> dict[str, str | None]:
@@ -68,6 +75,7 @@ class Place:
             "panes": panes or None,
             "wide": self.wide or None,
             "at": None if self.moment is None else str(self.moment),
+            "runs": self.runs or None,
         }
 
     @classmethod
@@ -83,6 +91,7 @@ class Place:
             panes=moved | shown,  # what is on top last: it wins
             wide=told.get("maximised") or "",
             moment=told.get("moment"),
+            runs=told["runs"] if told.get("runs") in RUNS else "",
         )
 
     def as_command(self) -> dict[str, Any]:
@@ -94,6 +103,7 @@ class Place:
             "sides": dict(self.panes),
             "maximised": self.wide or None,
             "moment": self.moment,
+            "runs": self.runs,
         }
 
 

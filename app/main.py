@@ -16,6 +16,7 @@ from inspector_app.screens import (
     gradients,
     guide,
     open_recording,
+    sweep,
     torchscript,
 )
 from inspector_app.served import routes
@@ -44,6 +45,7 @@ def pages() -> None:
                 explore.page, title="Explore a model", icon=":material/account_tree:", default=True
             ),
             st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
+            st.Page(sweep.page, title="Sweep", icon=":material/stacks:", url_path="sweep"),
             st.Page(
                 torchscript.page,
                 title="TorchScript",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import streamlit as st
 
 import inspector
 import sample_models
+from inspector.capture.given import inputs_of
 from inspector.errors import ScriptError
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.answers import Book
@@ -18,11 +22,52 @@ WITH_VALUES = inspector.CaptureOptions(values="full", value_budget_mb=16)
 """So that a sample's tensors can be looked at number by number. The largest sample has 0.2 MB of
 them, and recording takes as long as with statistics alone."""
 
+CUSTOM = "custom"
+"""In the place of an input's name: the values of the sample's controls make the input."""
+
 one_at_a_time = threading.Lock()
 """A process can run one recording at a time; sessions wait for each other here."""
 
+_KEPT = 64
 _OF_OTHER_THREADS = "a recording sees the thread that opens it"
 """Each note says it that tells what other threads did, and nothing of what was recorded."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: a sample on an input, and which IR to put beside it.
+
+    Attributes:
+        sample, input: names; `CUSTOM` for an input that the sample's controls make.
+        prefer: "script" or "trace"; a model that cannot script gets its trace.
+        written: the controls' values as text; what tells one such input from another.
+        values: the same, for the sample's `given`.
+        words: the input in words; "" for its name.
+    """
+
+    sample: str
+    input: str
+    prefer: str = "script"
+    written: tuple[tuple[str, str], ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    words: str = field(default="", compare=False)
+
+    @property
+    def title(self) -> str:
+        """The input in words."""
+        return self.words or self.input
+
+    def arguments(self) -> tuple[Any, ...]:
+        """What the model is called with, made afresh.
+
+        Raises:
+            InspectorError: the sample cannot use the values.
+        """
+        sample = sample_models.get(self.sample)
+        if self.input != CUSTOM:
+            return sample.inputs[self.input].make()
+        assert sample.given is not None
+        return inputs_of(sample.given, self.values)
 
 
 @dataclass(frozen=True)
@@ -45,7 +90,7 @@ class Run:
         return Book(self.recording, self.static, self.overlay, self.reason)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Running the model and reading its graphs …")
+@st.cache_resource(max_entries=_KEPT, show_spinner="Running the model and reading its graphs …")
 def run_sample(name: str, input_name: str, prefer: str) -> Run:
     """Record a sample and read its IR.
 
@@ -54,15 +99,56 @@ def run_sample(name: str, input_name: str, prefer: str) -> Run:
         input_name: one of its inputs.
         prefer: "script" or "trace"; a model that cannot script gets its trace.
     """
-    sample = sample_models.get(name)
-    arguments = sample.inputs[input_name].make()
+    order = Order(name, input_name, prefer)
     with one_at_a_time:
-        recording = inspector.record(
-            sample.build(), *arguments, loss=sample.loss, options=WITH_VALUES
-        )
-        static, reason, detail = _static(sample, input_name, prefer)
+        return known(order) or record_order(order)
+
+
+class _Kept:
+    """Runs by orders, those used last at the end; scripts by sample, or why there is none."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.runs: OrderedDict[Order, Run] = OrderedDict()
+        self.scripts: dict[str, StaticGraph | ScriptError] = {}
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> _Kept:
+    """The runs of all sessions."""
+    return _Kept()
+
+
+def known(order: Order) -> Run | None:
+    """The run of an order, if it was made before and is kept."""
+    kept = _kept()
+    with kept.lock:
+        found = kept.runs.get(order)
+        if found is not None:
+            kept.runs.move_to_end(order)
+        return found
+
+
+def record_order(order: Order) -> Run:
+    """Run an order and keep the run; the caller holds `one_at_a_time`.
+
+    Raises:
+        InspectorError: the sample cannot use the values. What the model raises is the
+            recording's failure.
+    """
+    sample = sample_models.get(order.sample)
+    recording = inspector.record(
+        sample.build(), *order.arguments(), loss=sample.loss, options=WITH_VALUES
+    )
+    static, reason, detail = _static(sample, order)
     overlay = None if static is None else inspector.overlay(static, recording)
-    return Run(without_others(recording), static, overlay, reason, detail)
+    run = Run(without_others(recording), static, overlay, reason, detail)
+    kept = _kept()
+    with kept.lock:
+        kept.runs[order] = run
+        while len(kept.runs) > _KEPT:
+            kept.runs.popitem(last=False)
+    return run
 
 
 def without_others(recording: Recording) -> Recording:
@@ -71,20 +157,28 @@ def without_others(recording: Recording) -> Recording:
     return replace(recording, notes=tuple(kept))
 
 
-def _static(
-    sample: sample_models.Sample, input_name: str, prefer: str
-) -> tuple[StaticGraph | None, str, str]:
+def _static(sample: sample_models.Sample, order: Order) -> tuple[StaticGraph | None, str, str]:
     """The script, else the trace, else nothing; and why."""
-    target = sample.static(sample.build())
     reason, detail = "", ""
-    if prefer == "script":
-        try:
-            return inspector.script(target), "", ""
-        except ScriptError as error:
-            reason, detail = str(error), error.detail
-    arguments = sample.static_inputs(sample.inputs[input_name].make())
+    if order.prefer == "script":
+        script = _script(sample)
+        if not isinstance(script, ScriptError):
+            return script, "", ""
+        reason, detail = str(script), script.detail
+    arguments = sample.static_inputs(order.arguments())
     try:
-        return inspector.trace(target, *arguments), reason, detail
+        return inspector.trace(sample.static(sample.build()), *arguments), reason, detail
     except ScriptError as error:
         reasons = [text for text in (reason, str(error)) if text]
         return None, " ".join(reasons), detail or error.detail
+
+
+def _script(sample: sample_models.Sample) -> StaticGraph | ScriptError:
+    """The script is the same for all inputs: it is made once, which takes as long as some runs."""
+    scripts = _kept().scripts
+    if sample.name not in scripts:
+        try:
+            scripts[sample.name] = inspector.script(sample.static(sample.build()))
+        except ScriptError as error:
+            scripts[sample.name] = error
+    return scripts[sample.name]

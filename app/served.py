@@ -41,7 +41,7 @@ _TYPES = {
 }
 _log = logging.getLogger(__name__)
 
-Key = tuple[int, int, int, str]
+Key = tuple[int, int, int, int, str]
 
 
 class Shelf:
@@ -56,7 +56,8 @@ class Shelf:
     def put(self, book: Book) -> str:
         """Give a book its name: the same one for the same records, as long as it is kept."""
         # The book keeps its records alive, so that nothing else can have their ids.
-        key: Key = (id(book.recording), id(book.static), id(book.overlay), book.static_reason)
+        runs = id(book.recording), id(book.beside)
+        key: Key = (*runs, id(book.static), id(book.overlay), book.static_reason)
         with self._lock:
             name = self._names.get(key)
             if name is None:

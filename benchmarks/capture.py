@@ -3,6 +3,7 @@
     python benchmarks/capture.py                    # the four models, ours only
     python benchmarks/capture.py --peers            # with torchview and TorchLens
     python benchmarks/capture.py --scaling          # ours at 1,000 to 100,000 ops
+    python benchmarks/capture.py --depths           # the floor and ours by depth of the stack
     python benchmarks/capture.py --model rnn --repetitions 3
 
 Prints Markdown. Each model runs in a process of its own. See README.md beside this file.
@@ -21,6 +22,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import depths
 import scaling
 import torch
 from contenders import OURS, PEERS, Contender, floor, installed, op_count
@@ -42,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", choices=list(PLANS), help="this one only, in this process")
     parser.add_argument("--peers", action="store_true", help="measure torchview and TorchLens too")
     parser.add_argument("--scaling", action="store_true", help="ours by number of ops instead")
+    parser.add_argument("--depths", action="store_true", help="floor and ours by depth instead")
     parser.add_argument("--repetitions", type=int, help="of eager, floor and ours")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    if options.scaling:
-        scaling.main()
+    if options.scaling or options.depths:
+        (scaling if options.scaling else depths).main()
         return 0
     if options.model:
         plan = PLANS[options.model]
@@ -62,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = subprocess.run(command, check=False).returncode
         if code:
             return code
+    depths.main()
     return 0
 
 

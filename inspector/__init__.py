@@ -16,13 +16,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from inspector.advice import advice
+from inspector.census import census
 from inspector.compare import compare
+from inspector.findings import findings
 from inspector.overlay import overlay
 
 if TYPE_CHECKING:
     from inspector.advice import model_facts
     from inspector.capture import CaptureOptions, Session, record, recording
+    from inspector.capture.probes import probe_batch_mixing, probe_gradients
     from inspector.capture.training import Training, record_training
+    from inspector.census.fingerprint import fingerprint
     from inspector.compare import value_drift
     from inspector.comparison import (
         Change,
@@ -32,6 +36,18 @@ if TYPE_CHECKING:
         Drift,
         LoopDifference,
     )
+    from inspector.counted import (
+        Branch,
+        Census,
+        CensusPoint,
+        Coverage,
+        DecisionSite,
+        InputProblem,
+        Leaf,
+        Split,
+        Variant,
+        VariantDecision,
+    )
     from inspector.errors import InspectorError
     from inspector.exported import (
         Check,
@@ -40,6 +56,7 @@ if TYPE_CHECKING:
         ExportFailure,
         ScriptablePart,
     )
+    from inspector.found import Finding
     from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
     from inspector.records import (
@@ -57,6 +74,7 @@ if TYPE_CHECKING:
         Origin,
         Overlay,
         ParameterInfo,
+        ProgramWarning,
         Recording,
         Source,
         StaticGraph,
@@ -99,26 +117,35 @@ if TYPE_CHECKING:
     from inspector.truthful import line_marks, truth
     from inspector.truthful.check import check_truth
     from inspector.verdicts import LineMark, OutputMatch, Parting, Side, Truth
+    from inspector.why_records import Why, WhyStep
+    from inspector.whys import who_overwrote, why_no_gradient, why_nonfinite, why_this_shape
 
 _HOME = {
     "inspector.advice": ("model_facts",),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
     "inspector.capture.training": ("Training", "record_training"),
+    "inspector.capture.probes": ("probe_batch_mixing", "probe_gradients"),
     "inspector.compare": ("value_drift",),
     "inspector.comparison": (
         "Change", "Comparison", "DecisionDifference", "Difference", "Drift", "LoopDifference",
+    ),
+    "inspector.census.fingerprint": ("fingerprint",),
+    "inspector.counted": (
+        "Branch", "Census", "CensusPoint", "Coverage", "DecisionSite", "InputProblem", "Leaf",
+        "Split", "Variant", "VariantDecision",
     ),
     "inspector.errors": ("InspectorError",),
     "inspector.exported": (
         "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
     ),
+    "inspector.found": ("Finding",),
     "inspector.gradients": ("GradientReport", "gradient_report", "largest_path"),
     "inspector.irdiff": ("graph_changes",),
     "inspector.records": (
         "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
         "Kernel", "LineBranch", "ModuleCall", "Op", "Origin", "Overlay", "ParameterInfo",
-        "Recording", "Source", "StaticGraph", "StaticWarning", "Step", "TensorInfo",
-        "TensorSummary",
+        "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning", "Step",
+        "TensorInfo", "TensorSummary",
     ),
     "inspector.render.picture": ("to_graphviz",),
     "inspector.stages": (
@@ -139,24 +166,31 @@ _HOME = {
     "inspector.truthful": ("line_marks", "truth"),
     "inspector.truthful.check": ("check_truth",),
     "inspector.verdicts": ("LineMark", "OutputMatch", "Parting", "Side", "Truth"),
+    "inspector.why_records": ("Why", "WhyStep"),
+    "inspector.whys": (
+        "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
+    ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "Advice", "BatchPoint", "BatchTiming", "CaptureOptions", "Change", "Check", "Comparison",
-    "Decision", "DecisionDifference", "Difference", "Disagreement", "Divergence", "Drift",
-    "Execution", "Export", "ExportFailure", "ExportedNode", "Failure", "GradNode", "GradientReport",
-    "IRNode", "IRValue", "InspectorError", "InterpretOptions", "Kernel", "LineBranch", "LineMark",
-    "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall", "NodeChange", "Op",
-    "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting", "Recording", "RunFailure",
-    "ScriptablePart", "Session", "Side", "Source", "Stage", "StageChange", "StaticGraph",
-    "StaticRun", "StaticValue", "StaticWarning", "Step", "TensorInfo", "TensorSummary", "Timing",
-    "Training", "Truth", "advice", "check_truth", "compare", "export_onnx", "export_program",
-    "gradient_report", "graph_changes", "interpret", "largest_path", "line_marks", "load",
-    "load_torchscript", "measure", "model_facts", "optimisation_stages", "overlay", "record",
+    "Advice", "BatchPoint", "BatchTiming", "Branch", "CaptureOptions", "Census", "CensusPoint",
+    "Change", "Check", "Comparison", "Coverage", "Decision", "DecisionDifference", "DecisionSite",
+    "Difference", "Disagreement", "Divergence", "Drift", "Execution", "Export", "ExportFailure",
+    "ExportedNode", "Failure", "Finding", "GradNode", "GradientReport", "IRNode", "IRValue",
+    "InputProblem", "InspectorError", "InterpretOptions", "Kernel", "Leaf", "LineBranch",
+    "LineMark", "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall",
+    "NodeChange", "Op", "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting",
+    "ProgramWarning", "Recording", "RunFailure", "ScriptablePart", "Session", "Side", "Source",
+    "Split", "Stage", "StageChange", "StaticGraph", "StaticRun", "StaticValue", "StaticWarning",
+    "Step", "TensorInfo", "TensorSummary", "Timing", "Training", "Truth", "Variant",
+    "VariantDecision", "Why", "WhyStep", "advice", "census", "check_truth", "compare",
+    "export_onnx", "export_program", "findings", "fingerprint", "gradient_report", "graph_changes",
+    "interpret", "largest_path", "line_marks", "load", "load_torchscript", "measure", "model_facts",
+    "optimisation_stages", "overlay", "probe_batch_mixing", "probe_gradients", "record",
     "record_training", "recording", "save", "save_torchscript", "script", "scriptable_parts",
     "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
-    "value_drift",
+    "value_drift", "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

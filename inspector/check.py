@@ -87,9 +87,13 @@ def _check_rest(recording: Recording) -> None:
     for step in recording.steps:
         if not 0 <= step.first_op <= step.last_op <= len(ops):
             raise ValueError(f"step {step.id} spans ops {step.first_op} to {step.last_op}")
+        _within(f"step {step.id}", step.roots, tensors)
     if recording.failure is not None:
         _within("the failure", (recording.failure.op,), ops)
-        _within("the failure", recording.failure.inputs, tensors)
+        failure = recording.failure
+        _within("the failure", (*failure.inputs, *failure.saved, *failure.roots), tensors)
+    for warning in recording.warnings:
+        _within("a warning", (warning.tensor,), tensors)
 
 
 def _check_meta(recording: Recording) -> None:

@@ -1,8 +1,8 @@
 """The command line: record a script as it is, look at recordings.
 
-Exit codes: 0 done; 1 `diff` found a difference; 2 wrong use, an unreadable file, a drawing that
-failed; `record` ends with the script's own exit code. torch, streamlit and pyarrow are imported
-only by the commands that need them, so that `--help` is quick.
+Exit codes: 0 done; 1 `diff` found a difference, `check` an error; 2 wrong use, an unreadable
+file, a drawing that failed; `record` ends with the script's own exit code. torch, streamlit and
+pyarrow are imported only by the commands that need them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import NoReturn
 import click
 
 from inspector import __version__
+from inspector.commands.census import census
+from inspector.commands.check import check
 from inspector.errors import InspectorError
 
 EPILOG = """
@@ -25,6 +27,7 @@ Examples:
   python -m inspector record -o run.inspect train.py --epochs 1
   python -m inspector info run.inspect
   python -m inspector view run.inspect
+  python -m inspector check train.py --epochs 1
   python -m inspector diff before.inspect after.inspect
   python -m inspector export run.inspect --format svg -o run.svg
 """
@@ -258,3 +261,7 @@ def _has_desktop() -> bool:
     return sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
+
+
+main.add_command(census)
+main.add_command(check)

@@ -61,7 +61,8 @@ class LoopDifference:
     `header` is its first line ("for x in xs"). `first_a` and `first_b` are the first ops in it.
     `cause` is the place in `Comparison.decisions` of the value that made the difference, where
     one was recorded, and `cause_trip` the trip, from 0, that read it (None: what the loop goes
-    over).
+    over). `end_trip` is the trip in which the longer run read there what the shorter one did at
+    `cause_trip`, if it ever did.
     """
 
     header: str
@@ -73,6 +74,7 @@ class LoopDifference:
     first_b: int
     cause: int | None = None
     cause_trip: int | None = None
+    end_trip: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Drift:
 
     `distance` is the largest difference between two of their values, where the recordings hold
     values, else between two of their statistics (minimum, maximum, mean, standard deviation);
-    relative to the largest magnitude in A. It is infinite where one has NaN or Inf that the
+    relative to the largest magnitude in A (in B where A has only zeros). True counts as 1: where
+    a bool came out differently, the distance is 1. It is infinite where one has NaN or Inf that the
     other has not.
     """
 

@@ -13,6 +13,7 @@ of the record in its tuple. This module imports nothing but the standard library
     ├── parameters     ParameterInfo one parameter or buffer
     ├── steps          Step          backward, optimizer.step, zero_grad
     ├── branches       LineBranch    which way an if, while or for went
+    ├── warnings       ProgramWarning  what Python's warnings said
     └── failure        Failure       the exception that ended the run
 """
 
@@ -242,7 +243,9 @@ class Step:
     `pass_index` is the backward pass's number. `detail` names the optimizer's class, and
     `learning_rates` has one entry per parameter group. `updated` names the parameters that
     an optimizer step moved, `update_norms` how far each (Euclidean norm; empty with
-    `values="none"`); `detail` of a backward pass is "retain_graph", "create_graph" or "".
+    `values="none"`); `detail` of a backward pass is "retain_graph", "create_graph" or "",
+    and `roots` are the tensors (ids) that it started from. `without_gradient` names the parameters
+    that an optimizer step passed over because they had no gradient, as far as they were met.
     """
 
     id: int
@@ -255,17 +258,45 @@ class Step:
     learning_rates: tuple[float, ...] = ()
     updated: tuple[str, ...] = ()
     update_norms: tuple[float, ...] = ()
+    roots: tuple[int, ...] = ()
+    without_gradient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The exception that ended the run; `op` is the op that raised it, if one did."""
+    """The exception that ended the run; `op` is the op that raised it, if one did.
+
+    Where it came from a backward pass, `op` is the op that made the failed autograd node, `node`
+    names that node ("ReluBackward0"), `pass_index` is the pass's number and `saved` are the tensor
+    values that the node kept, as in `GradNode`. `roots` are the tensors that backward was called
+    on, also if it refused them before a pass began.
+    """
 
     type: str
     message: str
     op: int | None
     source: Source | None
     inputs: tuple[int, ...] = ()
+    node: str | None = None
+    pass_index: int | None = None
+    saved: tuple[int, ...] = ()
+    roots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramWarning:
+    """A Python warning of the run: equal ones at one place are one record.
+
+    `category` is the warning's class ("UserWarning"), `before_op` how many ops had run, `tensor`
+    the first argument of the torch function that warned, where it is a known tensor. Warnings
+    that the program's filters suppress are not there.
+    """
+
+    category: str
+    message: str
+    source: Source | None
+    before_op: int = 0
+    tensor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +346,7 @@ class Recording:
     values: Mapping[int, numpy.ndarray] = field(default_factory=dict)
     branches: tuple[LineBranch, ...] = ()
     grads: Mapping[int, numpy.ndarray] = field(default_factory=dict)
+    warnings: tuple[ProgramWarning, ...] = ()
 
     def __repr__(self) -> str:
         failed = "" if self.failure is None else f", failed with {self.failure.type}"

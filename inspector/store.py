@@ -49,6 +49,7 @@ from inspector.records import (
     ModuleCall,
     Op,
     ParameterInfo,
+    ProgramWarning,
     Recording,
     Source,
     Step,
@@ -88,6 +89,7 @@ _TABLES: dict[str, type[Any]] = {
     "steps": Step,
     "failure": Failure,
     "branches": LineBranch,
+    "warnings": ProgramWarning,
 }
 # Each refers at most to those before it.
 _POOLS: dict[str, type[Any]] = {

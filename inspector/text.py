@@ -13,6 +13,7 @@ so it holds nothing that changes from run to run: no times, no addresses, no abs
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from inspector.records import Decision, Op, Recording, Source, Step, TensorInfo
@@ -28,6 +29,11 @@ def to_text(recording: Recording) -> str:
         _end(recording),
     )
     return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines as Python counts them: other separators of `str.splitlines` are no line ends."""
+    return re.split(r"\r\n?|\n", text)
 
 
 def shape_text(tensor: TensorInfo) -> str:

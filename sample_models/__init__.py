@@ -8,6 +8,7 @@ One short file a model, exposing `SAMPLE`. Needs only torch.
     model = sample.build()
     for name, given in sample.inputs.items():
         print(name, model(*given.make()))
+    print("a slider's value", model(*sample.given(shift=-0.25)))
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated as Annotated
+from typing import Any, TypeVar
+from typing import Literal as Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +40,10 @@ class Sample:
     runs backward itself. `static(model)` is what to hand to TorchScript, and `static_inputs`
     picks the arguments of that from an input's. Where `scriptable` is False, `teaches` or the
     file's docstring says why. `file` is the path of the source.
+
+    `given` makes the arguments from values that a viewer may change: its signature says which
+    and between which bounds, its defaults are where they start. It refuses a value by a
+    ValueError whose message is for the viewer.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Sample:
     static: Callable[[Any], Callable[..., Any]] = unchanged
     static_inputs: Callable[[tuple[Any, ...]], tuple[Any, ...]] = unchanged
     scriptable: bool = True
+    given: Callable[..., tuple[Any, ...]] | None = None
 
 
 def first_argument(arguments: tuple[Any, ...]) -> tuple[Any, ...]:

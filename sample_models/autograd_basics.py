@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sample_models._sample import Input, Sample, unchanged
+from sample_models._sample import Annotated, Input, Sample, unchanged
 
 
 def autograd_basics(x: Tensor) -> Tensor:
@@ -25,6 +25,13 @@ def ramp() -> tuple[Tensor]:
     return (torch.tensor([[0.0, 1.0], [2.0, 3.0]], requires_grad=True),)
 
 
+ONES = torch.ones(2, 2)
+
+
+def given(x: Annotated[Tensor, "of any shape"] = ONES) -> tuple[Tensor]:
+    return (x.detach().clone().requires_grad_(),)
+
+
 SAMPLE = Sample(
     name="autograd_basics",
     title="Autograd basics",
@@ -36,5 +43,6 @@ SAMPLE = Sample(
     },
     build=lambda: autograd_basics,
     loss=unchanged,
+    given=given,
     file=__file__,
 )

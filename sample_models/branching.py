@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, noise, seeded
 
 
 class Branching(nn.Module):
@@ -23,6 +23,16 @@ class Branching(nn.Module):
         return self.below(x * x) * 0.5
 
 
+MEAN_ZERO = torch.tensor([[0.5, -0.25, 0.75, -1.0], [0.25, -0.5, 1.0, -0.75]])
+
+
+def given(
+    shift: Annotated[float, (-1.0, 1.0), "added to each value, and so to their mean"] = 0.5,
+    x: Annotated[Tensor, "four numbers a row; the mean of these is 0"] = MEAN_ZERO,
+) -> tuple[Tensor]:
+    return (x + shift,)
+
+
 SAMPLE = Sample(
     name="branching",
     title="Branching on the input",
@@ -38,5 +48,6 @@ SAMPLE = Sample(
         ),
     },
     build=seeded(Branching),
+    given=given,
     file=__file__,
 )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, noise, seeded
 
 
 class ResidualBlock(nn.Module):
@@ -50,16 +50,24 @@ class CatDogCNN(nn.Module):
         return self.head(features.mean(dim=(2, 3)))
 
 
-def cats_and_dogs() -> Tensor:
-    """Four photos, (4, 3, 8, 8): cats are striped upright, dogs lengthwise."""
-    stripes = torch.tensor([1.0, -1.0]).repeat(4).expand(3, 8, 8)
+def cats_and_dogs(size: int = 8, grain: float = 0.5) -> Tensor:
+    """Four photos, (4, 3, size, size): cats are striped upright, dogs lengthwise."""
+    stripes = torch.tensor([1.0, -1.0]).repeat(size // 2).expand(3, size, size)
     cat, dog = stripes, stripes.transpose(1, 2)
-    return torch.stack([cat, dog, cat, dog]) + 0.5 * noise(4, 3, 8, 8, seed=1)
+    return torch.stack([cat, dog, cat, dog]) + grain * noise(4, 3, size, size, seed=1)
 
 
 def wrong_answers(logits: Tensor) -> Tensor:
     """Cross entropy with the truth: cat, dog, cat, dog."""
     return F.cross_entropy(logits, torch.tensor([0, 1, 0, 1]))
+
+
+def given(
+    mirrored_vote: Annotated[bool, "the mirror images are asked as well"] = False,
+    size: Annotated[int, range(4, 33, 4), "of a photo's side in pixels"] = 8,
+    grain: Annotated[float, (0.0, 2.0), "how noisy the photos are"] = 0.5,
+) -> tuple[Tensor, bool]:
+    return cats_and_dogs(size, grain), mirrored_vote
 
 
 SAMPLE = Sample(
@@ -76,5 +84,6 @@ SAMPLE = Sample(
     },
     build=seeded(CatDogCNN),
     loss=wrong_answers,
+    given=given,
     file=__file__,
 )

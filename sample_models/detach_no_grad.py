@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Literal, Sample, noise, seeded
 
 
 class FineTuned(nn.Module):
@@ -29,8 +29,17 @@ class FineTuned(nn.Module):
         return self.head(features)
 
 
-def batch() -> Tensor:
-    return noise(2, 3, seed=1)
+def batch(rows: int = 2) -> Tensor:
+    return noise(rows, 3, seed=1)
+
+
+def given(
+    backbone: Annotated[
+        Literal["trained", "detached", "no_grad"], "how gradients are kept out of the backbone"
+    ] = "trained",
+    rows: Annotated[int, range(1, 9), "of the batch"] = 2,
+) -> tuple[Tensor, str]:
+    return batch(rows), backbone
 
 
 SAMPLE = Sample(
@@ -51,5 +60,6 @@ SAMPLE = Sample(
     },
     build=seeded(FineTuned),
     scriptable=False,
+    given=given,
     file=__file__,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, noise, seeded
 
 
 class DynamicRNN(nn.Module):
@@ -28,6 +28,13 @@ class DynamicRNN(nn.Module):
         return self.head(states[-1])
 
 
+def given(
+    length: Annotated[int, range(13), "time steps; each cell runs as often"] = 3,
+    batch: Annotated[int, range(1, 9), "sequences at once"] = 2,
+) -> tuple[Tensor]:
+    return (noise(length, batch, 3, seed=1),)
+
+
 SAMPLE = Sample(
     name="dynamic_rnn",
     title="A dynamic RNN",
@@ -38,5 +45,6 @@ SAMPLE = Sample(
         "five time steps": Input("Each cell runs five times.", lambda: (noise(5, 2, 3, seed=1),)),
     },
     build=seeded(DynamicRNN),
+    given=given,
     file=__file__,
 )

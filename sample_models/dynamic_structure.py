@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, noise, seeded
 
 
 class Block(nn.Module):
@@ -40,6 +40,14 @@ def batch() -> Tensor:
     return noise(2, 4, seed=1)
 
 
+def given(
+    first: Annotated[bool, "block runs"] = True,
+    second: Annotated[bool, "block runs"] = False,
+    third: Annotated[bool, "block runs"] = True,
+) -> tuple[Tensor, list[bool]]:
+    return batch(), [first, second, third]
+
+
 SAMPLE = Sample(
     name="dynamic_structure",
     title="Blocks switched on and off",
@@ -51,5 +59,6 @@ SAMPLE = Sample(
         "all off": Input("Only the head is left.", lambda: (batch(), [False, False, False])),
     },
     build=seeded(SwitchedBlocks),
+    given=given,
     file=__file__,
 )

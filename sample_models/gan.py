@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, first_argument, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, first_argument, noise, seeded
 
 
 class Generator(nn.Module):
@@ -76,6 +76,13 @@ def noise_and_circle(batch: int = 6) -> tuple[Tensor, Tensor]:
     return noise(batch, 2, seed=1), torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
+def given(
+    discriminator_turns: Annotated[int, range(6), "before the generator's turn"] = 1,
+    batch: Annotated[int, range(1, 13), "points of each kind"] = 6,
+) -> tuple[Tensor, Tensor, int]:
+    return *noise_and_circle(batch), discriminator_turns
+
+
 SAMPLE = Sample(
     name="gan",
     title="A GAN: two losses, two turns",
@@ -95,5 +102,6 @@ SAMPLE = Sample(
     loss=None,
     static=lambda train: train.generator,
     static_inputs=first_argument,
+    given=given,
     file=__file__,
 )

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, first_argument, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, first_argument, noise, seeded
 
 
 class AccumulatingTraining:
@@ -28,9 +28,16 @@ class AccumulatingTraining:
         return torch.stack(losses)
 
 
-def batch() -> tuple[Tensor, Tensor]:
-    x = noise(4, 3, seed=1)
+def batch(size: int = 4) -> tuple[Tensor, Tensor]:
+    x = noise(size, 3, seed=1)
     return x, x.sum(dim=1, keepdim=True)
+
+
+def given(
+    parts: Annotated[int, range(1, 9), "backward passes before the step"] = 2,
+    each: Annotated[int, range(1, 5), "samples of one part"] = 2,
+) -> tuple[Tensor, Tensor, int]:
+    return *batch(parts * each), parts
 
 
 SAMPLE = Sample(
@@ -47,5 +54,6 @@ SAMPLE = Sample(
     loss=None,
     static=lambda train: train.net,
     static_inputs=first_argument,
+    given=given,
     file=__file__,
 )

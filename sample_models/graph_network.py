@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Literal, Sample, noise, seeded
 
 
 class GraphNetwork(nn.Module):
@@ -31,7 +31,19 @@ class GraphNetwork(nn.Module):
 
 
 def graph(nodes: int, *edges: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    return noise(nodes, 3, seed=1), torch.tensor(edges)
+    return noise(nodes, 3, seed=1), torch.tensor(edges, dtype=torch.long).reshape(-1, 2)
+
+
+def given(
+    nodes: Annotated[int, range(1, 9), "of the graph"] = 4,
+    edges: Annotated[
+        Literal["chain", "ring", "star"], "a ring has one edge a node, the others one less"
+    ] = "ring",
+) -> tuple[Tensor, Tensor]:
+    if edges == "star":
+        return graph(nodes, *((outer, 0) for outer in range(1, nodes)))
+    chain = [(node, node + 1) for node in range(nodes - 1)]
+    return graph(nodes, *chain, *([(nodes - 1, 0)] if edges == "ring" else []))
 
 
 SAMPLE = Sample(
@@ -52,5 +64,6 @@ SAMPLE = Sample(
     },
     build=seeded(GraphNetwork),
     loss="sum",
+    given=given,
     file=__file__,
 )

@@ -12,7 +12,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, first_argument, seeded
+from sample_models._sample import Annotated, Input, Sample, first_argument, seeded
 
 
 class Line(nn.Module):
@@ -53,9 +53,17 @@ class LinearRegression:
         return torch.stack(losses)
 
 
-def points() -> tuple[Tensor, Tensor]:
-    x = torch.tensor([[-1.0], [0.0], [1.0], [2.0]])
-    return x, 3 * x - 1
+def points(count: int = 4, slope: float = 3.0) -> tuple[Tensor, Tensor]:
+    x = torch.arange(-1.0, count - 1).unsqueeze(1)
+    return x, slope * x - 1
+
+
+def given(
+    scripted: Annotated[bool, "TorchScript runs the network"] = False,
+    count: Annotated[int, range(1, 9), "points to fit"] = 4,
+    slope: Annotated[float, (-5.0, 5.0), "of the line that the points lie on"] = 3.0,
+) -> tuple[Tensor, Tensor, bool]:
+    return *points(count, slope), scripted
 
 
 SAMPLE = Sample(
@@ -71,5 +79,6 @@ SAMPLE = Sample(
     loss=None,
     static=lambda train: train.eager,
     static_inputs=first_argument,
+    given=given,
     file=__file__,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Literal, Sample, seeded
 
 
 class MixtureOfExperts(nn.Module):
@@ -44,6 +44,19 @@ def tokens_for(*experts: int) -> Tensor:
     return tokens
 
 
+def given(
+    tokens: Annotated[int, range(1, 13), "sent to experts"] = 4,
+    expert: Annotated[
+        Literal["drawn", "0", "1", "2"], "that all tokens go to, or drawn for each"
+    ] = "drawn",
+    seed: Annotated[int, range(100), "of the draw"] = 0,
+) -> tuple[Tensor]:
+    if expert != "drawn":
+        return (tokens_for(*[int(expert)] * tokens),)
+    drawn = torch.randint(3, (tokens,), generator=torch.Generator().manual_seed(seed))
+    return (tokens_for(*drawn.tolist()),)
+
+
 SAMPLE = Sample(
     name="mixture_of_experts",
     title="A mixture of experts",
@@ -62,5 +75,6 @@ SAMPLE = Sample(
         ),
     },
     build=seeded(MixtureOfExperts),
+    given=given,
     file=__file__,
 )

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Sample, seeded
 
 POEMS = ("roses are red END", "sugar is sweet and so are you END")
 VOCABULARY = tuple(dict.fromkeys(" ".join(POEMS).split()))
@@ -79,6 +79,15 @@ def read_aloud(poet: Poet, words: Tensor) -> Tensor:
     return F.cross_entropy(torch.cat(guesses), words[1:])
 
 
+def given(
+    word: Annotated[str, f"to go on from, one of: {', '.join(VOCABULARY)}"] = "roses",
+) -> tuple[Tensor]:
+    known = [one for one in VOCABULARY if one != "END"]
+    if word.strip() not in known:
+        raise ValueError(f"The poet goes on from one of these words: {', '.join(known)}.")
+    return (numbers(word),)
+
+
 SAMPLE = Sample(
     name="poem_lstm",
     title="A poet that knows when to stop",
@@ -92,5 +101,6 @@ SAMPLE = Sample(
     },
     build=seeded(taught_poet),
     loss=surprise,
+    given=given,
     file=__file__,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, noise, seeded
+from sample_models._sample import Annotated, Input, Sample, noise, seeded
 
 
 def convolution(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
@@ -61,8 +61,15 @@ def style_loss(image: Tensor) -> Tensor:
     return (style(image) - torch.eye(3) / 3).square().mean()
 
 
-def photo(size: int) -> Tensor:
-    return torch.sigmoid(noise(1, 3, size, size, seed=1))
+def photo(height: int, width: int) -> Tensor:
+    return torch.sigmoid(noise(1, 3, height, width, seed=1))
+
+
+def given(
+    height: Annotated[int, range(3, 33), "in pixels; an odd size has to be cropped"] = 8,
+    width: Annotated[int, range(3, 33), "in pixels; an odd size has to be cropped"] = 9,
+) -> tuple[Tensor]:
+    return (photo(height, width),)
 
 
 SAMPLE = Sample(
@@ -71,12 +78,13 @@ SAMPLE = Sample(
     teaches="Follow the skip edges around the residual blocks, and see that an odd image size adds"
     " a crop: a branch that a shape decides and that a trace would freeze.",
     inputs={
-        "even size": Input("8 by 8 pixels come back as 8 by 8.", lambda: (photo(8),)),
+        "even size": Input("8 by 8 pixels come back as 8 by 8.", lambda: (photo(8, 8),)),
         "odd size": Input(
-            "9 by 9 pixels come back as 10 by 10 and are cropped.", lambda: (photo(9),)
+            "9 by 9 pixels come back as 10 by 10 and are cropped.", lambda: (photo(9, 9),)
         ),
     },
     build=seeded(StyleTransfer),
     loss=style_loss,
+    given=given,
     file=__file__,
 )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Sample, seeded
 
 
 class SelfAttention(nn.Module):
@@ -79,13 +79,20 @@ def wants_zero(logits: Tensor) -> Tensor:
     return -F.log_softmax(logits, dim=-1)[..., 0].mean()
 
 
-def sentence() -> Tensor:
-    return torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
+def sentence(length: int = 5) -> Tensor:
+    return torch.tensor([[3, 1, 4, 1, 5, 9], [9, 2, 6, 5, 3, 5]])[:, :length]
 
 
 def causal_mask(length: int) -> Tensor:
     """True above the diagonal: no token may look at those after it."""
     return torch.ones(length, length, dtype=torch.bool).triu(1)
+
+
+def given(
+    length: Annotated[int, range(1, 7), "tokens of each of the two sentences"] = 5,
+    mask: Annotated[bool, "no token looks at those after it"] = True,
+) -> tuple[Tensor, Tensor | None]:
+    return sentence(length), causal_mask(length) if mask else None
 
 
 SAMPLE = Sample(
@@ -101,10 +108,11 @@ SAMPLE = Sample(
         ),
         "shorter, with mask": Input(
             "Three tokens a sentence: the same graph in smaller shapes.",
-            lambda: (sentence()[:, :3], causal_mask(3)),
+            lambda: (sentence(3), causal_mask(3)),
         ),
     },
     build=seeded(Transformer),
     loss=wants_zero,
+    given=given,
     file=__file__,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Sample, seeded
 
 PAD = 0
 
@@ -38,6 +38,28 @@ def words(*tokens: int, length: int = 6) -> Tensor:
     return torch.tensor([*tokens, *[PAD] * (length - len(tokens))])
 
 
+VOCABULARY = ("pad", "the", "a", "cat", "dog", "mat", "sat", "saw", "on", "and")
+
+
+def numbers(text: str) -> list[int]:
+    """Each word of the text by its number in the vocabulary."""
+    unknown = [word for word in text.lower().split() if word not in VOCABULARY]
+    if unknown:
+        raise ValueError(
+            f"The reader does not know “{unknown[0][:40]}”. It knows: {', '.join(VOCABULARY)}."
+        )
+    return [VOCABULARY.index(word) for word in text.lower().split()]
+
+
+def given(
+    text: Annotated[
+        str, f"of these words: {', '.join(VOCABULARY[1:])}; `pad` ends the reading"
+    ] = "the cat saw a dog",
+    length: Annotated[int, range(1, 13), "places; text is cut, or padded behind"] = 6,
+) -> tuple[Tensor]:
+    return (words(*numbers(text)[:length], length=length),)
+
+
 SAMPLE = Sample(
     name="variable_length",
     title="Variable length, stopped by a pad token",
@@ -52,5 +74,6 @@ SAMPLE = Sample(
         ),
     },
     build=seeded(TokenReader),
+    given=given,
     file=__file__,
 )

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Sample, seeded
 
 
 class ShrinkUntilSmall(nn.Module):
@@ -34,6 +34,12 @@ def of_norm(norm: float) -> tuple[Tensor]:
     return (norm * torch.tensor([0.6, 0.8]),)
 
 
+def given(
+    norm: Annotated[float, (0.0, 40.0), "of the input; each trip halves it"] = 3.0,
+) -> tuple[Tensor]:
+    return of_norm(norm)
+
+
 SAMPLE = Sample(
     name="while_loop",
     title="A while loop",
@@ -50,5 +56,6 @@ SAMPLE = Sample(
         ),
     },
     build=seeded(ShrinkUntilSmall),
+    given=given,
     file=__file__,
 )

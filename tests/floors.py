@@ -13,21 +13,28 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # 0: the data model and the errors
     (
         "inspector.comparison",
+        "inspector.counted",
         "inspector.errors",
         "inspector.exported",
+        "inspector.found",
         "inspector.making",
         "inspector.records",
         "inspector.stages",
         "inspector.static_run",
         "inspector.verdicts",
+        "inspector.why_records",
     ),
     # 1: what a recording says, as text, as a file, as the content of a picture
     (
         "inspector.check",
         "inspector.columns",
+        "inspector.control_kinds",
+        "inspector.controls",
+        "inspector.golden",
         "inspector.graph",
         "inspector.irdiff",
         "inspector.norms",
+        "inspector.recipes",
         "inspector.store",
         "inspector.text",
         "inspector.views.model",
@@ -39,6 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.advice",
         "inspector.axes",
         "inspector.axis_rules",
+        "inspector.census",
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",
@@ -48,11 +56,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.tensors_about",
         "inspector.truthful",
         "inspector.views",
+        "inspector.whys",
     ),
     # 4: records to pictures
     ("inspector.render",),
     # 5: the public face, the command line and the app
-    ("inspector.cli", "inspector.__main__", "inspector_app"),
+    (
+        "inspector.cli",
+        "inspector.commands",
+        "inspector.__main__",
+        "inspector.pytest_plugin",
+        "inspector.testing",
+        "inspector_app",
+    ),
 )
 FACE = "inspector"  # its __init__.py: names resolved lazily, imported only by floor 5
 TORCH_PARTS = ("inspector.capture", "inspector.torchscript")
@@ -60,8 +76,10 @@ COLOUR_FILES = ("inspector.render.theme",)
 FIRST_PARTY = ("inspector", "inspector_app", "sample_models")
 COLOUR = re.compile(r"(?<!\w)#(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{6})\b")
 
-# The methods Recording.save and Recording.to_text hand over to floor 1 inside their bodies.
+# The methods Recording.save, Recording.to_text and Census.to_text hand over to a higher floor
+# inside their bodies.
 HANDED_OVER = {
+    ("inspector.counted", "inspector.census.text"),
     ("inspector.records", "inspector.store"),
     ("inspector.records", "inspector.text"),
 }

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
 import inspector
+import sample_models
 
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 PAGE = "from inspector_app.screens import compare\ncompare.page()"
@@ -57,7 +58,9 @@ def test_the_page_says_in_sentences_where_two_inputs_part() -> None:
     assert "15 only in B" in said  # three words more, of five ops each
     assert "1 changed" in said  # the token that ended the loop in A
     (first,) = [one for one in app.button if "First difference" in one.label]
-    assert "variable_length.py:31" in first.label.replace("\\", "")
+    place = first.label.replace("\\", "").rpartition("variable_length.py:")[2]
+    lines = Path(sample_models.get("variable_length").file).read_text().splitlines()
+    assert lines[int(place) - 1].strip() == "if int(token) == self.pad:"
 
 
 def test_without_an_address_the_first_two_inputs_are_compared() -> None:
@@ -82,7 +85,8 @@ def test_a_and_b_are_swapped() -> None:
     next(one for one in app.button if one.label == "Swap A and B").click().run()
     assert not app.exception
     assert written(app)["a"] == "mean below zero"
-    assert "was False in A and True in B" in texts(app)
+    assert "`x.mean() > 0` (branching.py:" in texts(app)
+    assert "was False (-0.517) in A and True (0.517) in B" in texts(app)
 
 
 def test_the_same_input_twice_is_told_in_words() -> None:

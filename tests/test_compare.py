@@ -92,7 +92,9 @@ def test_equal_ops_on_two_branches_are_not_the_same_step() -> None:
     assert (decision.value_a, decision.value_b) == (True, False)
     assert found.first_difference is not None
     assert found.first_difference.kind == "decision"
-    assert "True in A and False in B" in str(found)
+    # Two ones make 2, two times -1 make -2.
+    assert "`x.sum() > 0`" in str(found)
+    assert "was True (2) in A and False (-2) in B." in str(found)
 
 
 def by_a_python_value(x: Tensor, double: bool) -> Tensor:
@@ -108,6 +110,20 @@ def test_a_branch_by_a_python_value_is_told_from_the_counts_of_its_line() -> Non
     assert found.common == ((0, 1),)
     line = by_a_python_value.__code__.co_firstlineno + 1
     assert f"The `if` at test_compare.py:{line} was false in A and true in B." in found.explanation
+
+
+def maybe_none(x: Tensor, trips: int) -> Tensor:
+    for _ in range(trips):
+        x = x.sin()
+    return x + 1
+
+
+def test_a_loop_that_one_run_skipped_is_told_from_the_counts_of_its_line() -> None:
+    a = inspector.record(maybe_none, torch.ones(2), 0)
+    b = inspector.record(maybe_none, torch.ones(2), 2)
+    line = maybe_none.__code__.co_firstlineno + 1
+    sentence = f"The `for` at test_compare.py:{line} made 0 trips in A and 2 in B."
+    assert sentence in inspector.compare(a, b).explanation
 
 
 def nested(x: Tensor, inner: int) -> Tensor:
@@ -142,7 +158,8 @@ def test_a_while_loop_says_by_which_test_it_ended() -> None:
     assert found.common == ((0, 0), (1, 1), (2, 2), (len(a.ops) - 1, 3))
     (sentence,) = [line for line in found.explanation if "loop" in line]
     assert "made no trip in B instead of 2" in sentence
-    assert "at trip 1, the bool of `gt` was False, not True" in sentence
+    assert "because `x.norm() > 1` was False before the first trip in B (True in A)" in sentence
+    assert sentence.endswith("and only after 2 trips in A.")
 
 
 def until_zero(x: Tensor) -> Tensor:
@@ -160,7 +177,8 @@ def test_a_break_is_named_as_the_reason_with_its_trip_and_line() -> None:
     found = inspector.compare(a, b)
     line = until_zero.__code__.co_firstlineno + 3
     (sentence,) = [line for line in found.explanation if line.startswith("The loop")]
-    assert f"at trip 2, the int of each on line {line} was 3, not 0" in sentence
+    assert f"`int(each)` on line {line} was 0 at trip 2 in A (3 in B)" in sentence
+    assert sentence.endswith("and only at trip 4 in B.")
 
 
 class Blocks(nn.Module):
@@ -317,6 +335,28 @@ def test_the_drift_is_the_largest_difference_relative_to_the_largest_value() -> 
     assert value_drift(nan, nan, inspector.compare(nan, nan))[0].distance == 0.0
 
 
+@pytest.mark.parametrize("values", ["full", "stats"])
+def test_the_drift_of_bools_is_one_where_any_came_out_differently(values: Any) -> None:
+    def positive(x: Tensor) -> Tensor:
+        return x > 0
+
+    options = inspector.CaptureOptions(values=values)
+    none = inspector.record(positive, torch.tensor([-1.0, -2.0]), options=options)
+    every = inspector.record(positive, torch.tensor([1.0, 2.0]), options=options)
+    for a, b in ((none, every), (every, none)):
+        assert [one.distance for one in value_drift(a, b, inspector.compare(a, b))] == [1.0]
+    assert [one.distance for one in value_drift(none, none, inspector.compare(none, none))] == [0.0]
+
+
+def test_zeros_in_a_are_measured_by_what_is_in_b() -> None:
+    def passed(x: Tensor) -> Tensor:
+        return x * 1
+
+    a = inspector.record(passed, torch.zeros(2))
+    b = inspector.record(passed, torch.tensor([0.0, 4.0]))
+    assert [one.distance for one in value_drift(a, b, inspector.compare(a, b))] == [1.0]
+
+
 def test_a_run_that_fails_half_way_is_compared_up_to_there() -> None:
     def picky(x: Tensor) -> Tensor:
         y = x + 1
@@ -328,7 +368,25 @@ def test_a_run_that_fails_half_way_is_compared_up_to_there() -> None:
     found = inspector.compare(a, b)
     assert found.common[:2] == ((0, 0), (1, 1))
     assert names(a, found.only_a)[-1] == "mul"
-    assert any(line.startswith("B ended at `matmul`") for line in found.explanation)
+    assert found.explanation[1].startswith("B ended at `matmul`")
+    assert "The input x is 2×3 in A and 2×4 in B." in found.explanation
+    # The failed op has no results: that is no other shape, and the failure is where they part.
+    assert [a.ops[change.a].name for change in found.changes] == ["add"]
+    assert found.first_difference is not None
+    assert found.first_difference.kind == "changed"
+
+
+def test_of_two_runs_that_fail_at_one_op_in_one_way_the_failure_is_no_difference() -> None:
+    def raises(x: Tensor) -> Tensor:
+        return x @ torch.ones(3, 1)
+
+    a, b = (inspector.record(raises, torch.ones(2, 4)) for _ in range(2))
+    assert inspector.compare(a, b).same
+    good = inspector.record(raises, torch.ones(2, 3))
+    found = inspector.compare(good, a)
+    assert found.first_difference is not None
+    # ones, then matmul, which only `good` has a result of.
+    assert (found.first_difference.kind, found.first_difference.b) == ("failure", 1)
 
 
 def test_unrelated_and_empty_recordings_say_so() -> None:
@@ -340,6 +398,41 @@ def test_unrelated_and_empty_recordings_say_so() -> None:
     empty = Recording((), {})
     assert inspector.compare(empty, empty).same
     assert inspector.compare(empty, a).only_b == (0, 1, 2)
+
+
+def test_a_run_without_ops_is_said_to_have_none_and_how_it_ended() -> None:
+    def raises(x: Tensor) -> Tensor:
+        raise KeyError("weights")
+
+    a = inspector.record(looping, torch.ones(2), 1)
+    found = inspector.compare(a, inspector.record(raises, torch.ones(2)))
+    assert found.explanation == ("A ran 3 ops, B none.", "B ended with KeyError: 'weights'")
+    empty = Recording((), {})
+    assert inspector.compare(empty, empty).explanation == ("Neither run has an op.",)
+
+
+@pytest.mark.parametrize(
+    ("x", "told"),
+    [
+        (torch.ones(2, 3, dtype=torch.float64), "2×3 float32 in A and 2×3 float64 in B"),
+        (torch.ones(2, 3, device="meta"), "2×3 on cpu in A and 2×3 on meta in B"),
+        (torch.ones(5), "2×3 in A and 5 in B"),
+    ],
+)
+def test_an_input_of_another_shape_dtype_or_device_is_named(x: Tensor, told: str) -> None:
+    def double(image: Tensor) -> Tensor:
+        return image * 2
+
+    a, b = (inspector.record(double, each) for each in (torch.ones(2, 3), x))
+    assert f"The input image is {told}." in inspector.compare(a, b).explanation
+
+
+def test_of_long_arguments_those_that_differ_are_told() -> None:
+    model = nn.BatchNorm1d(3)
+    a = inspector.record(model, torch.ones(2, 3))
+    b = inspector.record(model.eval(), torch.ones(2, 3))
+    (change,) = inspector.compare(a, b).changes
+    assert change.details == ("(training=True) → (training=False)",)
 
 
 # -- blocks of a script, versions of the code -----------------------------------------------------
@@ -462,6 +555,20 @@ def test_lines_that_moved_or_changed_align_by_function_and_order(
     found = inspector.compare(a, b)
     assert named_pairs(a, b, found) == common
     assert (names(a, found.only_a), names(b, found.only_b)) == (only_a, only_b)
+
+
+def test_lines_that_ran_in_one_version_only_are_named(tmp_path: Path) -> None:
+    after = BEFORE.replace("    y = x.sin()\n", "    y = x.cos()\n    y = y.sin()\n")
+    a = inspector.record(version(tmp_path / "a", BEFORE), torch.ones(2))
+    b = inspector.record(version(tmp_path / "b", after), torch.ones(2))
+    # Line 6 of A became lines 6 and 7 of B.
+    sentence = (
+        "The code of model.py is not the same: A ran line 6 and B ran lines 6, 7, which the other"
+        " has not."
+    )
+    assert sentence in inspector.compare(a, b).explanation
+    moved = version(tmp_path / "c", "\n# moved\n" + BEFORE)
+    assert "code" not in str(inspector.compare(a, inspector.record(moved, torch.ones(2))))
 
 
 LOOP = """

@@ -163,6 +163,18 @@ def test_trips_that_only_the_counts_of_lines_tell_apart_are_marked() -> None:
     assert exact == {False, True}  # the inner loop's split is assumed, the outer is confirmed
 
 
+def only_a_loop(x: Tensor, trips: int) -> Tensor:
+    for _ in range(trips):
+        x = x.sin()
+    return x
+
+
+def test_a_loop_that_is_all_of_the_run_and_made_one_trip_is_part_of_the_run() -> None:
+    recording = inspector.record(only_a_loop, torch.ones(2), 1)
+    (run,) = find_loops(recording).runs
+    assert (run.statement.header, run.trips) == ("for _ in range(trips)", 1)
+
+
 def test_loops_around_the_recorded_block_are_not_part_of_the_run() -> None:
     for _ in range(1):
         with inspector.recording() as session:

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from handmade import NAN, Program, failed
 from test_timeline import long_run, nested, trained
+from torch import Tensor
 
+from inspector import record
 from inspector.errors import QuestionError
 from inspector.render.moments import moment_answer, moment_json, until_answer
 from inspector.render.timebar import DECISION, FAILED, NONFINITE, timeline_json
@@ -77,6 +80,17 @@ def test_the_json_of_every_moment_of_a_real_run_is_json() -> None:
         done = found["done"]
         assert done["op"] == sum(kind is Kind.OP for kind, _ in time.entries[: index + 1])
         assert done["grad"] == sum(kind is Kind.GRAD for kind, _ in time.entries[: index + 1])
+
+
+def test_a_moment_in_a_loop_says_which_trip_it_is() -> None:
+    def program(x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = x.sin()
+        return x.cos()
+
+    time = timeline(record(program, torch.ones(2)))
+    told = [[loop["text"] for loop in moment_json(time, at)["loops"]] for at in range(len(time))]
+    assert told == [[f"for _ in range(3), trip {trip} of 3"] for trip in (1, 2, 3)] + [[]]
 
 
 def test_the_op_that_failed_carries_the_message() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -45,8 +47,25 @@ def test_the_workbench_has_the_picture_the_differences_the_source_and_the_ir(
 ) -> None:
     found = answer(words, "picture", {})
     json.dumps(found, allow_nan=False)
-    assert [one["id"] for one in found["panes"]] == ["dynamic", "differences", "source", "ir"]
-    assert found["compare"] == {"names": ["two words", "five words"]}
+    panes = ["dynamic", "differences", "source", "static", "irtext"]
+    assert [one["id"] for one in found["panes"]] == panes
+    assert found["compare"]["names"] == ["two words", "five words"]
+
+
+def test_looked_at_as_one_run_the_picture_says_what_was_there_in_that_run(words: PairBook) -> None:
+    texts = answer(words, "picture", {})["compare"]["texts"]
+    # The third token: the pad, 0, among two words; the word 1 among five.
+    assert [texts[run]["nodes"]["op:11"] for run in "ab"] == [["0", "int"], ["1", "int"]]
+
+
+def test_looked_at_as_one_run_edges_and_results_have_the_shapes_of_that_run() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Tanh())
+    runs = [Book(inspector.record(model, torch.ones(size, 4))) for size in (3, 5)]
+    texts = answer(PairBook(runs[0], runs[1]), "picture", {})["compare"]["texts"]
+    assert texts["a"] == {"nodes": {}, "edges": []}  # the picture of both is labelled by A
+    labels = {(source, target): label for source, target, _, label in texts["b"]["edges"]}
+    assert labels["op:0", "op:1"] == "5×2"
+    assert ["output", "5×2"] in texts["b"]["nodes"].values()
 
 
 def test_each_line_of_the_source_has_the_count_of_a_and_of_b(words: PairBook) -> None:
@@ -61,14 +80,74 @@ def test_each_line_of_the_source_has_the_count_of_a_and_of_b(words: PairBook) ->
 
 def test_each_line_of_the_ir_has_the_executions_of_a_and_of_b(words: PairBook) -> None:
     found = answer(words, "picture", {})
-    (tanh,) = [one for one in pane(found, "ir")["lines"] if "aten::tanh" in one["text"]]
+    (tanh,) = [one for one in pane(found, "irtext")["lines"] if "aten::tanh" in one["text"]]
     assert list(tanh["sides"]) == [2, 5]
-    card = found["cards"][f"ir/{tanh['node']}"]
-    assert card["rows"] == [("ran in A", "×2"), ("ran in B", "×5")]
+    card = found["cards"][f"static/{tanh['node']}"]
+    assert card["rows"][:2] == [("ran in A", "×2"), ("ran in B", "×5")]
     # The five tanh of both: trips one to five.
-    (run,) = found["items"]["ir"][tanh["node"]]["ops"]  # [first, last, step]
+    (run,) = found["items"]["static"][tanh["node"]]["ops"]  # [first, last, step]
     ops = range(run[0], run[1] + 1, run[2])
     assert [words.recording.ops[op].name for op in ops] == ["tanh"] * 5
+
+
+def static_nodes(found: dict) -> dict[str, str]:
+    """Title and badges of the IR's drawn nodes, as its SVG has them, by their names."""
+    svg = pane(found, "static")["svg"]
+    nodes = re.findall(r'<g class="(node [^"]*)" data-id="([^"]*)"[^>]*aria-label="([^"]*)"', svg)
+    return {node: f"{spoken} | {classes}" for classes, node, spoken in nodes}
+
+
+def test_the_ir_is_drawn_with_the_executions_of_a_and_of_b(words: PairBook) -> None:
+    found = answer(words, "picture", {})
+    said = list(static_nodes(found).values())
+    (tanh,) = [each for each in said if each.startswith("tanh")]
+    assert "A ×2 · B ×5" in tanh
+    assert "executed" in tanh
+    (loop,) = [each for each in said if each.startswith("loop")]
+    assert "A 3 trips · B 6 trips" in loop
+    svg = pane(found, "static")["svg"]
+    assert 'class="badge-a"' in svg
+    assert 'class="badge-b"' in svg
+
+
+def test_an_ir_branch_that_one_run_took_has_the_flag_of_that_run(branches: PairBook) -> None:
+    found = answer(branches, "picture", {})
+    said = list(static_nodes(found).values())
+    # `above` and its tanh in A; two products and `below` in B; the test and the return in both.
+    assert [each.partition(",")[0] for each in said if "only-a" in each.partition("|")[2]] == [
+        "linear",
+        "tanh",
+    ]
+    only_b = sorted(each.partition(",")[0] for each in said if "only-b" in each.partition("|")[2])
+    assert only_b == ["linear", "mul", "mul"]
+    svg = pane(found, "static")["svg"]
+    assert "A ran · B did not run" in svg
+    assert "A did not run · B ran" in svg
+    assert re.search('class="edge control only-a"', svg)
+    assert re.search('class="edge control only-b"', svg)
+
+
+def test_the_card_of_an_ir_branch_tells_the_block_of_each_run(branches: PairBook) -> None:
+    found = answer(branches, "picture", {})
+    (card,) = [
+        card
+        for name, card in found["cards"].items()
+        if name.startswith("static/") and card["title"] == "prim::If"
+    ]
+    assert ("branches taken in A", "then") in card["rows"]
+    assert ("branches taken in B", "else") in card["rows"]
+
+
+def test_runs_of_other_ir_say_why_none_is_shown() -> None:
+    x = torch.ones(2, 3)
+    books = []
+    for width in (3, 4):
+        model = torch.nn.Linear(3, width)
+        run, static = inspector.record(model, x), inspector.trace(model, x)
+        books.append(Book(run, static, inspector.overlay(static, run)))
+    shown = pane(answer(PairBook(books[0], books[1]), "picture", {}), "static")
+    assert shown["svg"] is None
+    assert "no TorchScript IR in common" in shown["empty"]
 
 
 def test_runs_without_a_common_ir_show_none() -> None:
@@ -92,7 +171,10 @@ def test_differences_stand_in_the_order_of_the_run(branches: PairBook) -> None:
 def test_a_loop_with_more_trips_is_one_difference_with_both_numbers(words: PairBook) -> None:
     loop = next(row for row in words.differences if row.kind == "loop")
     assert (loop.name, loop.a, loop.b) == ("for token in tokens", "3 trips", "6 trips")
-    assert loop.place == "variable_length.py:30"
+    lines = Path(sample_models.get("variable_length").file).read_text().splitlines()
+    assert lines[int(loop.place.removeprefix("variable_length.py:")) - 1].strip() == (
+        "for token in tokens:"
+    )
 
 
 def test_an_op_whose_result_has_another_shape_is_changed() -> None:

@@ -454,7 +454,8 @@ def test_flags_are_classes_and_some_are_marks() -> None:
     marks = [mark.get("class") for mark in by_class(group, "mark")]
     assert marks == [f"mark mark-{flag}" for flag in
                      ("failed", "nonfinite", "accumulated", "inplace", "view", "new", "gone",
-                      "fused", "unrolled", "replaced", "only-a", "only-b", "changed")]  # fmt: skip
+                      "fused", "unrolled", "replaced", "only-a", "only-b", "changed", "arrived",
+                      "vanished", "altered")]  # fmt: skip
 
 
 def test_boxes_can_be_opened_and_closed_by_a_mark_with_their_id() -> None:

@@ -47,6 +47,25 @@ def test_a_training_loop_is_told_step_by_step() -> None:
         )
 
 
+def test_a_step_tells_which_of_its_parameters_had_no_gradient() -> None:
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.idle = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 2)
+            self.first.bias.requires_grad_(False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x).detach())
+
+    net = Half()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with inspector.recording() as session:
+        net(torch.ones(3, 2)).sum().backward()
+        optimizer.step()
+    (step,) = [step for step in session.recording.steps if step.kind == "optimizer_step"]
+    assert step.without_gradient == ("Half.first.weight",)  # `idle` was never met
+
+
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "Adagrad", "SGD"])
 def test_the_update_of_each_parameter_is_as_large_as_the_parameters_moved(name: str) -> None:
     net = nn.Linear(2, 2)

@@ -34,6 +34,7 @@ from inspector.records import (
     ModuleCall,
     Op,
     ParameterInfo,
+    ProgramWarning,
     Recording,
     Source,
     Step,
@@ -217,12 +218,13 @@ def every_field() -> Recording:
         ),
         steps=(
             Step(
-                0, "optimizer_step", 0, 1, SOURCE, 1, "SGD", (0.1, 0.01), ("weight",), (0.125,)
+                0, "optimizer_step", 0, 1, SOURCE, 1, "SGD", (0.1, 0.01), ("weight",), (0.125,),
+                (0, 1), ("bias",),
             ),
         ),
         sources={"model.py": "x = 1\n"},
         lines={"model.py": {3: 2}},
-        failure=Failure("RuntimeError", "no", 0, SOURCE, (0,)),
+        failure=Failure("RuntimeError", "no", 0, SOURCE, (0,), "ReluBackward0", 1, (0,), (1,)),
         meta={"torch": "2", "duration_ms": 1.5, "names": [[0, "x"]]},
         inputs=(0,),
         output=(1,),
@@ -230,6 +232,7 @@ def every_field() -> Recording:
         values={1: numpy.arange(6.0).reshape(2, 3)},
         branches=(LineBranch("model.py", 3, "if", 2, 1),),
         grads={0: numpy.ones((2, 3), numpy.float32)},
+        warnings=(ProgramWarning("UserWarning", "mind the step", SOURCE, 1, 0),),
     )  # fmt: skip
 
 
@@ -256,7 +259,7 @@ def test_every_field_of_every_record_survives(tmp_path: Path) -> None:
             recording.ops, list(recording.tensors.values()), recording.module_calls,
             recording.decisions, recording.grad_nodes, recording.parameters, recording.steps,
             (recording.failure,), recording.ops[0].kernels, (SOURCE,), (SUMMARY,),
-            recording.branches,
+            recording.branches, recording.warnings,
         )
     }  # fmt: skip
     for kind, record in last.items():
@@ -394,6 +397,7 @@ def recordings(draw: Callable[..., Any]) -> Recording:
         output=draw(some(n_tensors)),
         notes=draw(many(TEXTS)),
         branches=draw(many(st.builds(LineBranch, TEXTS, INTEGERS, TEXTS, INTEGERS, INTEGERS))),
+        warnings=draw(many(st.builds(ProgramWarning, TEXTS, TEXTS, SOURCES, INTEGERS))),
     )  # fmt: skip
 
 
@@ -576,7 +580,7 @@ def test_a_part_that_claims_gigabytes_is_refused_before_unpacking(small_bytes: b
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr("more.arrow", b"")
         archive.getinfo("ops.arrow").file_size = 5 * 2**30
-    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 15 parts"):
+    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 16 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 
@@ -585,7 +589,7 @@ def test_thousands_of_parts_are_refused(small_bytes: bytes) -> None:
     with zipfile.ZipFile(target, "a") as archive:
         for number in range(2000):
             archive.writestr(str(number), b"")
-    with pytest.raises(FileFormatError, match="it claims 2014 parts"):
+    with pytest.raises(FileFormatError, match="it claims 2015 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 

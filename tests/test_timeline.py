@@ -326,10 +326,45 @@ def test_a_moment_tells_line_stack_modules_and_loops() -> None:
         ("layers.1", False),
         ("", True),
     ]
-    assert [loop.text for loop in second.loops] == ["for layer in self.layers:"]
+    assert [(loop.text, loop.trip, loop.trips) for loop in second.loops] == [
+        ("for layer in self.layers", 1, 2)
+    ]
     assert second.stack[0].function.endswith("Net.forward")
     assert time.line(second.stack[0]) == "x = layer(x)"
     assert (second.visit, second.visits) == (2, 2)
+
+
+def test_a_moment_is_in_a_trip_of_each_loop_around_it_the_innermost_first() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2):
+            while x.sum() > 1:
+                x = x / 2
+            x = x + 4
+        return x
+
+    # 4 2 1: two trips of the inner loop, and the test that ends it; then 5 2.5 1.25 0.625: three.
+    time = timeline(record(program, torch.tensor([4.0])))
+    halves = [at for at, name in enumerate(names(time)) if name == "div"]
+    inside = [[(loop.trip, loop.trips) for loop in moment(time, at).loops] for at in halves]
+    assert inside == [[(0, 2), (0, 2)], [(1, 2), (0, 2)]] + [
+        [(trip, 3), (1, 2)] for trip in range(3)
+    ]
+    last_test = moment(time, halves[1] + 1)
+    assert [loop.trip for loop in last_test.loops] == [None, 0]
+
+
+def test_a_size_read_is_in_the_loop_around_its_line() -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        for _ in range(2):
+            x = x.sin()
+            if x.shape[0] > 1:
+                x = x.cos()
+        return x
+
+    time = timeline(record(program, torch.ones(2)))
+    reads = [at for at in range(len(time)) if isinstance(time.record(at), Decision)]
+    inside = [[(loop.trip, loop.trips) for loop in moment(time, at).loops] for at in reads]
+    assert inside == [[(0, 2)], [(1, 2)]]
 
 
 def test_an_autograd_node_has_the_line_of_its_forward_op_or_of_the_pass() -> None:

@@ -204,6 +204,8 @@ def test_recording_changes_nothing_and_places_every_op(name: str) -> None:
     assert forward
     nowhere = [op.id for op in forward if op.source is None or op.module_call is None]
     assert nowhere == []
+    loud = [one for one in inspector.findings(recording) if one.severity != "note"]
+    assert loud == []
 
 
 @pytest.mark.filterwarnings("ignore")

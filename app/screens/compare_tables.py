@@ -9,7 +9,7 @@ import streamlit as st
 
 from inspector.render.cardparts import number_text
 from inspector.render.compare_figures import drift_figure, first_beyond
-from inspector.render.pairs import DifferenceRow
+from inspector.render.pairrows import DifferenceRow
 from inspector_app.pairruns import Pair
 from inspector_app.phrases import say
 

@@ -2,84 +2,121 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from dataclasses import replace
 
 import streamlit as st
 
-import inspector
 import sample_models
+from inspector.render.answers import Book
+from inspector.render.morphs import MorphBook
+from inspector_app import rerun
 from inspector_app.address import Address, write_some
-from inspector_app.choice import choose_input, choose_one, choose_sample
+from inspector_app.choice import choose_order, choose_sample
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import escaped, failure_banner, headline
 from inspector_app.phrases import say
-from inspector_app.runs import Run, run_sample
+from inspector_app.rerun import Desk, Shown
+from inspector_app.runs import Order, Run
+from inspector_app.screens.explore_change import CHANGED, change_line, compare_link
 from inspector_app.screens.tables import tables
 
-STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
+_ABOVE = 184
+"""Px above the graph: the headline, and the line that says what changed."""
 
 
 def page() -> None:
-    """The page."""
+    """The page.
+
+    It shows a run at once where it is known or quick. Else it shows what it showed, with a line
+    that says what is waited for, and runs itself anew when that has come.
+    """
     address = Address("explore")
     sample = choose_sample(address, "sample")
-    input_name = choose_input(address, sample, "input")
-    prefer = choose_one(address, "TorchScript", STATIC, "graph", None)
-    shown = {"sample": sample.name, "input": input_name, "graph": prefer}
-    same = all(address.asked.get(name, value) == value for name, value in shown.items())
+    order = choose_order(address, sample, "input")
     address.tell()
+    desk = rerun.desk()
+    asked = _address_of(order)
     if address.opened:
+        same = all(address.asked.get(name, value) == value for name, value in asked.items())
+        desk.goto = Place.of_address(address.asked) if same else Place()
+    job = desk.ask(order)
+    _wait(desk)
+    place = None
+    if job.run is not None:
+        is_other = desk.show(job)
+        place = _place(desk, address, is_other)
+    address.write(**asked, **(place or Place()).as_address())
+    if desk.shown is None:
+        st.markdown(f"#### {sample.title}")
+        st.markdown(sample.teaches)
+        change_line(desk)
+        return
+    _show_page(desk, place)
+
+
+def _wait(desk: Desk) -> None:
+    """Give the run a moment; where nothing is shown yet, a longer one."""
+    assert desk.job is not None
+    if not desk.job.wait(rerun.PATIENCE) and desk.shown is None:
+        with st.spinner(say("Running the model and reading its graphs …")):
+            desk.job.wait(rerun.FIRST_PATIENCE)
+
+
+def _address_of(order: Order) -> dict[str, str]:
+    """The parameters that ask for an order."""
+    named = {"sample": order.sample, "input": order.input, "graph": order.prefer}
+    return named | dict(order.written)
+
+
+def _place(desk: Desk, address: Address, is_other: bool) -> Place:
+    """What of the run to look at: what the address says, else what was looked at before."""
+    goto, desk.goto = desk.goto, None
+    if goto is not None:
         look_anew()
-    run = run_sample(sample.name, input_name, prefer)
-    before = _input_before(sample, input_name)
-    previous = None if before is None else run_sample(sample.name, before, prefer)
-    place = Place.of_address(address.asked) if same or not address.opened else Place()
-    if not same:
-        place = _followed(place, previous, run)
-    address.write(**shown, **place.as_address())
-    link = "" if before is None else _compare_link(sample.name, before, input_name)
-    headline(sample.title, sample.teaches, run, previous, link)
-    failure_banner(run.recording)
-    _reason(run)
-    _show(run, f"{sample.name}/{input_name}/{prefer}", place)
+        return goto
+    if not is_other:
+        return Place.of_address(address.asked)
+    looked = desk.looked or Place()
+    if desk.before is None or desk.shown is None:
+        return replace(looked, selected=None, toggled=(), moment=None)
+    return _followed(looked, rerun.morph(desk.before, desk.shown))
 
 
-def _followed(place: Place, before: Run | None, now: Run) -> Place:
-    """The place after a switch: the same tabs, and of the same sample the same op and boxes."""
-    if before is None:
-        return Place(panes=place.panes, wide=place.wide)
-    found = inspector.compare(before.recording, now.recording)
-    partner = {f"op:{a}": f"op:{b}" for a, b in found.common}
-    partner |= {f"call:{a}": f"call:{b}" for a, b in found.calls}
+def _followed(place: Place, book: MorphBook) -> Place:
+    """The place after a switch: the same tabs, and the same item and boxes where they are left."""
     pane, _, item = (place.selected or "").partition("/")
-    selected = partner.get(item) if pane == "dynamic" else item if pane == "static" else None
-    toggled = (box if box.startswith("ir:") else partner.get(box) for box in place.toggled)
-    return Place(
+    kept = {"dynamic": book.morph.name_now(item), "static": item, "source": item}
+    selected = kept.get(pane)
+    opened = book.before.first_open ^ frozenset(place.toggled)
+    toggled = []
+    for box in place.toggled:
+        now = box if box.startswith("ir:") else book.morph.name_now(box)
+        if now is not None and (box in opened) != (now in book.first_open):
+            toggled.append(now)
+    return replace(
+        place,
         selected=f"{pane}/{selected}" if selected else None,
-        toggled=tuple(box for box in toggled if box),
-        panes=place.panes,
-        wide=place.wide,
+        toggled=tuple(toggled),
+        moment=None,
     )
 
 
-def _input_before(sample: sample_models.Sample, input_name: str) -> str | None:
-    """The input of the same sample that was shown before this one."""
-    last: tuple[str, str] | None = st.session_state.get("_shown")
-    before: tuple[str, str] | None = st.session_state.get("_before")
-    if last != (sample.name, input_name):
-        before = last
-        st.session_state["_before"], st.session_state["_shown"] = last, (sample.name, input_name)
-    if before is None or before[0] != sample.name or before[1] == input_name:
-        return None
-    return before[1]
-
-
-def _compare_link(sample: str, before: str, now: str) -> str:
-    """Markdown that leads to the page with both inputs in one picture."""
-    query = urlencode({"sample": sample, "a": before, "b": now})
-    words = say("Compare with “{name}”", name=escaped(before))
-    # Relative: the app may be served below a path.
-    return f":material/compare: [{words}](./compare?{query})"
+def _show_page(desk: Desk, place: Place | None) -> None:
+    """What is shown, with what changed; `place` is None while another run is waited for."""
+    shown, before = desk.shown, desk.before
+    assert shown is not None
+    sample = sample_models.get(shown.order.sample)
+    link = compare_link(before, shown)
+    headline(sample.title, sample.teaches, shown.run, before.run if before else None, link)
+    mode = change_line(desk)
+    with st.container():  # always there: what comes below it keeps its place in the page
+        failure_banner(shown.run.recording)
+        _reason(shown.run)
+    book: Book = shown.run.book
+    if before is not None and mode == CHANGED:
+        book = rerun.morph(before, shown)
+    st.html(f"<style>:root {{ --wb-above: {_ABOVE}px }}</style>")
+    _show(desk, shown, book, place)
 
 
 def _reason(run: Run) -> None:
@@ -89,12 +126,16 @@ def _reason(run: Run) -> None:
     words, button = st.columns([5, 1], vertical_alignment="center")
     words.caption(f":material/info: {escaped(run.reason)} {instead}")
     if run.reason_detail:
-        with button.popover("Compiler's text", width="stretch"):
+        with button.popover(say("Compiler's text"), width="stretch"):
             st.code(run.reason_detail, language="text")
 
 
 @st.fragment
-def _show(run: Run, key: str, place: Place) -> None:
-    now = workbench(run.book, key=key, place=place)
-    write_some(**now.as_address())
-    tables(run, key.replace("/", "-").replace(" ", "_"), now.selected)
+def _show(desk: Desk, shown: Shown, book: Book, place: Place | None) -> None:
+    key = "/".join(_address_of(shown.order).values())
+    now = workbench(book, key=key, place=place)
+    if desk.shown is not None and desk.shown.order == shown.order:
+        desk.looked = now
+    if place is not None:
+        write_some(**now.as_address())
+    tables(shown.run, key.replace("/", "-").replace(" ", "_"), now.selected)

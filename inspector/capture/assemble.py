@@ -31,6 +31,7 @@ from inspector.records import (
     ModuleCall,
     Op,
     ParameterInfo,
+    ProgramWarning,
     Recording,
     Source,
     Step,
@@ -80,7 +81,8 @@ class Assembler:
         decisions = tuple(with_size_reads(self._decisions(ops), tape, self._first_values))
         steps = tuple(self._steps(names))
         counts = {} if lines is None else lines.counts()
-        sources = self._sources(ops, (*steps, *decisions), failure, counts)
+        warned = tuple(self._warnings())
+        sources = self._sources(ops, (*steps, *decisions, *warned), failure, counts)
         counts = {file: found for file, found in counts.items() if file in sources}
         assigned = variables(ops, tape.tensors.raw, module_calls, sources, kept=output)
         return Recording(
@@ -101,6 +103,7 @@ class Assembler:
             values=tape.tensors.values,
             branches=() if lines is None else lines.branches(sources),
             grads=gradient_values(grad_nodes, tape),
+            warnings=warned,
         )
 
     def _ops(self) -> tuple[Op, ...]:
@@ -196,11 +199,18 @@ class Assembler:
         raws = self._tape.tensors.raw
         for i, row in enumerate(self._tape.steps):
             moved = [(names.get(raws[tensor].object, f"%{tensor}"), n) for tensor, n in row.updates]
+            idle = [names.get(raws[one].object, f"%{one}") for one in row.without_gradient]
             yield Step(
                 i, row.kind, row.first_op, row.last_op, self._user_source(row.site),
                 row.pass_index, row.detail, row.learning_rates,
-                tuple(name for name, _ in moved), tuple(norm for _, norm in moved),
+                tuple(name for name, _ in moved), tuple(norm for _, norm in moved), row.roots,
+                tuple(idle),
             )  # fmt: skip
+
+    def _warnings(self) -> Iterable[ProgramWarning]:
+        for row in self._tape.warnings.values():
+            source = self._source(row.site)
+            yield ProgramWarning(row.category, row.message, source, row.before_op, row.tensor)
 
     def _op_of(self, sequence: int | None) -> int | None:
         """The op that made the autograd node with this sequence number."""
@@ -300,7 +310,7 @@ class Assembler:
     def _sources(
         self,
         ops: tuple[Op, ...],
-        others: tuple[Step | Decision, ...],
+        others: tuple[Step | Decision | ProgramWarning, ...],
         failure: Failure | None,
         lines: Mapping[str, Any],
     ) -> dict[str, str]:

@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from inspector.capture.arguments import tensors_in
 from inspector.capture.modestack import mode_depth
 from inspector.capture.otherthreads import BACKWARD
 from inspector.capture.passes import PassWatch
+from inspector.capture.summary import undisturbed
 from inspector.capture.tape import Raised, RawStep, Tape, Token
 
 
@@ -50,6 +52,7 @@ class BackwardRecorder:
         watch = PassWatch(tape, self._mode, tape.passes - 1, keeps_graph=_keeps_graph(args))
         muted = tape.mute()
         try:
+            step.roots = self._known(args[0])
             watch.install(args[0])
         finally:
             tape.unmute(muted)
@@ -61,7 +64,9 @@ class BackwardRecorder:
         except BaseException as error:
             if tape.raised_node is None or not tape.raised_node.is_in([error]):
                 token = Token()
-                tape.raised_node = Raised(error, watch.failed_node(args), token)
+                failed = tape.failed_node = watch.failed_node(args)
+                number = None if failed is None else failed.sequence
+                tape.raised_node = Raised(error, number, token)
             raise
         finally:
             tape.phase = phase
@@ -70,6 +75,12 @@ class BackwardRecorder:
             watch.remove()
             tape.unmute(muted)
             step.last_op = len(tape.ops)
+
+    def _known(self, roots: Any) -> tuple[int, ...]:
+        """The ids of the tensors among the roots of a pass, as far as they were met."""
+        with undisturbed():
+            found = [self._tape.tensors.find(root) for root in tensors_in(roots)]
+        return tuple([known[1] for known in found if known is not None])
 
     @contextlib.contextmanager
     def _seeing_python(self) -> Iterator[None]:

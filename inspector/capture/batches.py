@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import repeat
 from typing import Any
 
@@ -18,6 +19,7 @@ from inspector.capture.summary import (
     BINS,
     SAMPLE,
     as_numbers,
+    measured,
     once_each,
     readable,
     summarise,
@@ -28,11 +30,11 @@ from inspector.making import records_of
 from inspector.records import TensorSummary
 
 SMALL = 1 << 10
-"""Elements up to which a tensor waits for others of its size."""
+"""Elements up to which a tensor waits for others of its dtype."""
 
 _BATCH = 1 << 15  # elements that are summarised together: what fits into the cache
 _LEAST = 1e-300  # a span whose inverse is still finite
-_WAITING = 1 << 23  # bytes that wait at most
+_FIELDS = tuple(field.name for field in fields(TensorSummary))
 
 _NUMPY = {
     torch.bool: "?", torch.uint8: "u1", torch.int8: "i1", torch.int16: "i2", torch.int32: "i4",
@@ -42,7 +44,15 @@ _NUMPY = {
 _dispatch_keys: Callable[[torch.Tensor], Any] = torch._C._dispatch_keys
 _tracing: Callable[[], Any] = torch._C._get_tracing_state
 
-Key = tuple[torch.dtype, int]
+
+class _Waiting:
+    """Copies of small tensors of one dtype, to be summarised together."""
+
+    __slots__ = ("elements", "tensors")
+
+    def __init__(self) -> None:
+        self.tensors: list[tuple[int, int, bytes]] = []  # (number, elements, memory)
+        self.elements = 0
 
 
 class Summaries:
@@ -50,9 +60,10 @@ class Summaries:
 
     def __init__(self) -> None:
         self._found: list[TensorSummary | None] = []
-        self._waiting: dict[Key, list[tuple[int, bytes]]] = {}
-        self._batches: list[tuple[list[int], Columns]] = []  # made into records at the end
-        self._bytes = 0
+        self._waiting: dict[torch.dtype, _Waiting] = {}
+        # Made into records at the end:
+        self._batches: list[tuple[tuple[int, ...], Batch]] = []
+        self._large: list[tuple[int, tuple[Any, ...]]] = []
         self._dense: dict[tuple[type, int], bool] = {}
 
     def add(self, tensor: torch.Tensor) -> int:
@@ -71,19 +82,20 @@ class Summaries:
                     return self._add_expanded(tensor)
                 tensor = tensor.contiguous()
         size = numel * tensor.element_size()
+        self._found.append(None)
         if numel > SMALL:
             # As it lies there: a NumPy array made of the tensor costs 10 µs more.
             memory = (ctypes.c_char * size).from_address(tensor.data_ptr())
-            self._found.append(summarise_array(_values(memory, dtype)))
+            self._large.append((number, measured(_values(memory, dtype))))
             return number
-        self._found.append(None)
-        waiting = self._waiting.setdefault((dtype, numel), [])
-        waiting.append((number, ctypes.string_at(tensor.data_ptr(), size)))
-        self._bytes += size
-        if len(waiting) * numel >= _BATCH:
-            self._summarise((dtype, numel))
-        elif self._bytes >= _WAITING:
-            self._summarise_all()
+        waiting = self._waiting.get(dtype)
+        if waiting is None:
+            waiting = self._waiting[dtype] = _Waiting()
+        # At once: reading may raise (recursion, memory), and Ctrl-C comes between two steps.
+        waiting.tensors.append((number, numel, ctypes.string_at(tensor.data_ptr(), size)))
+        waiting.elements += numel
+        if waiting.elements >= _BATCH:
+            self._summarise(dtype)
         return number
 
     def _add_expanded(self, tensor: torch.Tensor) -> int:
@@ -100,11 +112,17 @@ class Summaries:
 
     def finish(self) -> list[TensorSummary | None]:
         """All summaries; None where values could not be read."""
-        self._summarise_all()
-        for numbers, columns in self._batches:
-            for number, summary in zip(numbers, columns.summaries(), strict=True):
+        for dtype in list(self._waiting):
+            self._summarise(dtype)
+        made = [(numbers, batch.summaries()) for numbers, batch in self._batches]
+        if self._large:
+            numbers, rows = zip(*self._large, strict=True)
+            columns = dict(zip(_FIELDS, zip(*rows, strict=True), strict=True))
+            made.append((numbers, records_of(TensorSummary, len(rows), **columns)))
+        for numbers, summaries in made:
+            for number, summary in zip(numbers, summaries, strict=True):
                 self._found[number] = summary
-        self._batches.clear()
+        self._batches, self._large = [], []
         return self._found
 
     def _is_dense(self, tensor: torch.Tensor) -> bool:
@@ -122,17 +140,11 @@ class Summaries:
             known = self._dense[key] = readable(tensor) and tensor.is_cpu and not lazy
         return known and _tracing() is None
 
-    def _summarise_all(self) -> None:
-        for key in list(self._waiting):
-            self._summarise(key)
-
-    def _summarise(self, key: Key) -> None:
-        dtype, numel = key
-        waiting = self._waiting.pop(key)
-        data = b"".join([part for _, part in waiting])
-        self._bytes -= len(data)
-        rows = _values(data, dtype).reshape(len(waiting), numel)
-        self._batches.append(([number for number, _ in waiting], Columns(rows)))
+    def _summarise(self, dtype: torch.dtype) -> None:
+        tensors = self._waiting.pop(dtype).tensors
+        if tensors:  # else reading the first one failed
+            numbers, sizes, parts = zip(*tensors, strict=True)
+            self._batches.append((numbers, Batch(_values(b"".join(parts), dtype), sizes)))
 
 
 def _values(memory: Any, dtype: torch.dtype) -> numpy.ndarray:
@@ -143,41 +155,48 @@ def _values(memory: Any, dtype: torch.dtype) -> numpy.ndarray:
     return values.astype(numpy.float32) if dtype is torch.float16 else values
 
 
-class Columns:
-    """What `summarise_array` says of each row, for all rows at once.
+class Batch:
+    """What `summarise_array` says of each of many short arrays, for all of them at once.
 
     Args:
-        rows: (tensors, elements), no less than one element.
+        values: one array after the other.
+        sizes: their lengths, none of them 0.
     """
 
-    def __init__(self, rows: numpy.ndarray) -> None:
-        numbers = as_numbers(rows)
-        size = numbers.shape[1]
-        self._size = size
-        self._zeros = (numbers == 0).sum(axis=1) / size
+    def __init__(self, values: numpy.ndarray, sizes: tuple[int, ...]) -> None:
+        numbers = as_numbers(values)
+        lengths = numpy.array(sizes)
+        ends = numpy.cumsum(lengths)
+        starts = ends - lengths
+        self._sizes = sizes
+        self._zeros = numpy.add.reduceat(numbers == 0, starts, dtype=numpy.intp) / lengths
         with numpy.errstate(all="ignore"):
             wide = numbers.astype(numpy.float64)
-            self._low, self._high = wide.min(axis=1), wide.max(axis=1)
-            self._mean = wide.mean(axis=1)
+            self._low = numpy.minimum.reduceat(wide, starts)
+            self._high = numpy.maximum.reduceat(wide, starts)
+            self._mean = numpy.add.reduceat(wide, starts) / lengths
             span = self._high - self._low
-            self._bins = _histograms(wide, self._low, span)
-            self._sample = wide[:, :SAMPLE].copy()
-            wide -= self._mean[:, None]
-            self._std = numpy.sqrt(numpy.vecdot(wide, wide) / size)
+            self._bins = _histograms(wide, self._low, span, lengths)
+            first = starts[:, None] + numpy.arange(SAMPLE)
+            self._sample = wide[numpy.minimum(first, ends[:, None] - 1)]
+            wide -= numpy.repeat(self._mean, lengths)
+            wide *= wide
+            self._std = numpy.sqrt(numpy.add.reduceat(wide, starts) / lengths)
         self._even = span == 0
         usual = self._even | (span > _LEAST) & numpy.isfinite(span)
-        # Of the others (NaN, infinities, sums or inverses of no use) the rows are kept.
+        # Of the others (NaN, infinities, sums or inverses of no use) the values are kept.
         self._others = {
-            i: rows[i].copy() for i in numpy.flatnonzero(~(numpy.isfinite(self._std) & usual))
+            i: values[starts[i] : ends[i]].copy()
+            for i in numpy.flatnonzero(~(numpy.isfinite(self._std) & usual))
         }
 
     def summaries(self) -> list[TensorSummary]:
-        """One summary per row."""
-        count = len(self._low)
+        """One summary per array."""
+        sizes = self._sizes
         found = records_of(
             TensorSummary,
-            count,
-            numel=repeat(self._size),
+            len(sizes),
+            numel=sizes,
             min=self._low.tolist(),
             max=self._high.tolist(),
             mean=self._mean.tolist(),
@@ -186,24 +205,32 @@ class Columns:
             inf_count=repeat(0),
             zero_fraction=self._zeros.tolist(),
             histogram=[
-                (self._size,) if even else tuple(counts)
-                for even, counts in zip(self._even.tolist(), self._bins.tolist(), strict=True)
+                (size,) if even else tuple(counts)
+                for size, even, counts in zip(
+                    sizes, self._even.tolist(), self._bins.tolist(), strict=True
+                )
             ],
-            sample=map(tuple, self._sample.tolist()),
+            sample=[
+                tuple(row) if size >= SAMPLE else tuple(row[:size])
+                for size, row in zip(sizes, self._sample.tolist(), strict=True)
+            ],
         )
-        for i, row in self._others.items():
-            found[i] = summarise_array(row)
+        for i, values in self._others.items():
+            found[i] = summarise_array(values)
         return found
 
 
-def _histograms(wide: numpy.ndarray, low: numpy.ndarray, span: numpy.ndarray) -> numpy.ndarray:
-    """Counts in `BINS` equal bins between each row's ends; not to be used where it has no span."""
+def _histograms(
+    wide: numpy.ndarray, low: numpy.ndarray, span: numpy.ndarray, lengths: numpy.ndarray
+) -> numpy.ndarray:
+    """Counts in `BINS` equal bins between each array's ends; of no use where it has no span."""
     scale = BINS / span  # a span that is not in range makes no sense, and is not used
-    places = (wide - low[:, None]) * scale[:, None]
+    places = wide - numpy.repeat(low, lengths)
+    places *= numpy.repeat(scale, lengths)
     if not numpy.isfinite(scale).all():
         places[~numpy.isfinite(places)] = 0.0
     numbers = places.astype(numpy.int64)
     numpy.clip(numbers, 0, BINS - 1, out=numbers)
-    numbers += (numpy.arange(len(wide)) * BINS)[:, None]
-    counted = numpy.bincount(numbers.reshape(-1), minlength=len(wide) * BINS)
+    numbers += numpy.repeat(numpy.arange(0, len(span) * BINS, BINS), lengths)
+    counted = numpy.bincount(numbers, minlength=len(span) * BINS)
     return counted.reshape(-1, BINS).astype(numpy.int32)

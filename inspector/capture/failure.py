@@ -5,9 +5,21 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 
+import torch
+
+from inspector.capture.arguments import tensors_in
 from inspector.capture.frames import is_user_file
-from inspector.capture.tape import Tape
+from inspector.capture.saved import SavedValues
+from inspector.capture.summary import undisturbed
+from inspector.capture.tape import FailedNode, Tape
 from inspector.records import Failure, Op, Source
+
+_BACKWARD = {
+    torch.Tensor.backward.__code__: "self",
+    torch.autograd.backward.__code__: "tensors",
+    torch.autograd.grad.__code__: "outputs",
+}
+"""The functions that start a backward pass, and the argument that they start from."""
 
 
 def failure_of(
@@ -25,12 +37,20 @@ def failure_of(
         op_of: gives the op that made the autograd node with a sequence number.
     """
     op = _failed_op(error, tape, ops, op_of)
+    node = _failed_node(error, tape)
+    saved = SavedValues(tape.tensors.raw)
     return Failure(
         type=type(error).__qualname__,
         message=str(error) or type(error).__qualname__,
         op=None if op is None else op.id,
         source=op.source if op is not None else _raised_at(error),
         inputs=() if op is None else op.inputs,
+        node=None if node is None else node.name,
+        pass_index=None if node is None else node.pass_index,
+        saved=()
+        if node is None
+        else saved.ids(node.saved, None if op is None else tape.ops[op.id]),
+        roots=_backward_from(error, tape),
     )
 
 
@@ -48,6 +68,29 @@ def _failed_op(
         number = op_of(tape.raised_node.number)
         return None if number is None else ops[number]
     return None
+
+
+def _failed_node(error: BaseException, tape: Tape) -> FailedNode | None:
+    """The autograd node at which the pass stopped, unless an op that it ran is to blame."""
+    chain = _chain(error)
+    if tape.raised is not None and tape.raised.is_in(chain):
+        return None
+    stopped = tape.raised_node is not None and tape.raised_node.is_in(chain)
+    return tape.failed_node if stopped else None
+
+
+def _backward_from(error: BaseException, tape: Tape) -> tuple[int, ...]:
+    """The tensors that backward was called on, from the arguments in the traceback's frames.
+
+    The engine's gate does not see them if torch refuses them before.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        local = _BACKWARD.get(frame.f_code)
+        if local is not None:
+            with undisturbed():
+                found = [tape.tensors.find(root) for root in tensors_in(frame.f_locals.get(local))]
+            return tuple([known[1] for known in found if known is not None])
+    return ()
 
 
 def _chain(error: BaseException) -> list[BaseException]:

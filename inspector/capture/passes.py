@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from inspector.capture.modestack import lift, mode_depth
 from inspector.capture.saved import SavedReader
 from inspector.capture.summary import undisturbed
-from inspector.capture.tape import RawGradNode, Tape
+from inspector.capture.tape import FailedNode, RawGradNode, Tape
 from inspector.capture.tensors import version_of
 from inspector.making import uncollected
 from inspector.records import Kernel
@@ -233,8 +233,8 @@ class PassWatch:
             numbers.append(number)
         return tuple(numbers)
 
-    def failed_node(self, args: tuple[Any, ...]) -> int | None:
-        """The sequence number of the node at which the engine stopped.
+    def failed_node(self, args: tuple[Any, ...]) -> FailedNode | None:
+        """The node at which the engine stopped.
 
         The engine runs, of the nodes that have all their gradients and that lead to what was
         asked for, the one that was made last.
@@ -248,11 +248,15 @@ class PassWatch:
             if watched.ran_as is None and id(watched.node) in needed:
                 waiting.update(edge for edge in watched.edges if edge is not None)
         ready = [
-            self._watched[number].sequence
+            self._watched[number]
             for number in needed
             if number not in waiting and self._watched[number].ran_as is None
         ]
-        return max(ready, default=None)
+        if not ready:
+            return None
+        node = max(ready, key=lambda watched: watched.sequence)
+        name = node.name.rpartition("::")[2]
+        return FailedNode(name, node.sequence, self._pass, node.saved)
 
     def _leading_to(self, inputs: Iterable[Any]) -> set[int]:
         """Nodes that the engine runs if it is asked for the gradients of `inputs` only."""

@@ -35,6 +35,7 @@ from inspector.capture.summary import undisturbed
 from inspector.capture.tables import fill_tables
 from inspector.capture.tape import Tape
 from inspector.capture.threads import stop_counting_here
+from inspector.capture.warned import WarningRecorder
 from inspector.errors import CaptureError
 from inspector.making import uncollected
 from inspector.records import Recording
@@ -52,6 +53,11 @@ _ENDED_ELSEWHERE = "The recording was ended on another thread than the one that 
 _active = threading.Lock()
 _running: list[Session] = []
 """The running recording, if there is one."""
+
+
+def running_session() -> Session | None:
+    """The recording that runs in this process now, on whichever thread."""
+    return next(iter(_running), None)
 
 
 def _in_forked_child() -> None:
@@ -112,6 +118,13 @@ class Session:
         """How many ops were noted so far."""
         return len(self._tape.ops)
 
+    def give_up(self) -> None:
+        """End the program at its next op, from another thread: `GivenUp` is raised in it there.
+
+        What runs no op, or only those of a backward pass, goes on until it does.
+        """
+        self._tape.give_up()
+
     def ids(self, value: Any) -> tuple[int, ...]:
         """The ids of the tensors in nested tuples, lists and dicts."""
         with undisturbed():
@@ -168,6 +181,7 @@ class Session:
             pause = Pause(self._modules, torch_gates, mode, kernels, self._lines)
             stack.enter_context(CompiledGates(tape, ops, pause))
             stack.enter_context(tracing_gates(tape, pause))
+            stack.enter_context(WarningRecorder(tape))
             stack.enter_context(_on_stack(mode, lift))
             yield
             if self.forked:

@@ -52,6 +52,7 @@ class StepRecorder:
         row = RawStep(
             "optimizer_step", len(tape.ops), len(tape.ops), tape.site(caller()),
             detail=type(optimizer).__name__, learning_rates=rates,
+            without_gradient=self._without_gradient(optimizer),
         )  # fmt: skip
         tape.steps.append(row)
         self._open.append((row, optimizer, self._copies(optimizer)))
@@ -66,6 +67,17 @@ class StepRecorder:
                 row.last_op = len(self._tape.ops)
                 row.updates = self._updates(copies)
             return
+
+    def _without_gradient(self, optimizer: Optimizer) -> tuple[int, ...]:
+        """The ids of the parameters that the step passes over, of those that were met."""
+        with undisturbed():
+            found = [
+                self._tape.tensors.find(parameter)
+                for group in optimizer.param_groups
+                for parameter in group["params"]
+                if parameter.grad is None and parameter.requires_grad
+            ]
+        return tuple([known[1] for known in found if known is not None])
 
     def _copies(self, optimizer: Optimizer) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Each parameter with its values before the step."""

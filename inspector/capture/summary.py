@@ -20,8 +20,10 @@ from inspector.records import TensorSummary
 BINS = 16
 SAMPLE = 8
 _BLOCK = 4096
-_PIECE = 1 << 16
+_PIECE = 1 << 18
 _RUN = 16
+_SQUARABLE = 1e15
+"""The squares of a block of numbers up to this add up within float32's range."""
 _ONES = {kind.itemsize: numpy.ones(_BLOCK, kind) for kind in map(numpy.dtype, ("f4", "f8"))}
 
 _lowest, _highest = numpy.minimum.reduce, numpy.maximum.reduce  # `min()` is a call more
@@ -154,10 +156,10 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
     """
     repeated = [i for i, step in enumerate(array.strides) if step == 0 and array.shape[i] > 1]
     if not repeated or not array.size:
-        return _summary(array)
+        return TensorSummary(*measured(array))
     short = tuple(slice(1) if i in repeated else slice(None) for i in range(array.ndim))
     times = math.prod(array.shape[i] for i in repeated)
-    once = _summary(array[short])
+    once = TensorSummary(*measured(array[short]))
     return replace(
         once,
         numel=once.numel * times,
@@ -168,13 +170,17 @@ def summarise_array(array: numpy.ndarray) -> TensorSummary:
     )
 
 
-def _summary(array: numpy.ndarray) -> TensorSummary:
+@numpy.errstate(all="ignore")  # the program may have asked NumPy to raise
+def measured(array: numpy.ndarray) -> tuple[Any, ...]:
+    """The statistics of an array in which nothing is repeated, in the order of the fields of
+    `TensorSummary`: making many records at once is quicker.
+    """
     flat = as_numbers(array.reshape(-1))
     size = flat.size
     if size == 0:
-        return TensorSummary(0, None, None, None, None, 0, 0, 0.0)
+        return 0, None, None, None, None, 0, 0, 0.0, (), ()
     finite, nans, infs = flat, 0, 0
-    low, high = _lowest(flat), _highest(flat)
+    low, high = _lowest(flat).item(), _highest(flat).item()
     # Not a pass over all values where the ends tell: NaN compares as neither.
     zeros = 0 if low > 0 or high < 0 else _zero_count(flat)
     # min and max pass NaN and infinities on, so two finite ends prove the rest finite.
@@ -183,15 +189,14 @@ def _summary(array: numpy.ndarray) -> TensorSummary:
         finite = flat[numpy.isfinite(flat)]
         infs = size - nans - finite.size
         if finite.size:
-            low, high = finite.min(), finite.max()
+            low, high = finite.min().item(), finite.max().item()
     sample = tuple(map(float, flat[:SAMPLE].tolist()))
     if finite.size == 0:
-        return TensorSummary(size, None, None, None, None, nans, infs, zeros / size, (), sample)
-    mean, std = _moments(finite)
-    bins = _histogram(finite, float(low), float(high))
-    return TensorSummary(
-        size, float(low), float(high), mean, std, nans, infs, zeros / size, bins, sample
-    )
+        return size, None, None, None, None, nans, infs, zeros / size, (), sample
+    low, high = float(low), float(high)
+    mean, std = _moments(finite, max(-low, high))
+    bins = _histogram(finite, low, high)
+    return size, low, high, mean, std, nans, infs, zeros / size, bins, sample
 
 
 def as_numbers(array: numpy.ndarray) -> numpy.ndarray:
@@ -204,25 +209,25 @@ def as_numbers(array: numpy.ndarray) -> numpy.ndarray:
     return numbers
 
 
-def _moments(finite: numpy.ndarray) -> tuple[float, float]:
-    """Mean and population standard deviation.
+def _moments(finite: numpy.ndarray, largest: float) -> tuple[float, float]:
+    """Mean and population standard deviation of numbers whose magnitude is at most `largest`.
 
     In the array's own precision, block by block, with the blocks added in double precision:
     a fifth of the time that a conversion takes. Where that loses digits (a mean far larger
     than the deviation, sums out of range) everything is done in double precision.
     """
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        if finite.dtype.char in "fd" and finite.size >= _BLOCK and finite.flags.c_contiguous:
-            mean, squares = _block_sums(finite)
-            variance = squares - mean * mean
-            if 1e-30 < squares < math.inf and variance > 0.1 * mean * mean:
-                return mean, math.sqrt(variance)
-        wide = finite.astype(numpy.float64)
-        mean = float(numpy.add.reduce(wide)) / wide.size
-        if not math.isfinite(mean):  # the sum is out of range, the mean is not
-            return float((wide / wide.size).sum()), math.inf
-        wide -= mean
-        return mean, math.sqrt(float(numpy.dot(wide, wide)) / wide.size)
+    plain = finite.dtype.char in "fd" and finite.flags.c_contiguous
+    if plain and finite.size >= _BLOCK and largest <= _SQUARABLE:
+        mean, squares = _block_sums(finite)
+        variance = squares - mean * mean
+        if squares > 1e-30 and variance > 0.1 * mean * mean:
+            return mean, math.sqrt(variance)
+    wide = finite.astype(numpy.float64)
+    mean = float(numpy.add.reduce(wide)) / wide.size
+    if not math.isfinite(mean):  # the sum is out of range, the mean is not
+        return float((wide / wide.size).sum()), math.inf
+    wide -= mean
+    return mean, math.sqrt(float(numpy.dot(wide, wide)) / wide.size)
 
 
 def _zero_count(flat: numpy.ndarray) -> int:
@@ -241,12 +246,14 @@ def _block_sums(finite: numpy.ndarray) -> tuple[float, float]:
     """Mean of the values and of their squares."""
     size = finite.size
     whole = size - size % _BLOCK
-    blocks = finite[:whole].reshape(-1, _BLOCK)
-    sums = sum((blocks @ _ONES[finite.itemsize]).tolist())  # Python adds in double precision
+    blocks, ones = finite[:whole].reshape(-1, _BLOCK), _ONES[finite.itemsize]
+    # As a product of matrix and vector the first takes a third longer.
+    sums = sum(numpy.vecdot(blocks, ones).tolist())  # Python adds in double precision
     squares = sum(numpy.vecdot(blocks, blocks).tolist())
     if whole < size:
-        rest = finite[whole:].astype(numpy.float64)
-        sums, squares = sums + float(rest.sum()), squares + float(rest @ rest)
+        rest = finite[whole:]
+        sums += float(numpy.vecdot(rest, ones[: rest.size]))
+        squares += float(numpy.vecdot(rest, rest))
     return sums / size, squares / size
 
 
@@ -259,7 +266,7 @@ def _histogram(finite: numpy.ndarray, low: float, high: float) -> tuple[int, ...
     if not 0 < span < math.inf:
         return (int(finite.size),)
     if finite.dtype.kind == "f" and 1e-30 < span < 1e30:
-        places = finite - finite.dtype.type(low)
+        places = finite - low
         places *= BINS / span
     else:  # out of float32's range, or integers; dividing holds for subnormal spans
         places = (finite.astype(numpy.float64) - low) / span * BINS

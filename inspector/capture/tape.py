@@ -136,6 +136,25 @@ class RawGradNode:
     saved: tuple[Saved, ...] = ()
 
 
+class FailedNode(NamedTuple):
+    """The autograd node at which a backward pass raised."""
+
+    name: str
+    sequence: int
+    pass_index: int
+    saved: tuple[Saved, ...]
+
+
+class RawWarning(NamedTuple):
+    """Becomes a `ProgramWarning`."""
+
+    category: str
+    message: str
+    site: Site
+    before_op: int
+    tensor: int | None
+
+
 @dataclass(slots=True)
 class RawStep:
     """Becomes a `Step`."""
@@ -148,6 +167,15 @@ class RawStep:
     detail: str = ""
     learning_rates: tuple[float, ...] = ()
     updates: list[tuple[int, float]] = field(default_factory=list)  # (tensor id, norm)
+    roots: tuple[int, ...] = ()
+    without_gradient: tuple[int, ...] = ()
+
+
+class GivenUp(BaseException):
+    """Raised in a recorded program that is not wanted any more.
+
+    Not an `Exception`: the program's own handlers are for its own errors.
+    """
 
 
 class Tape:
@@ -187,8 +215,11 @@ class Tape:
         self.passes = 0
         self.full = False
         self.max_ops = options.max_ops
+        self.given_up = False
         self.raised: Raised | None = None
         self.raised_node: Raised | None = None
+        self.failed_node: FailedNode | None = None  # the one of `raised_node`
+        self.warnings: dict[tuple[str, str, Site], RawWarning] = {}
         self.thread = threading.get_ident()
         self.others = OtherThreads()
 
@@ -263,9 +294,19 @@ class Tape:
         self.thread = threading.get_ident()
         return True
 
+    def give_up(self) -> None:
+        """End the program at its next op. It is asked there for `max_ops`, and for nothing else."""
+        self.given_up, self.max_ops = True, 0
+
     def reached_max_ops(self) -> None:
-        """Stop recording; the program runs on."""
+        """Stop recording; the program runs on, unless it was given up.
+
+        Raises:
+            GivenUp: it was.
+        """
         self.full = True
+        if self.given_up:
+            raise GivenUp
         self.note(f"Recording stopped after {len(self.ops)} ops (max_ops); the program ran on.")
 
     def broken(self, error: Exception) -> None:

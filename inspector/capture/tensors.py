@@ -34,6 +34,9 @@ NO_VERSION = -1
 _row: Callable[..., Any] = tuple.__new__
 """Makes a named tuple in a fifth of the time that calling its class takes."""
 
+_PLAIN = frozenset((torch.Tensor, torch.nn.Parameter))
+"""Types that say their size as it is; lazy parameters are of types of their own."""
+
 
 class RawTensor(NamedTuple):
     """What is noted of one tensor value while the program runs."""
@@ -201,19 +204,20 @@ class TensorTable:
         sequence: int | None,
     ) -> int:
         number = len(self.raw)
+        name = id(tensor)
         try:
             version = tensor._version
         except RuntimeError:
             version = NO_VERSION
         storage, alias = self._link_storage(tensor, number, inputs)
-        self._live[id(tensor)] = live = _Live(tensor)
-        live.object = self._objects
+        self._live[name] = live = _Live(tensor)
+        live.object = objects = self._objects
         live.tensor = number
         live.version = version
         live.storage = storage
         live.writes = 0 if storage is None else storage.writes
-        self._append(tensor, self._objects, storage, alias, producer, version, sequence)
-        self._objects += 1
+        self._objects = objects + 1
+        self._append(tensor, objects, storage, alias, producer, version, sequence)
         return number
 
     def _new_value(self, tensor: torch.Tensor, live: _Live, producer: int | None) -> int:
@@ -243,7 +247,7 @@ class TensorTable:
         shape: tuple[int, ...] = ()
         strides: tuple[int, ...] | None = None
         nbytes = 0
-        if type(tensor) is not torch.Tensor:
+        if type(tensor) not in _PLAIN:
             shape, nbytes = _size_of(tensor)
         else:
             try:
@@ -270,7 +274,7 @@ class TensorTable:
                 RawTensor,
                 (
                     object_number, shape, tensor.dtype, tensor.device,
-                    requires_grad, not requires_grad or tensor.is_leaf, version,
+                    requires_grad, not requires_grad or _is_leaf(tensor), version,
                     None if storage is None else storage.number, alias, producer, tensor.layout,
                     nbytes, self._read(tensor, len(self.raw)) if self._reads else None,
                     sequence, output_nr, strides,
@@ -344,6 +348,14 @@ def _size_of(tensor: torch.Tensor) -> tuple[tuple[int, ...], int]:
     if tensor.is_nested or is_lazy(tensor):
         return (), 0
     return tuple(map(int, tensor.shape)), tensor.element_size() * tensor.numel()
+
+
+def _is_leaf(tensor: torch.Tensor) -> bool:
+    """Whether no op made `tensor`, as autograd sees it."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False  # likewise a view that torch refuses to speak of; see `_sequence_of`
 
 
 def _sequence_of(tensor: torch.Tensor) -> int | None:

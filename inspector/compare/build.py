@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable
 
 from inspector.compare.align import Both, align, everything
+from inspector.compare.causes import loop_differences
 from inspector.compare.changes import changes, drift
 from inspector.compare.explain import Told
 from inspector.compare.sites import Version
@@ -13,10 +14,9 @@ from inspector.comparison import (
     Comparison,
     DecisionDifference,
     Drift,
-    LoopDifference,
     Value,
 )
-from inspector.loops import LoopRun, find_loops
+from inspector.loops import find_loops
 from inspector.making import uncollected
 from inspector.records import Decision, Recording
 
@@ -71,8 +71,8 @@ def value_drift(a: Recording, b: Recording, comparison: Comparison) -> tuple[Dri
     return tuple(drift(a, b, comparison.common))
 
 
-class _Side:
-    """One of the two runs."""
+class Side:
+    """One of the two runs: its loops, and its code as it is told in for both."""
 
     def __init__(self, recording: Recording, others: Recording, *, reference: bool) -> None:
         self.recording = recording
@@ -85,6 +85,7 @@ class _Side:
         return frozenset(loop_key(statement, self.version) for statement in unclear)
 
     def tree(self, flat: frozenset[Hashable], outer: int = 0) -> Item:
+        """The run as a tree, as `Tree` takes its arguments."""
         return Tree(self.recording, self.loops, self.version, flat, outer).root
 
 
@@ -92,8 +93,8 @@ class Aligned:
     """Both runs, one tree of their items (`both`), and the items by kind in order."""
 
     def __init__(self, a: Recording, b: Recording) -> None:
-        self.a = _Side(a, b, reference=True)
-        self.b = _Side(b, a, reference=False)
+        self.a = Side(a, b, reference=True)
+        self.b = Side(b, a, reference=False)
         flat = self.a.unclear() | self.b.unclear()
         self._align(flat, 0)
         if a.ops and b.ops and not self.pairs("op"):
@@ -119,80 +120,6 @@ class Aligned:
             elif one.a is None:
                 only_b.append(one.item.number)
         return tuple(sorted(only_a)), tuple(sorted(only_b))
-
-
-def loop_differences(
-    aligned: Aligned, decisions: Sequence[DecisionDifference]
-) -> Iterator[LoopDifference]:
-    """The pairs of loops with other numbers of trips, each with its cause if there is one."""
-    causes = _Causes(aligned.a, decisions)
-    for x, y in aligned.pairs("loop"):
-        one, other = aligned.a.loops.runs[x], aligned.b.loops.runs[y]
-        trips = _trips(aligned.a, one), _trips(aligned.b, other)
-        if None not in trips and trips[0] != trips[1]:
-            cause, trip = causes.of(x, min(trips[0] or 0, trips[1] or 0))
-            yield LoopDifference(
-                one.statement.header,
-                one.statement.file,
-                one.statement.line,
-                trips[0] or 0,
-                trips[1] or 0,
-                one.first_op,
-                other.first_op,
-                cause,
-                trip,
-            )
-
-
-def _trips(side: _Side, run: LoopRun) -> int | None:
-    """Trips of one execution; None where nothing tells.
-
-    Trips without any op are seen in the counts of the lines only, which are those of all
-    executions together.
-    """
-    if run.exact:
-        return run.trips
-    statement = run.statement
-    alone = sum(other.statement == statement for other in side.loops.runs) == 1
-    for branch in side.recording.branches:
-        if alone and (branch.file, branch.line) == (statement.file, statement.line):
-            return branch.taken
-    return None
-
-
-class _Causes:
-    """For each loop of A, the decision by which one run left it before the other did."""
-
-    def __init__(self, side: _Side, decisions: Sequence[DecisionDifference]) -> None:
-        self._runs = side.loops.runs
-        self._inside: dict[tuple[int, int], int] = {}  # (run, trip) -> place among the decisions
-        self._before: dict[tuple[str, int], int] = {}
-        for number, difference in enumerate(decisions):
-            if difference.a is None or difference.b is None:
-                continue
-            decision = side.recording.decisions[difference.a]
-            if decision.source is not None:
-                place = decision.source.file, decision.source.line
-                self._before.setdefault(place, number)
-            if decision.op is not None:
-                for at in side.loops.around(decision.op):
-                    trip = self._runs[at.run].trips if at.trip is None else at.trip
-                    self._inside.setdefault((at.run, trip), number)
-
-    def of(self, run: int, shorter: int) -> tuple[int | None, int | None]:
-        """(place among the decisions, trip) of the cause.
-
-        A `for` ends with what it goes over; else the shorter run left in its last test, which is
-        that of the trip that did not come, or in its last trip (`break`, `return`).
-        """
-        statement = self._runs[run].statement
-        before = self._before.get((statement.file, statement.line))
-        if statement.kind != "while" and before is not None:
-            return before, None
-        for trip in (shorter, shorter - 1):
-            if (run, trip) in self._inside:
-                return self._inside[run, trip], trip
-        return before, None
 
 
 def _decisions(aligned: Aligned, other_op: dict[int, int]) -> list[DecisionDifference]:

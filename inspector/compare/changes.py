@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 _TENSOR = re.compile(r"%\d+")
 
+LONGEST = 40
+"""Characters of a call's arguments that are told in full."""
+
 
 def changes(
     a: Recording, b: Recording, pairs: Iterable[tuple[int, int]], tolerance: float | None
 ) -> Iterator[Change]:
-    """The pairs whose ops differ, in order."""
+    """The pairs whose ops differ, in order. An op that raised in one run only has no results."""
+    ends = _failed(a), _failed(b)
     for one, other in pairs:
+        if (one == ends[0]) != (other == ends[1]):
+            continue
         found = list(_kinds(a, b, a.ops[one], b.ops[other]))
         if tolerance is not None:
             distance = pair_distance(a, b, one, other)
@@ -41,10 +47,35 @@ def _kinds(a: Recording, b: Recording, one: Op, other: Op) -> Iterator[tuple[str
     if one.arguments != other.arguments:
         words = _TENSOR.sub("%", one.arguments), _TENSOR.sub("%", other.arguments)
         if words[0] != words[1]:
-            yield "arguments", f"({words[0]}) → ({words[1]})"
+            yield "arguments", _arguments(*words)
     names = _parameters(a, one), _parameters(b, other)
     if names[0] != names[1]:
         yield "parameters", f"{_list(names[0])} → {_list(names[1])}"
+
+
+def _failed(recording: Recording) -> int | None:
+    return None if recording.failure is None else recording.failure.op
+
+
+def _arguments(mine: str, theirs: str) -> str:
+    """All of them, or where that is long, and there are equally many, those that differ."""
+    parts = _parts(mine), _parts(theirs)
+    if len(mine) > LONGEST and len(parts[0]) == len(parts[1]):
+        apart = [pair for pair in zip(*parts, strict=True) if pair[0] != pair[1]]
+        mine, theirs = (", ".join(side) for side in zip(*apart, strict=True))
+    return f"({mine}) → ({theirs})"
+
+
+def _parts(text: str) -> list[str]:
+    """Arguments that a comma outside of all brackets stands between."""
+    found, depth = [""], 0
+    for char in text:
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += char
+    return [part.strip() for part in found]
 
 
 def _results(x: TensorInfo, y: TensorInfo) -> Iterator[tuple[str, str]]:
@@ -110,10 +141,10 @@ def _of_arrays(x: numpy.ndarray, y: numpy.ndarray) -> float | None:
     finite = numpy.isfinite(x) & numpy.isfinite(y)
     if not (same | finite).all():
         return math.inf
-    largest = float(numpy.abs(numpy.where(finite, x, 0)).max())
+    largest, other = (float(numpy.abs(numpy.where(finite, each, 0)).max()) for each in (x, y))
     with numpy.errstate(invalid="ignore"):  # Inf - Inf, where both are
         apart = float(numpy.abs(numpy.where(finite, x - y, 0)).max())
-    return _relative(apart, largest)
+    return _relative(apart, largest, other)
 
 
 def _of_summaries(x: TensorSummary | None, y: TensorSummary | None) -> float | None:
@@ -121,16 +152,15 @@ def _of_summaries(x: TensorSummary | None, y: TensorSummary | None) -> float | N
         return None
     if (x.nan_count, x.inf_count) != (y.nan_count, y.inf_count):
         return math.inf
-    apart, largest = 0.0, 0.0
+    apart, largest, other = 0.0, 0.0, 0.0
     for mine, theirs in ((x.min, y.min), (x.max, y.max), (x.mean, y.mean), (x.std, y.std)):
         if mine is None or theirs is None:
             continue
         apart = max(apart, abs(mine - theirs))
-        largest = max(largest, abs(mine))
-    return _relative(apart, largest)
+        largest, other = max(largest, abs(mine)), max(other, abs(theirs))
+    return _relative(apart, largest, other)
 
 
-def _relative(apart: float, largest: float) -> float:
-    if not apart:
-        return 0.0
-    return apart / largest if largest else math.inf
+def _relative(apart: float, largest: float, other: float) -> float:
+    """Apart by how much of the largest magnitude in A; of that in B, where A has only zeros."""
+    return apart / (largest or other) if apart else 0.0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from inspector.compare.circumstances import other_code, other_inputs, other_modes
+from inspector.compare.looptold import loop_sentences, plural
+from inspector.compare.readings import Readings
 from inspector.comparison import Change, DecisionDifference, Difference, LoopDifference
 from inspector.records import LineBranch, Recording, Source
 
@@ -33,23 +37,33 @@ class Told:
     def first(self) -> Difference | None:
         """The first difference in the order of the run; of several at once, the cause."""
         found = list(self._candidates())
-        if found:
-            return min(found, key=lambda one: one[:2])[2]
-        return self._failure()
+        return min(found, key=lambda one: one[:2])[2] if found else None
 
     def _candidates(self) -> Iterator[tuple[float, int, Difference]]:
         """(when in A, rank among those at the same time, difference) of the first of each kind."""
-        for decision in self.decisions[:1]:
+        # A decision of one run only is a difference like any other op of that run; where it is
+        # the read of a size, it is no op.
+        decision = next(filter(self._is_apart, self.decisions), None)
+        if decision is not None:
             yield self._when_decided(decision), 0, self._of_decision(decision)
         if self.changes:
             change = self.changes[0]
             yield change.a, 1, self._of_change(change)
         if self.only_a:
             op = self.only_a[0]
-            yield op, 2, self._of_op("only_a", op)
+            yield op - 0.5, 2, self._of_op("only_a", op)
         if self.only_b:
             op = self.only_b[0]
             yield self._in_a(op), 3, self._of_op("only_b", op)
+        for failure in self._ends():
+            at = failure.a if failure.a is not None else failure.b
+            when = math.inf if at is None else at if failure.a is not None else self._in_a(at)
+            yield when, 1, failure
+
+    def _is_apart(self, decision: DecisionDifference) -> bool:
+        if decision.a is None:
+            return self.b.decisions[decision.b or 0].op is None
+        return decision.b is not None or self.a.decisions[decision.a].op is None
 
     def _when_decided(self, decision: DecisionDifference) -> float:
         if decision.a is not None:
@@ -88,15 +102,18 @@ class Told:
         mine, theirs = (number, None) if kind == "only_a" else (None, number)
         return Difference(kind, mine, theirs, recording.ops[number].source, sentence)
 
-    def _failure(self) -> Difference | None:
+    def _ends(self) -> Iterator[Difference]:
+        """The failures, unless both runs ended at the same op in the same way."""
         one, other = self.a.failure, self.b.failure
-        if (one is None) == (other is None):
-            return None
-        failure, run = (one, "A") if one is not None else (other, "B")
-        assert failure is not None
-        mine, theirs = (failure.op, None) if run == "A" else (None, failure.op)
-        sentence = f"{run} ended with {failure.type}: {failure.message}"
-        return Difference("failure", mine, theirs, failure.source, sentence)
+        if one is not None and other is not None and one.type == other.type:
+            at = one.op, other.op
+            if at == (None, None) or at in self.common:
+                return
+        for run, failure in (("A", one), ("B", other)):
+            if failure is not None:
+                mine, theirs = (failure.op, None) if run == "A" else (None, failure.op)
+                sentence = f"{run} ended with {failure.type}: {failure.message}"
+                yield Difference("failure", mine, theirs, failure.source, sentence)
 
     # -- sentences -----------------------------------------------------------------------------
 
@@ -104,78 +121,74 @@ class Told:
         """The whole explanation."""
         if not self.common and (self.a.ops or self.b.ops):
             yield self._unrelated()
+            yield from self._failures()
             return
         yield self._summary()
-        yield from _first_few(self._loops())
-        yield from _first_few(map(self._decided, self._own_decisions()))
+        yield from self._failures()
+        yield from _first_few(other_code(self.a, self.b))
+        yield from _first_few(loop_sentences(self.loops, self.decisions, self._read))
+        yield from _first_few(dict.fromkeys(map(self._decided, self._own_decisions())))
         yield from _first_few(self._branches())
-        yield from _first_few(self._modes())
+        yield from other_modes(self.a, self.b)
+        yield from _first_few(other_inputs(self.a, self.b))
         yield from self._changes()
         yield from self._extra()
-        yield from self._failures()
 
     def _unrelated(self) -> str:
+        for run, other, ops in (("A", "B", self.b.ops), ("B", "A", self.a.ops)):
+            if not ops:
+                count = len(self.a.ops) + len(self.b.ops)
+                return f"{run} ran {plural(count, 'op')}, {other} none."
         counts = f"{len(self.a.ops):,} and {len(self.b.ops):,} ops"
         return f"The two runs have no op in common ({counts}): other code ran."
 
     def _summary(self) -> str:
         count = len(self.common)
+        if not count:
+            return "Neither run has an op."
         if not self.only_a and not self.only_b:
-            said = f"Both ran the same {_plural(count, 'op')} at the same places"
+            said = f"Both ran the same {plural(count, 'op')} at the same places"
             return f"{said}, {len(self.changes):,} of them differ." if self.changes else f"{said}."
         return (
-            f"{_plural(count, 'op')} in common, {len(self.only_a):,} only in A and"
+            f"{plural(count, 'op')} in common, {len(self.only_a):,} only in A and"
             f" {len(self.only_b):,} only in B."
         )
 
-    def _loops(self) -> Iterator[str]:
-        """Equal sentences are told once: a loop inside a loop runs many times."""
-        told: Counter[str] = Counter()
-        for loop in self.loops:
-            place = f"{os.path.basename(loop.file)}:{loop.line}"
-            ran = f"ran {_times(loop.trips_b)} in B instead of {_times(loop.trips_a)}"
-            if not loop.trips_b:
-                ran = f"made no trip in B instead of {loop.trips_a:,}"
-            told[f"The loop `{loop.header}` at {place} {ran}{self._because(loop)}."] += 1
-        for sentence, count in told.items():
-            yield sentence if count == 1 else f"{sentence[:-1]} ({_times(count)})."
-
-    def _because(self, loop: LoopDifference) -> str:
-        if loop.cause is None:
-            return ""
-        decision = self.decisions[loop.cause]
-        source = decision.source_a
-        line = "" if source is None or source.line == loop.line else f" on line {source.line}"
-        trip = "" if loop.cause_trip is None else f", at trip {loop.cause_trip + 1},"
-        return (
-            f", because{trip} {_read(self, decision)}{line} was {decision.value_b},"
-            f" not {decision.value_a}"
-        )
-
-    def _own_decisions(self) -> list[DecisionDifference]:
+    def _own_decisions(self) -> Iterator[DecisionDifference]:
         """Those with a value in both runs and not told yet, the first at each place."""
-        found: dict[tuple[object, ...], DecisionDifference] = {}
-        told = {loop.cause for loop in self.loops}
-        for number, decision in enumerate(self.decisions):
-            if number in told or decision.value_a is None or decision.value_b is None:
-                continue
-            source = decision.source_a
-            place = (None,) if source is None else (source.file, source.line, source.column)
-            found.setdefault(place, decision)
-        return list(found.values())
+        told = {_spot(self.decisions[loop.cause]) for loop in self.loops if loop.cause is not None}
+        for decision in self.decisions:
+            spot = _spot(decision)
+            if spot not in told and decision.value_a is not None and decision.value_b is not None:
+                told.add(spot)
+                yield decision
 
     def _decided(self, decision: DecisionDifference) -> str:
         where = _at(decision.source_a or decision.source_b)
-        read = _read(self, decision)
+        read = self._read(decision)
         if decision.value_a is None:
             return f"Only B read {read}{where}: {decision.value_b}."
         if decision.value_b is None:
             return f"Only A read {read}{where}: {decision.value_a}."
-        values = f"{decision.value_a} in A and {decision.value_b} in B"
+        values = f"{self._value(decision, 'A')} in A and {self._value(decision, 'B')} in B"
         return f"{read[0].upper()}{read[1:]}{where} was {values}."
 
+    def _read(self, decision: DecisionDifference) -> str:
+        if decision.a is not None:
+            return self._readings[0].what(self.a.decisions[decision.a])
+        return self._readings[1].what(self.b.decisions[decision.b or 0])
+
+    def _value(self, decision: DecisionDifference, run: str) -> str:
+        if run == "A":
+            return self._readings[0].value(self.a.decisions[decision.a or 0])
+        return self._readings[1].value(self.b.decisions[decision.b or 0])
+
+    @cached_property
+    def _readings(self) -> tuple[Readings, Readings]:
+        return Readings(self.a), Readings(self.b)
+
     def _branches(self) -> Iterator[str]:
-        """Ways of `if`s of which no recorded value tells: the branch counts themselves."""
+        """Ways of which no recorded value tells: counts of `if`s, loops that one run skipped."""
         if self.a.sources != self.b.sources:
             return
         told = {(s.file, s.line) for d in self.decisions if (s := d.source_a or d.source_b)}
@@ -183,23 +196,17 @@ class Told:
         others = {(one.file, one.line, one.kind): one for one in self.b.branches}
         for one in self.a.branches:
             other = others.get((one.file, one.line, one.kind))
-            if one.kind in ("for", "while") or other is None or (one.file, one.line) in told:
+            if other is None or (one.file, one.line) in told:
                 continue
-            if _way(one) != _way(other):
-                place = f"{os.path.basename(one.file)}:{one.line}"
+            place = f"{os.path.basename(one.file)}:{one.line}"
+            if one.kind in ("for", "while"):
+                # How often a loop ran in all follows from what is around it, too; not if never.
+                if (one.taken == 0) != (other.taken == 0):
+                    trips = f"{plural(one.taken, 'trip')} in A and {other.taken:,} in B"
+                    yield f"The `{one.kind}` at {place} made {trips}."
+            elif _way(one) != _way(other):
                 ways = f"{_way_told(one)} in A and {_way_told(other)} in B"
                 yield f"The `{one.kind}` at {place} was {ways}."
-
-    def _modes(self) -> Iterator[str]:
-        """Modules in training mode in one run and evaluation mode in the other."""
-        modes_a = {call.path: call.training for call in self.a.module_calls}
-        modes_b = {call.path: call.training for call in self.b.module_calls}
-        other = [path for path, mode in modes_a.items() if modes_b.get(path, mode) != mode]
-        if other:
-            run = "A" if modes_a[other[0]] else "B"
-            paths = ", ".join(path or "the model" for path in other[:3])
-            more = f" and {len(other) - 3} more" if len(other) > 3 else ""
-            yield f"In training mode in {run} only: {paths}{more}."
 
     def _changes(self) -> Iterator[str]:
         counts = Counter(kind for change in self.changes for kind in change.kinds)
@@ -216,7 +223,7 @@ class Told:
             first = next(change for change in self.changes if kind in change.kinds)
             op = self._op(self.a, first.a)
             detail = first.details[first.kinds.index(kind)]
-            yield f"Other {words[kind]} in {_plural(count, 'op')}, first in {op}: {detail}."
+            yield f"Other {words[kind]} in {plural(count, 'op')}, first in {op}: {detail}."
 
     def _extra(self) -> Iterator[str]:
         for run, recording, ops in (("A", self.a, self.only_a), ("B", self.b, self.only_b)):
@@ -242,20 +249,10 @@ class Told:
         return f"`{op.name}`{module} [{number}]{_at(op.source)}"
 
 
-def _read(told: Told, decision: DecisionDifference) -> str:
-    """What was read: "the bool of `mean`", "the shape of x"."""
-    recording, number = (
-        (told.a, decision.a) if decision.a is not None else (told.b, decision.b or 0)
-    )
-    record = recording.decisions[number]
-    tensor = None if record.tensor is None else recording.tensors[record.tensor]
-    if tensor is None:
-        return f"the {record.kind}"
-    if tensor.variable or tensor.name:
-        return f"the {record.kind} of {tensor.variable or tensor.name}"
-    if tensor.producer is not None:
-        return f"the {record.kind} of `{recording.ops[tensor.producer].name}`"
-    return f"the {record.kind} of an input"
+def _spot(decision: DecisionDifference) -> tuple[object, ...]:
+    """Where it was read, in A if it was read there."""
+    source = decision.source_a or decision.source_b
+    return () if source is None else (source.file, source.line, source.column)
 
 
 def _way_told(branch: LineBranch) -> str:
@@ -272,14 +269,6 @@ def _way(branch: LineBranch) -> tuple[int, int]:
 
 def _at(source: Source | None) -> str:
     return "" if source is None else f" ({os.path.basename(source.file)}:{source.line})"
-
-
-def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def _first_few(sentences: Iterable[str]) -> Iterator[str]:

@@ -93,15 +93,15 @@ class Version:
         return found
 
     def _read(self, file: str) -> _File:
-        other = _counterpart(file, self._sources, self._others)
+        other = counterpart(file, self._sources, self._others)
         mine, theirs = self._sources.get(file), self._others.get(other or "")
         name = other if other is not None and not self._reference else file
         if mine is None or theirs is None or mine == theirs:
             return _File(name, None, {})
         if self._reference:
-            pairs = _aligned(mine, theirs)
+            pairs = aligned_lines(mine, theirs)
             return _File(name, {a: a for a, _ in pairs}, {})
-        pairs = _aligned(theirs, mine)
+        pairs = aligned_lines(theirs, mine)
         indents = _indents(theirs, mine, pairs)
         return _File(name, {b: a for a, b in pairs}, indents)
 
@@ -115,7 +115,7 @@ class _File:
     indents: Mapping[int, int]
 
 
-def _counterpart(file: str, own: Mapping[str, str], others: Mapping[str, str]) -> str | None:
+def counterpart(file: str, own: Mapping[str, str], others: Mapping[str, str]) -> str | None:
     """The same file in the other run: of the same path, else the only one of the same name."""
     if file in others:
         return file
@@ -124,7 +124,7 @@ def _counterpart(file: str, own: Mapping[str, str], others: Mapping[str, str]) -
     return found[0] if len(found) == 1 else None
 
 
-def _aligned(a: str, b: str) -> list[tuple[int, int]]:
+def aligned_lines(a: str, b: str) -> list[tuple[int, int]]:
     """Pairs of equal lines (of A, of B) by number from 1: function by function, then the rest."""
     one, other = _Text(a), _Text(b)
     found: dict[int, int] = {}

@@ -26,8 +26,9 @@ class Union:
     `recording` holds all ops: of a pair the one of A, with the inputs of both. `of_a` and
     `of_b` give each op's number in that run, None where it did not run in it. `edges_a` and
     `edges_b` are the pairs (maker, user) of ops, in numbers of `recording`. `tensors_a` and
-    `tensors_b` give each tensor of that run its number in `recording`. Autograd nodes and values
-    of tensors are not part of it.
+    `tensors_b` give each tensor of that run its number in `recording`. `names_a` and `names_b` say
+    what a call, step, loop or trip of `recording` ("call:3", "trip:0/2") is in that run; what is
+    not of that run is not there. Autograd nodes and values of tensors are not part of it.
     """
 
     recording: Recording
@@ -39,6 +40,8 @@ class Union:
     comparison: Comparison
     tensors_a: Mapping[int, int] = field(default_factory=dict)
     tensors_b: Mapping[int, int] = field(default_factory=dict)
+    names_a: Mapping[str, str] = field(default_factory=dict)
+    names_b: Mapping[str, str] = field(default_factory=dict)
 
 
 def union(a: Recording, b: Recording, *, tolerance: float | None = None) -> Union:
@@ -79,9 +82,10 @@ class _Union:
             inputs=self._both_tensors(self._a.inputs, self._b.inputs),
             output=self._both_tensors(self._a.output, self._b.output),
         )
+        loops = _LoopsOf(self._aligned, recording)
         return Union(
             recording,
-            self._loops(recording),
+            loops.loops(),
             tuple(None if one.a is None else one.a.number for one in self._ops),
             tuple(None if one.b is None else one.b.number for one in self._ops),
             frozenset(self._edges(self._a, self._new_a)),
@@ -89,6 +93,7 @@ class _Union:
             comparison,
             self._tensor_a,
             self._tensor_b,
+            *loops.names,
         )
 
     # -- tensors -------------------------------------------------------------------------------
@@ -174,7 +179,7 @@ class _Union:
         step = (self._a if one.a is not None else self._b).steps[one.item.number]
         inside = [self._number_of(each) for each in everything(one) if each.item.kind == "op"]
         first, last = (min(inside), max(inside) + 1) if inside else (0, 0)
-        return replace(step, id=number, first_op=first, last_op=last)
+        return replace(step, id=number, first_op=first, last_op=last, roots=())
 
     def _decisions(self) -> list[Decision]:
         """Of a pair with other values both, as "True → False"."""
@@ -225,15 +230,15 @@ class _Union:
                     found.add((new[maker], new[op.id]))
         return found
 
-    # -- loops ---------------------------------------------------------------------------------
-
-    def _loops(self, recording: Recording) -> Loops:
-        """The loops of both: a pair has as many trips as the run that made more."""
-        return _LoopsOf(self._aligned, recording).loops()
-
 
 class _LoopsOf:
-    """Reads the loops off the tree of both runs."""
+    """Reads the loops off the tree of both runs.
+
+    A pair has as many trips as the run that made more.
+
+    Attributes:
+        names: of A and of B; see `Union.names_a`.
+    """
 
     def __init__(self, aligned: Aligned, recording: Recording) -> None:
         self._aligned = aligned
@@ -246,7 +251,7 @@ class _LoopsOf:
             "step": [None] * len(recording.steps),
         }
         self._next = dict.fromkeys(self._of, 0)
-        self._first_op = 0
+        self.names: tuple[dict[str, str], dict[str, str]] = {}, {}
 
     def loops(self) -> Loops:
         self._walk()
@@ -271,6 +276,7 @@ class _LoopsOf:
                 number = self._next[kind]
                 self._next[kind] += 1
                 self._of[kind][number] = place
+                self._name(f"{kind}:{number}", one)
                 if kind == "call":
                     place, call, step = None, number, None
                 elif kind == "step":
@@ -300,7 +306,20 @@ class _LoopsOf:
             )
         )
         self._places.append(LoopPlace(number, 0))
+        self._name(f"loop:{number}", one)
         return len(self._places) - 1
+
+    def _name(self, name: str, one: Both) -> None:
+        """Note what an item of both is in each run; a trip by the loop that it is of."""
+        kind, _, number = name.partition(":")
+        for item, names in zip((one.a, one.b), self.names, strict=True):
+            if item is None:
+                continue
+            if kind == "trip":
+                loop = names[f"loop:{number.partition('/')[0]}"].partition(":")[2]
+                names[name] = f"trip:{loop}/{item.number}"
+            else:
+                names[name] = f"{kind}:{item.number}"
 
     def _trips(self, loop: Both) -> int:
         """The trips of the run that made more; 0 where they are not told apart."""
@@ -311,6 +330,7 @@ class _LoopsOf:
 
     def _add_trip(self, one: Both, place: int) -> int:
         run = self._places[place].run
+        self._name(f"trip:{run}/{one.item.number}", one)
         is_last_test = one.item.number >= self._runs[run].trips
         self._places.append(LoopPlace(run, None if is_last_test else one.item.number))
         return len(self._places) - 1

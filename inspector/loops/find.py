@@ -105,7 +105,7 @@ def find_loops(recording: Recording) -> Loops:
         else:
             quotas = {}
     doubted = _doubted(recording.branches, follower) | quotas.keys()
-    outside = _around_everything(follower, found[RUN])
+    outside = _around_everything(recording.branches, follower, found[RUN])
     return _Result(recording, activations, follower, doubted, outside).loops(events, found)
 
 
@@ -188,17 +188,23 @@ def _doubted(branches: tuple[LineBranch, ...], follower: Follower) -> set[LoopSt
     return found
 
 
-def _around_everything(follower: Follower, in_run: list[int | None]) -> frozenset[int]:
+def _around_everything(
+    branches: tuple[LineBranch, ...], follower: Follower, in_run: list[int | None]
+) -> frozenset[int]:
     """The executions that the whole run is a part of a single trip of.
 
-    They are around the block that was recorded: a test runner's, a notebook's.
+    They are around the block that was recorded: a test runner's, a notebook's. One whose
+    statement was counted in the run began in it: all that ran was in its one trip.
     """
     if not in_run or in_run[0] is None or in_run[-1] is None:
         return frozenset()
     first, last = (_chain(follower, place) for place in (in_run[0], in_run[-1]))
+    counts = _loop_counts(branches)
     found: list[int] = []
     for mine, theirs in zip(first, last, strict=False):
-        if mine != theirs or follower.executions[mine].trip:
+        statement = follower.executions[mine].statement
+        began = (statement.file, statement.line) in counts
+        if mine != theirs or began or follower.executions[mine].trip:
             break
         found.append(mine)
     return frozenset(found)

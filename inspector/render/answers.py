@@ -11,18 +11,22 @@ anything may be missing or of another type.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from inspector.errors import QuestionError
+from inspector.findings import all_rules, findings
+from inspector.found import Finding
 from inspector.making import uncollected
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.asked import Asked, text_of, texts_of
 from inspector.render.cards import Cards, Translate
 from inspector.render.export import FORMATS, to_bytes
 from inspector.render.find import Finder, find_answer
+from inspector.render.findings_answer import findings_answer
 from inspector.render.heatscale import heat_answer
 from inspector.render.layout import Cancelled
 from inspector.render.memory import Memory
@@ -31,6 +35,7 @@ from inspector.render.relationwords import relations_answer
 from inspector.render.timebar import timeline_json
 from inspector.render.turns import Turns
 from inspector.render.values import tensor_asked, values_answer
+from inspector.render.why_answer import why_answer
 from inspector.render.workbench import Shown, drawings, workbench_payload
 from inspector.timeline import Timeline, timeline
 from inspector.views import GraphView, ViewIndex, default_open
@@ -54,6 +59,8 @@ DIGITS = 9
 """Of the number of an op at most."""
 
 
+_runs = itertools.count()
+
 _Opened = tuple[frozenset[str], frozenset[str] | None]
 
 
@@ -69,6 +76,8 @@ class Book:
 
     Attributes:
         turns: which pictures are still waited for.
+        run: a number of the recording's own, the higher the later it came.
+        beside: another recording that is shown with it.
     """
 
     def __init__(
@@ -85,6 +94,8 @@ class Book:
         self.static_reason = static_reason
         self.translate = translate
         self.turns = Turns()
+        self.run = next(_runs)
+        self.beside: Recording | None = None
         self._views: Memory[_Opened, Mapping[str, GraphView]] = Memory(VIEWS, lambda _: 1)
 
     @cached_property
@@ -105,12 +116,17 @@ class Book:
     @cached_property
     def timeline(self) -> Timeline:
         """The moments of the run."""
-        return timeline(self.recording)
+        return timeline(self.recording, self.index.loops)
 
     @cached_property
     def timebar(self) -> Json:
         """What the browser needs to step through them."""
         return timeline_json(self.timeline, self.translate)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong in the run; looked for when it is first asked."""
+        return findings(self.recording)
 
     @cached_property
     def first_open(self) -> frozenset[str]:
@@ -142,13 +158,22 @@ class Book:
 
     def payload(self, shown: Shown, draw: frozenset[str] | None) -> Json:
         """The workbench's value, with drawings of the panes in `draw` (None: of all)."""
-        return workbench_payload(
+        found = workbench_payload(
             shown,
             translate=self.translate,
             cards=self.cards,
             draw=draw,
             views=self.views(shown),
         )
+        found["panes"].append(
+            {
+                "id": "findings",
+                "side": "right",
+                "title": self.translate("Findings"),
+                "findings": True,
+            }
+        )
+        return {**found, "run": self.run}
 
 
 def answer(book: Book, question: str, asked: Asked) -> Json:
@@ -247,6 +272,10 @@ QUESTIONS: dict[str, Callable[[Book, Asked], Json]] = {
     "until": lambda book, asked: until_answer(book.timeline, asked, book.translate),
     "values": lambda book, asked: values_answer(book.cards.tensors.about, asked),
     "relations": lambda book, asked: relations_answer(book.recording, book.index, asked),
+    "findings": lambda book, asked: findings_answer(
+        book.findings, all_rules(), book.recording, book.index
+    ),
+    "why": lambda book, asked: why_answer(book.recording, book.index.flow, asked),
     "history": lambda book, asked: book.cards.tensors.history(tensor_asked(book.recording, asked)),
 }
 """By name; what the browser can ask for."""

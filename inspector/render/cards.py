@@ -317,8 +317,8 @@ class Cards:
         if node.saved:
             rows.append((t("saved for backward"), saved_text(recording, node.saved)))
         rows.append((t("duration"), duration_text(node.duration_us)))
-        tensors = [self._summary(s, t("gradient in"), i) for i, s in enumerate(node.grad_outputs)]
-        tensors += [self._summary(s, t("gradient out"), i) for i, s in enumerate(node.grad_inputs)]
+        ways = (t("gradient in"), node.grad_outputs), (t("gradient out"), node.grad_inputs)
+        tensors = [self._summary(s, w, i, node.id) for w, all_ in ways for i, s in enumerate(all_)]
         op = None if node.op is None else recording.ops[node.op]
         return {
             "title": node.name,
@@ -376,10 +376,11 @@ class Cards:
 
     # -- parts -----------------------------------------------------------------------------
 
-    def _summary(self, summary: TensorSummary | None, role: str, index: int) -> Card:
+    def _summary(self, summary: TensorSummary | None, role: str, index: int, node: int) -> Card:
         card = stats(summary)
         size = self._t("none") if summary is None else words.plural(summary.numel, "value")
-        card.update(role=role, name=str(index), shape=size)
+        whys = self.tensors.offers.of_summary(summary, {"grad": node})
+        card.update(role=role, name=str(index), shape=size, whys=whys)
         return card
 
     def _place(self, source: Source | None) -> Card | None:

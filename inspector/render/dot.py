@@ -239,7 +239,7 @@ def _node(node: ViewNode, colours: Mapping[str, str]) -> str:
     shape = SHAPES.get(node.kind, "box")
     rounded = shape == "box" and node.kind not in _SHARP
     style = ["filled"] + ["rounded"] * rounded
-    style += ["dashed"] * bool({"inplace", "skipped", "gone"} & set(node.flags))
+    style += ["dashed"] * bool({"inplace", "skipped", "gone", "vanished"} & set(node.flags))
     double = node.kind == "output" or "view" in node.flags
     return (
         f"{quote(node.id)} [label=<{_label(node, colours)}>, shape={shape}, "

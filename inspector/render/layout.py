@@ -54,6 +54,7 @@ def layout(
     """
     if not view.nodes and not view.boxes:
         return Layout(*_EMPTY_SIZE)
+    view = view.room or view
     turn = direction(view)
     # With a big recording in memory, looking through it for garbage takes longer than the layout.
     with uncollected(), Pool(find_graphviz(), timeout, cancelled) as pool:

@@ -165,7 +165,11 @@ class _Detail:
 
     def _loop(self, loop: Loop) -> Json:
         file = os.path.basename(loop.file)
-        return {"file": file, "path": loop.file, "line": loop.line, "text": loop.text}
+        text, t = loop.text, self._t
+        if loop.trip is not None:
+            words = t("{loop}, trip {trip} of {trips}") if loop.exact else t("{loop}, trip {trip}")
+            text = words.format(loop=loop.text, trip=loop.trip + 1, trips=loop.trips)
+        return {"file": file, "path": loop.file, "line": loop.line, "text": text}
 
     def _alive(self, alive: Alive) -> Json:
         return {

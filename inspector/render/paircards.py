@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inspector.compare.union import Union
-from inspector.records import Recording, TensorInfo
+from inspector.records import IRNode, Recording, TensorInfo
 from inspector.render.cardparts import Card, duration_text
 from inspector.render.cards import Cards, Translate
 from inspector.render.tensorcards import TensorCards
 from inspector.views.index import ViewIndex
+from inspector.views.staticpair import IRPair
 from inspector.views.union import A, B, sides_of
 
 
@@ -21,6 +22,8 @@ class PairCards(Cards):
         runs: A and B.
         translate: gives a label in the page's language.
         index: of the union.
+        ir: the IR that both ran of, if there is one.
+        of_ir: the cards of A and of B, for its nodes.
     """
 
     def __init__(
@@ -29,8 +32,12 @@ class PairCards(Cards):
         runs: tuple[Recording, Recording],
         translate: Translate,
         index: ViewIndex,
+        ir: IRPair | None = None,
+        of_ir: tuple[Cards, Cards] | None = None,
     ) -> None:
         super().__init__(union.recording, translate=translate, index=index)
+        self._of_ir = of_ir
+        self._ir_ops = {} if ir is None else _ops_of_nodes(ir)
         self._union = union
         self._runs = runs
         self._sides = sides_of(union)
@@ -42,6 +49,8 @@ class PairCards(Cards):
 
     def card(self, pane: str, item: str) -> Card:
         """The card of an item, with the sides that it is of."""
+        if pane == "static" and self._of_ir is not None:
+            return self._of_both(self._of_ir, item)
         found = super().card(pane, item)
         kind, _, rest = item.partition("@")[0].partition(":")
         if kind == "op" and rest.isdigit():
@@ -78,6 +87,36 @@ class PairCards(Cards):
             count = sum(bool(side & bit) for side in sides)
             yield t("ops in {run}").format(run=name), f"{count:,}"
 
+    # -- the static graph ----------------------------------------------------------------------
+
+    def ops_of(self, node: IRNode) -> list[int]:
+        """The ops of both runs that an IR node is known to have run, in the numbers of both."""
+        return self._ir_ops.get(node.id, [])
+
+    def _of_both(self, of_ir: tuple[Cards, Cards], item: str) -> Card:
+        """The card of an IR node: what is the same for both runs once, the rest for each."""
+        mine, theirs = (cards.card("static", item) for cards in of_ir)
+        rows = list(self._both_rows(mine.get("rows", ()), theirs.get("rows", ())))
+        number = item.partition("@")[0].partition(":")[2]
+        ops = self._ir_ops.get(int(number), []) if number.isdecimal() else []
+        tensors = self.card("dynamic", f"op:{ops[-1]}")["tensors"] if ops else []
+        return {**mine, "rows": rows, "tensors": tensors}
+
+    def _both_rows(
+        self, mine: Iterable[tuple[str, str]], theirs: Iterable[tuple[str, str]]
+    ) -> Iterator[tuple[str, str]]:
+        t = self._t
+        told = dict(theirs)
+        always = {t("ran"), t("branches taken"), t("trips")}
+        for label, value in mine:
+            if label == t("recorded ops"):
+                continue  # in the numbers of one run
+            if label in always or told.get(label) != value:
+                yield t("{role} in {run}").format(role=label, run="A"), value
+                yield t("{role} in {run}").format(role=label, run="B"), told.get(label, "–")
+            else:
+                yield label, value
+
     # -- tensors -------------------------------------------------------------------------------
 
     def _both(self, card: Card) -> Iterator[Card]:
@@ -99,6 +138,14 @@ class PairCards(Cards):
 
     def _role(self, role: str, run: str) -> str:
         return self._t("{role} in {run}").format(role=role, run=run)
+
+
+def _ops_of_nodes(ir: IRPair) -> dict[int, list[int]]:
+    found: dict[int, set[int]] = {}
+    for overlay, numbers in zip(ir.overlays, ir.ops, strict=True):
+        for op, node in overlay.op_to_node.items():
+            found.setdefault(node, set()).add(numbers[op])
+    return {node: sorted(ops) for node, ops in found.items()}
 
 
 def _same(x: TensorInfo, y: TensorInfo) -> bool:

@@ -6,47 +6,31 @@ the union of two runs, with A and B told apart.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from inspector.compare.union import Union, union
-from inspector.comparison import Change
-from inspector.records import Failure, Op, Recording, Source
+from inspector.records import Failure, Recording
 from inspector.render.answers import Book
 from inspector.render.cards import Cards, Translate
+from inspector.render.measure import label_of, subtitle_of, title_of
 from inspector.render.paircards import PairCards
-from inspector.render.workbench import Shown, ir_lines, runs_of
-from inspector.views import GraphView, ViewIndex, words
-from inspector.views.union import A, B, sides_of, union_index, union_view
+from inspector.render.pairrows import (
+    SIGNS,
+    DifferenceRow,
+    difference_rows,
+    numbers_in_both,
+    row_text,
+)
+from inspector.render.workbench import Shown, Views, ir_lines
+from inspector.views import GraphView, ViewIndex
+from inspector.views.staticpair import IRPair, static_pair_view
+from inspector.views.union import union_index, union_view
+from inspector.views.unionsides import SideTexts, side_texts
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class DifferenceRow:
-    """One difference, as a table has it.
-
-    `kind` is "decision", "loop", "only A", "only B" or "changed". `op` is a number of the union's
-    recording. `a` and `b` say what it was in each run, "" where it is not in that run.
-    """
-
-    kind: str
-    op: int
-    name: str
-    module: str
-    source: Source | None
-    a: str
-    b: str
-
-    @property
-    def place(self) -> str:
-        """As in "model.py:12"."""
-        if self.source is None:
-            return ""
-        return f"{os.path.basename(self.source.file)}:{self.source.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +38,16 @@ class PairShown(Shown):
     """What a workbench shows of two runs."""
 
     union: Union | None = None
+    ir: IRPair | None = None
 
-    def views(self) -> dict[str, GraphView]:
-        """The one drawing: both runs."""
-        assert self.union is not None
-        return {"dynamic": union_view(self.union, self.opened, self.index)}
+    def views(self) -> Mapping[str, GraphView]:
+        """The drawings: both runs, and the IR that they have in common."""
+        union, ir = self.union, self.ir
+        assert union is not None
+        makers = {"dynamic": lambda: union_view(union, self.opened, self.index)}
+        if ir is not None:
+            makers["static"] = lambda: static_pair_view(ir, self.static_opened)
+        return Views(makers)
 
 
 class PairBook(Book):
@@ -82,10 +71,13 @@ class PairBook(Book):
             values=_values(found, a.recording, b.recording),
             failure=_failure(found, a.recording, b.recording),
         )
-        super().__init__(recording, translate=translate)
         self.union = replace(found, recording=recording)
         self.sides = a, b
         self.names = names
+        self.ir = _common_ir(self.union, a, b)
+        reason = "" if a.static is None or b.static is None else translate(NO_COMMON_IR)
+        static = None if self.ir is None else self.ir.static
+        super().__init__(recording, static, static_reason=reason, translate=translate)
 
     @cached_property
     def index(self) -> ViewIndex:
@@ -96,7 +88,8 @@ class PairBook(Book):
     def cards(self) -> Cards:
         """The cards, each with what it was in A and in B."""
         runs = self.sides[0].recording, self.sides[1].recording
-        return PairCards(self.union, runs, self.translate, self.index)
+        of_ir = None if self.ir is None else (self.sides[0].cards, self.sides[1].cards)
+        return PairCards(self.union, runs, self.translate, self.index, self.ir, of_ir)
 
     @cached_property
     def timebar(self) -> Json:
@@ -107,12 +100,21 @@ class PairBook(Book):
     def differences(self) -> tuple[DifferenceRow, ...]:
         """All that differs, in the order of the run."""
         runs = self.sides[0].recording, self.sides[1].recording
-        return tuple(sorted(_differences(self.union, *runs), key=lambda row: row.op))
+        return difference_rows(self.union, *runs)
 
     def shown(self, toggled: frozenset[str]) -> Shown:
         """What is shown when these boxes are not as they are at first."""
-        opened = self.first_open ^ toggled
-        return PairShown(self.recording, opened=opened, index=self.index, union=self.union)
+        plain = super().shown(toggled)
+        return PairShown(
+            self.recording,
+            self.static,
+            static_reason=self.static_reason,
+            opened=plain.opened,
+            static_opened=plain.static_opened,
+            index=self.index,
+            union=self.union,
+            ir=self.ir,
+        )
 
     def payload(self, shown: Shown, draw: frozenset[str] | None) -> Json:
         """The picture, the source with both counts, the IR with both, and the differences."""
@@ -123,18 +125,25 @@ class PairBook(Book):
         source = panes["source"]
         source["files"] = [one for file in source["files"] for one in _both_hits(file, a, b)]
         shown_panes = [panes["dynamic"], self._list(), source]
-        ir = self._ir()
-        if ir is not None:
-            shown_panes.append(ir)
-            found["items"]["ir"], cards = self._ir_items(ir)
-            found["cards"].update(cards)
+        if self.ir is not None:
+            text = {**panes["irtext"], "runs": True, "lines": list(self._ir_lines(self.ir))}
+            shown_panes += [panes["static"], text]
+        elif self.static_reason:
+            shown_panes.append(panes["static"])
         found["panes"] = shown_panes
-        found["compare"] = {"names": list(self.names)}
+        found["compare"] = {"names": list(self.names), "texts": self._texts(shown)}
         return found
+
+    def _texts(self, shown: Shown) -> Json:
+        """What the picture says otherwise where it is looked at as A, or as B."""
+        runs = self.sides[0].recording, self.sides[1].recording
+        view = self.views(shown)["dynamic"]
+        both = side_texts(self.union, runs, view, shown.opened, self.index)
+        return {name: _drawn_texts(texts) for name, texts in zip("ab", both, strict=True)}
 
     def _list(self) -> Json:
         lines = [
-            {"text": _text(row), "node": f"op:{row.op}", "state": "", "sign": SIGNS[row.kind]}
+            {"text": row_text(row), "node": f"op:{row.op}", "state": "", "sign": SIGNS[row.kind]}
             for row in self.differences
         ]
         return {
@@ -147,68 +156,39 @@ class PairBook(Book):
             "empty": self.translate("The two runs do not differ."),
         }
 
-    # -- IR ------------------------------------------------------------------------------------
-
-    def _ir(self) -> Json | None:
-        """The IR's text with what each run executed; None where the runs have no common IR."""
-        a, b = self.sides
-        if a.static is None or b.static is None or a.static.text != b.static.text:
-            return None
-        if a.overlay is None or b.overlay is None:
-            return None
-        lines = []
-        both = zip(ir_lines(a.static, a.overlay), ir_lines(b.static, b.overlay), strict=True)
+    def _ir_lines(self, ir: IRPair) -> Iterator[Json]:
+        """The IR's text with what each run executed."""
+        both = zip(*(ir_lines(ir.static, overlay) for overlay in ir.overlays), strict=True)
         for mine, theirs in both:
             counts = mine.get("count"), theirs.get("count")
             line = {"text": mine["text"], "node": mine["node"], "state": ""}
             if None not in counts:
                 line |= {"state": "executed" if any(counts) else "skipped", "sides": counts}
-            lines.append(line)
-        return {
-            "id": "ir",
-            "side": "right",
-            "title": self.translate(
-                "TorchScript IR (trace)" if a.static.kind == "trace" else "TorchScript IR"
-            ),
-            "of": "ir",
-            "runs": True,
-            "lines": lines,
-            "empty": "",
-        }
-
-    def _ir_items(self, pane: Json) -> tuple[Json, dict[str, Json]]:
-        """Items and cards of the IR's lines, with the ops of both runs."""
-        items, cards = {}, {}
-        ops: dict[int, list[int]] = {}
-        for book, own in zip(self.sides, (self.union.of_a, self.union.of_b), strict=True):
-            assert book.overlay is not None
-            numbers = {number: op for op, number in enumerate(own) if number is not None}
-            for op, ran in book.overlay.op_to_node.items():
-                ops.setdefault(ran, []).append(numbers[op])
-        static = self.sides[0].static
-        assert static is not None
-        for line in pane["lines"]:
-            if line["node"] is None:
-                continue
-            number = int(line["node"].partition(":")[2])
-            node, name = static.nodes[number], f"ir/{line['node']}"
-            place = None if node.source is None else (node.source.file, node.source.line)
-            own_ops = runs_of(sorted(set(ops.get(number, ()))))
-            items[line["node"]] = {"ops": own_ops, "grads": [], "source": place, "card": name}
-            card = self.sides[0].cards.card("static", line["node"])
-            rows = [(self.translate("ran in A"), _times(line, 0))]
-            rows.append((self.translate("ran in B"), _times(line, 1)))
-            cards[name] = {**card, "rows": rows, "tensors": []}
-        return items, cards
+            yield line
 
 
-SIGNS = {"decision": "≠", "loop": "↻", "only A": "A", "only B": "B", "changed": "≠"}
-"""What stands before a difference in the list."""
+NO_COMMON_IR = "The two runs have no TorchScript IR in common: their code is not the same one."
 
 
-def _times(line: Mapping[str, Any], side: int) -> str:
-    counts = line.get("sides")
-    return "not known" if counts is None else f"×{counts[side]}"
+def _common_ir(found: Union, a: Book, b: Book) -> IRPair | None:
+    """The IR that both runs ran of; None where they have none in common."""
+    if a.static is None or b.static is None or a.static.text != b.static.text:
+        return None
+    if a.overlay is None or b.overlay is None:
+        return None
+    return IRPair(
+        a.static, (a.overlay, b.overlay), (numbers_in_both(found.of_a), numbers_in_both(found.of_b))
+    )
+
+
+def _drawn_texts(texts: SideTexts) -> Json:
+    """As a drawing has them: cut to the room of a node."""
+    return {
+        "nodes": {node.id: [title_of(node), subtitle_of(node)] for node in texts.nodes},
+        "edges": [
+            [edge.source, edge.target, edge.kind, label_of(edge.label)] for edge in texts.edges
+        ],
+    }
 
 
 def _values(found: Union, a: Recording, b: Recording) -> dict[int, Any]:
@@ -223,7 +203,8 @@ def _failure(found: Union, a: Recording, b: Recording) -> Failure | None:
         failure = run.failure
         if failure is not None:
             op = None if failure.op is None else own.index(failure.op)
-            return replace(failure, message=f"{failure.message} (in {name})", op=op, inputs=())
+            message = f"{failure.message} (in {name})"
+            return replace(failure, message=message, op=op, inputs=(), saved=(), roots=())
     return None
 
 
@@ -247,58 +228,3 @@ def _hits(mine: Mapping[int, int], theirs: Mapping[int, int]) -> Json:
     lines = sorted({*mine, *theirs})
     sides = {str(line): [mine.get(line, 0), theirs.get(line, 0)] for line in lines}
     return {"hits": {line: max(counts) for line, counts in sides.items()}, "sides": sides}
-
-
-# -- differences --------------------------------------------------------------------------------
-
-
-def _differences(found: Union, a: Recording, b: Recording) -> Iterable[DifferenceRow]:
-    comparison = found.comparison
-    own_a = {number: op for op, number in enumerate(found.of_a) if number is not None}
-    own_b = {number: op for op, number in enumerate(found.of_b) if number is not None}
-    for decision in comparison.decisions:
-        if decision.a is None or decision.b is None:
-            continue  # its op is in one run only
-        mine = a.decisions[decision.a]
-        op = mine.op if mine.op is not None else mine.before_op
-        if op in own_a:
-            values = words.value(mine.value), words.value(b.decisions[decision.b].value)
-            yield _row(found, "decision", own_a[op], *values, name=mine.kind)
-    for loop in comparison.loops:
-        trips = words.plural(loop.trips_a, "trip"), words.plural(loop.trips_b, "trip")
-        first = own_a.get(loop.first_a, own_b.get(loop.first_b))
-        if first is not None:
-            row = _row(found, "loop", first, *trips, name=loop.header)
-            yield replace(row, source=Source(loop.file, loop.line, 0, ""))
-    for change in comparison.changes:
-        yield _row(found, "changed", own_a[change.a], *_before_after(change))
-    read = {d.op: words.value(d.value) for d in found.recording.decisions if d.op is not None}
-    for op, side in enumerate(sides_of(found)):
-        result = _result(found.recording, found.recording.ops[op]) or read.get(op, "")
-        if side == A:
-            yield _row(found, "only A", op, result, "")
-        elif side == B:
-            yield _row(found, "only B", op, "", result)
-
-
-def _row(found: Union, kind: str, op: int, a: str, b: str, name: str = "") -> DifferenceRow:
-    record = found.recording.ops[op]
-    module = words.op_module(found.recording, record)
-    return DifferenceRow(kind, op, name or record.name, module, record.source, a, b)
-
-
-def _before_after(change: Change) -> tuple[str, str]:
-    """What it was in A and in B; of what has no two sides, all in the first."""
-    parts = [detail.partition(" → ") for detail in change.details]
-    return "; ".join(part[0] for part in parts), "; ".join(part[2] for part in parts if part[2])
-
-
-def _result(recording: Recording, op: Op) -> str:
-    return ", ".join(words.shape(recording.tensors[number]) for number in op.outputs)
-
-
-def _text(row: DifferenceRow) -> str:
-    """A row of the table as one line."""
-    told = f"{row.a} → {row.b}" if row.a and row.b else row.a or row.b
-    module = f" {row.module}" if row.module else ""
-    return f"{row.name}{module}: {told}  # {row.place}" if told else f"{row.name}{module}"

@@ -32,6 +32,9 @@ MARKS = {
         "H-2.4",
     ),
     "changed": ("not the same in A and B", "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8"),
+    "arrived": ("new: not there before", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
+    "vanished": ("gone: there before only", "M-3.8,0 H3.8"),
+    "altered": ("not the same as before", "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8"),
 }
 """Flag -> what it means, and its glyph within a disc of 16 px."""
 

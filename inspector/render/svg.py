@@ -300,9 +300,20 @@ def _marks(node: ViewNode, w: float, h: float) -> Iterator[str]:
     flags = [flag for flag in shapes.MARKS if flag in node.flags]
     for place, flag in enumerate(flags):
         yield _mark(flag, w - x - side * place * (2 * _CHIP + 2), y)
-    if badge := badge_of(node):
+    if node.badges:
+        yield from _badges(node, w, x if side > 0 else x + 2 * _CHIP, y)
+    elif badge := badge_of(node):
         left = x - _CHIP if side > 0 else x + _CHIP - badge_width(badge)
         yield _badge(badge, left, y - BADGE_HEIGHT / 2)
+
+
+def _badges(node: ViewNode, w: float, x: float, y: float) -> Iterator[str]:
+    """The badge of each of two runs, side by side: above the text, beside what comes in."""
+    widths = [badge_width(badge) for badge in node.badges]
+    left = max(x - _CHIP - sum(widths) / 2, w / 2 + _CHIP)
+    for run, badge, width in zip("ab", node.badges, widths, strict=False):
+        yield f'<g class="badge-{run}">{_badge(badge, left, y - BADGE_HEIGHT + 2)}</g>'
+        left += width
 
 
 def _mark(flag: str, x: float, y: float) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from inspector.records import Op, Recording, TensorInfo, TensorSummary
 from inspector.render.cardparts import Card, bytes_text, stats
 from inspector.render.values import What, values_json
+from inspector.render.why_answer import Offers
 from inspector.tensors_about import History, Relative, TensorsAbout, contiguous_strides, strides_of
 from inspector.views import words
 from inspector.views.index import ViewIndex
@@ -45,6 +46,7 @@ class TensorCards:
         self._index = index
         self._t = translate
         self._inline = inline
+        self.offers = Offers(recording, translate)
 
     @cached_property
     def about(self) -> TensorsAbout:
@@ -61,13 +63,14 @@ class TensorCards:
             device=tensor.device,
             facts=list(self._facts(tensor)),
             family=self._family(tensor, RELATIVES),
+            whys=self.offers.of_value(tensor),
         )
         return card
 
     def gradient(self, tensor: TensorInfo) -> Card:
         """The gradient that reached a tensor."""
         card = self._column(tensor, self._t("gradient"), "grad", tensor.grad)
-        card.update(name=f"%{tensor.id}")
+        card.update(name=f"%{tensor.id}", whys=self.offers.of_gradient(tensor))
         return card
 
     def history(self, tensor: int) -> Card:

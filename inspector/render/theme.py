@@ -217,7 +217,8 @@ def graph_css() -> str:
     stages = "\n".join(map(_stage_rules, STAGE_FLAGS))
     steps = "\n".join(map(_heat_rules, HEAT_STEPS))
     sides = "\n".join(map(_side_rules, "ab"))
-    return _BASE_CSS + kinds + _STATE_CSS + stages + _GONE_CSS + sides + _SIDES_CSS + steps
+    states = _STATE_CSS + stages + _GONE_CSS + sides + _SIDES_CSS + _MORPH_CSS
+    return _BASE_CSS + kinds + states + steps
 
 
 def _heat_rules(step: str) -> str:
@@ -252,7 +253,8 @@ def _side_rules(side: str) -> str:
         f".graph .box.{flag}:not(.node) > rect {{ stroke: {colour}; {line} }}\n"
         f".graph .box.{flag}:not(.node) .badge-plate {{ fill: {colour}; }}\n"
         f".graph .edge.{flag} path {{ stroke: {colour}; {line} }}\n"
-        f".graph .mark-{flag} .plate {{ fill: {colour}; }}"
+        f".graph .mark-{flag} .plate {{ fill: {colour}; }}\n"
+        f".graph .badge-{side} .badge-plate {{ fill: {colour}; }}"
     )
 
 
@@ -260,6 +262,20 @@ _SIDES_CSS = """
 .graph .edge.only-a path { stroke-width: 1.5; }
 .graph .edge.only-b path { stroke-width: 2.2; }
 .graph .mark-changed .plate { fill: var(--graph-side-changed); }
+"""
+
+_MORPH_CSS = """
+.graph .node.arrived .outline { stroke: var(--graph-stage-new); stroke-width: 2.6; }
+.graph .box.arrived:not(.node) > rect { stroke: var(--graph-stage-new); stroke-width: 2.2; }
+.graph .edge.arrived path { stroke: var(--graph-stage-new); stroke-width: 2.2; }
+.graph .box.arrived:not(.node) .badge-plate, .graph .mark-arrived .plate {
+  fill: var(--graph-stage-new); }
+.graph .vanished { opacity: 0.5; }
+.graph .node.vanished .outline, .graph .box.vanished:not(.node) > rect {
+  fill: var(--graph-canvas); stroke: var(--graph-muted); stroke-dasharray: 2 3; }
+.graph .edge.vanished path { stroke: var(--graph-muted); stroke-dasharray: 2 3; }
+.graph .mark-vanished .plate { fill: var(--graph-stage-gone); }
+.graph .mark-altered .plate { fill: var(--graph-side-changed); }
 """
 
 _BASE_CSS = f"""

@@ -1,51 +1,88 @@
-"""Loops around a line, and how often the same place in the code ran an op."""
+"""The loops that a moment is in, each with its trip, and how often the same place ran an op."""
 
 from __future__ import annotations
 
-import ast
-import re
-import warnings
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from inspector.records import Recording, Source
+from inspector.loops import LoopPlace, find_loops
+from inspector.loops import Loops as Found
+from inspector.records import Decision, Op, Recording, Source, Step
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A `for` or `while` of the user's code: where it begins, and its first line as written."""
+    """One execution of a loop of the user's code, at a moment in it.
+
+    `text` is its header ("for x in xs"). `trip` counts from 0, up to `trips`; it is None before
+    and after the trips (the last test of a `while`) and where the trip is not known. `exact` is
+    false where the trips are assumed; see `inspector.loops`.
+    """
 
     file: str
     line: int
     text: str
+    trip: int | None
+    trips: int
+    exact: bool
 
 
 class Loops:
-    """Loops of the recorded files, and visits of ops to places in them.
+    """Loops around moments, and visits of ops to places in the code.
 
     Args:
         recording: what ran.
+        found: its loops, where they are known already.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, found: Found | None = None) -> None:
         self._recording = recording
-        self._files: dict[str, list[tuple[int, int, Loop]]] = {}
+        self._known = found
 
-    def around(self, source: Source | None) -> tuple[Loop, ...]:
-        """The loops that a line is in, the innermost first."""
-        if source is None:
-            return ()
-        if source.file not in self._files:
-            self._files[source.file] = _loops_of(
-                source.file, self._recording.sources.get(source.file, "")
-            )
-        inside = [
-            (first, loop)
-            for first, last, loop in self._files[source.file]
-            if first <= source.line <= last
-        ]
-        return tuple(loop for _, loop in sorted(inside, key=lambda pair: -pair[0]))
+    def around(self, op: Op | None, record: object) -> tuple[Loop, ...]:
+        """The loops that a moment is in, the innermost first.
+
+        Args:
+            op: of the moment, or the forward op of its autograd node.
+            record: of the moment. A size read and a step, which have no op, are in those loops
+                of the ops beside them whose lines are around theirs.
+        """
+        if op is not None:
+            return tuple(map(self._loop, reversed(self._found.around(op.id))))
+        if isinstance(record, Decision):
+            return tuple(self._beside(record.before_op, record.source))
+        if isinstance(record, Step):
+            return tuple(self._beside(record.first_op, record.source))
+        return ()
+
+    def _beside(self, before: int | None, source: Source | None) -> Iterator[Loop]:
+        if source is None or before is None:
+            return
+        ops = range(len(self._recording.ops))
+        sides = [self._found.around(op) for op in (before, before - 1) if op in ops]
+        seen: set[int] = set()
+        for place in (place for side in sides for place in reversed(side)):
+            statement = self._found.runs[place.run].statement
+            is_around = statement.line <= source.line <= statement.end_line
+            if place.run not in seen and is_around and statement.file == source.file:
+                seen.add(place.run)
+                sure = all(place in side for side in sides)
+                yield self._loop(place if sure else LoopPlace(place.run, None))
+
+    def _loop(self, place: LoopPlace) -> Loop:
+        run = self._found.runs[place.run]
+        statement = run.statement
+        return Loop(
+            statement.file, statement.line, statement.header, place.trip, run.trips, run.exact
+        )
+
+    @cached_property
+    def _found(self) -> Found:
+        return find_loops(self._recording) if self._known is None else self._known
+
+    # -- visits --------------------------------------------------------------------------------
 
     def visit(self, op: int) -> tuple[int, int]:
         """(which time it was, how often in all) that an op of this place in the code ran.
@@ -85,28 +122,3 @@ class Loops:
             so_far[key] += 1
             found.append(so_far[key])
         return found
-
-
-def _loops_of(file: str, text: str) -> list[tuple[int, int, Loop]]:
-    """(first line, last line, loop) of each loop."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the user's code, told when it ran
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # the text at the time of the run may be a notebook's, or be gone
-    lines = split_lines(text)
-    found: list[tuple[int, int, Loop]] = []
-    todo: list[ast.AST] = [tree]
-    while todo:
-        node = todo.pop()
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, (ast.For, ast.While, ast.AsyncFor)):
-            loop = Loop(file, node.lineno, lines[node.lineno - 1].strip())
-            found.append((node.lineno, node.end_lineno or node.lineno, loop))
-    return found
-
-
-def split_lines(text: str) -> list[str]:
-    """The lines as Python counts them: other separators of `str.splitlines` are no line ends."""
-    return re.split(r"\r\n?|\n", text)

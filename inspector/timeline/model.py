@@ -7,11 +7,13 @@ from functools import cached_property
 
 import numpy
 
+from inspector.loops import Loops as FoundLoops
 from inspector.making import uncollected
 from inspector.records import Decision, GradNode, Op, Recording, Source, Step
+from inspector.text import split_lines
 from inspector.timeline.alive import Lifetimes
 from inspector.timeline.levels import Levels
-from inspector.timeline.loops import Loops, split_lines
+from inspector.timeline.loops import Loops
 from inspector.timeline.order import Entry, Kind, in_order, pass_steps
 
 Record = Op | Decision | GradNode | Step
@@ -27,6 +29,7 @@ class Timeline:
 
     Args:
         recording: what ran.
+        loops: its loops, where they are known already.
 
     Attributes:
         recording: as given.
@@ -36,8 +39,9 @@ class Timeline:
         phases: for each moment an index into `PHASES`, as uint8.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, loops: FoundLoops | None = None) -> None:
         self.recording = recording
+        self._found_loops = loops
         self._rows: tuple[tuple[Record, ...], ...] = (
             recording.ops,
             recording.decisions,
@@ -113,8 +117,8 @@ class Timeline:
 
     @cached_property
     def loops(self) -> Loops:
-        """Which loops a line is in, and how often the same place in the code ran."""
-        return Loops(self.recording)
+        """Which loops a moment is in, and how often the same place in the code ran."""
+        return Loops(self.recording, self._found_loops)
 
     @cached_property
     def decisions(self) -> Mapping[int, Decision]:
@@ -177,6 +181,11 @@ def _is_arithmetic(op: Op, step: Step, recording: Recording) -> bool:
     return not inner or inner[-1].function.endswith(".step")
 
 
-def timeline(recording: Recording) -> Timeline:
-    """The ordered moments of one run: under half a second for 100,000 ops."""
-    return Timeline(recording)
+def timeline(recording: Recording, loops: FoundLoops | None = None) -> Timeline:
+    """The ordered moments of one run: under half a second for 100,000 ops.
+
+    Args:
+        recording: what ran.
+        loops: of `find_loops`, where they are known already.
+    """
+    return Timeline(recording, loops)

@@ -21,7 +21,7 @@ class Moment:
     the op itself, or the forward op of an autograd node; `decision` what the op or the read
     decided. `source` and `stack` (innermost frame first) are the user's; for an autograd node
     those of its forward op, or of the line that ran the pass. `modules` are the module calls
-    around it, innermost first. `loops` are those around the lines of the stack; `visit` of
+    around it, innermost first. `loops` are those that it ran in, innermost first; `visit` of
     `visits` is which time an op of this place in the code ran, both 0 where that is not known.
     `steps` are the training steps it is in, innermost first; `iteration` is the number, from 0,
     of the optimizer step that it is in or that comes next, of `iterations`.
@@ -75,7 +75,7 @@ def moment(timeline: Timeline, index: int, largest: int = 20) -> Moment:
         source=source_of(timeline, op, record),
         stack=stack,
         modules=chain_of(recording, call_of(op, record)),
-        loops=tuple(dict.fromkeys(loop for at in stack for loop in timeline.loops.around(at))),
+        loops=timeline.loops.around(op, record),
         visit=visit,
         visits=visits,
         steps=steps_around(timeline, index),

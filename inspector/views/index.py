@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +78,14 @@ class ViewIndex:
             self.tree = _Tree(self.boxes, len(homes))
             self.home = self.tree.home
             self.by_id: Mapping[str, int] = {b.id: number for number, b in enumerate(self.boxes)}
+
+    def relabelled(self, recording: Recording) -> ViewIndex:
+        """The same boxes and edges over a recording that says other things of the same ops."""
+        found = copy(self)
+        found.recording = recording
+        for name in ("decisions", "reads", "nonfinite", "shapes"):
+            found.__dict__.pop(name, None)
+        return found
 
     # -- boxes ---------------------------------------------------------------------------------
 

@@ -88,10 +88,10 @@ class Labels:
 
     def block_flags(self, node: IRNode, index: int) -> tuple[str, ...]:
         """Whether a block ran, where that is known."""
-        count = self._block_visits(node, index)
+        count = self.block_visits(node, index)
         return () if count is None else ("executed" if count else "skipped",)
 
-    def _block_visits(self, node: IRNode, index: int) -> int | None:
+    def block_visits(self, node: IRNode, index: int) -> int | None:
         """How often a block ran, where the overlay knows."""
         overlay = self._overlay
         if overlay is None:
@@ -108,7 +108,7 @@ class Labels:
 
     def block_count(self, node: IRNode, index: int) -> str:
         """How often a block ran, in words."""
-        count = self._block_visits(node, index)
+        count = self.block_visits(node, index)
         if count is None:
             return ""
         return "did not run" if count == 0 else "ran" if count == 1 else f"ran ×{count}"

@@ -40,6 +40,9 @@ NODE_FLAGS = (
     "only-a",  # two runs: in the first one only
     "only-b",  # two runs: in the second one only
     "changed",  # two runs: in both, and not the same
+    "arrived",  # a run beside the one before it: new
+    "vanished",  # a run beside the one before it: not in it any more
+    "altered",  # a run beside the one before it: not the same as before
 )
 
 
@@ -51,7 +54,8 @@ class ViewNode:
     mark at the corner ("×3"). `ops` are the recorded op ids that the node stands for: nodes
     of other views with a common op light up together; `grads` are the ids of the autograd
     nodes that it stands for. `box` is the id of the owning box. `source` is (file, line) of
-    the user's code.
+    the user's code. `badges` is the badge in two parts, of run A and of run B, each drawn in its
+    own colour; `badge` then has both, for where there are no colours.
     """
 
     id: str
@@ -64,6 +68,7 @@ class ViewNode:
     ops: tuple[int, ...] = ()
     source: tuple[str, int] | None = None
     grads: tuple[int, ...] = ()
+    badges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,8 @@ class GraphView:
 
     `hidden` counts what was left out or folded, by a word for it ("ops in closed boxes").
     `ranks` are groups of node ids to be drawn side by side, on one rank; the nodes of a group
-    lie in one box.
+    lie in one box. `room` is the same picture with other texts, by which the places are chosen:
+    pictures with an equal one have everything at the same places.
     """
 
     name: str
@@ -123,3 +129,4 @@ class GraphView:
     direction: str = "TB"
     hidden: Mapping[str, int] = field(default_factory=dict)
     ranks: tuple[tuple[str, ...], ...] = ()
+    room: GraphView | None = None

@@ -7,7 +7,7 @@ at; nodes, boxes and edges carry the flags "only-a" and "only-b", nodes also "ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +20,25 @@ from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 A, B = 1, 2
 """The runs, as bits."""
 
-ONE_SIDED = {A: ("only-a",), B: ("only-b",)}
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of one run only: of A, then of B.
+
+    `flags` of nodes, boxes and edges; the badge of a box that is `only` of that run, and of one
+    that has `more` of it than the other.
+    """
+
+    flags: tuple[str, str] = ("only-a", "only-b")
+    only: tuple[str, str] = ("only A", "only B")
+    more: tuple[str, str] = ("+{count:,} A", "+{count:,} B")
+
+    def flag(self, side: int) -> tuple[str, ...]:
+        """The flags of what ran on a side."""
+        return () if side == A | B else (self.flags[side - 1],)
+
+
+COMPARED = Said()
 OUTSIDE = ("tensor", "input", "output")
 """What stands before the number of a tensor in a node's id."""
 
@@ -56,20 +74,27 @@ def union_index(union: Union) -> ViewIndex:
     return ViewIndex(union.recording, union.loops, marks)
 
 
-def union_view(union: Union, opened: frozenset[str], index: ViewIndex | None = None) -> GraphView:
+def union_view(
+    union: Union,
+    opened: frozenset[str],
+    index: ViewIndex | None = None,
+    said: Said = COMPARED,
+) -> GraphView:
     """The picture of both runs, with the boxes in `opened` open.
 
     Args:
         union: of two recordings.
         opened: ids of open boxes; see `default_open`.
         index: of `union_index`, where it was made before.
+        said: of what is in one run only.
     """
-    return _UnionPicture(union, opened, index or union_index(union)).view()
+    return _UnionPicture(union, opened, index or union_index(union), said).view()
 
 
 class _UnionPicture:
-    def __init__(self, union: Union, opened: frozenset[str], index: ViewIndex) -> None:
+    def __init__(self, union: Union, opened: frozenset[str], index: ViewIndex, said: Said) -> None:
         self._union = union
+        self._said = said
         self._index = index
         self._sides = sides_of(union)
         self._changed = changed_ops(union)
@@ -94,7 +119,7 @@ class _UnionPicture:
 
     def _node(self, node: ViewNode) -> ViewNode:
         side = self._side_of(node)
-        flags: tuple[str, ...] = ONE_SIDED.get(side, ())
+        flags = self._said.flag(side)
         if node.kind in ("op", "decision", "box") and self._changed.intersection(node.ops):
             flags += ("changed",)
         badge = node.badge
@@ -124,9 +149,8 @@ class _UnionPicture:
     def _more(self, ops: Sequence[int]) -> str:
         """What a box has of one run only, as in "+2 A +3 B"."""
         counts = [sum(self._sides[op] == side for op in ops) for side in (A, B)]
-        return " ".join(
-            f"+{count:,} {name}" for count, name in zip(counts, "AB", strict=True) if count
-        )
+        told = zip(counts, self._said.more, strict=True)
+        return " ".join(text.format(count=count) for count, text in told if count)
 
     def _box(self, box: ViewBox) -> ViewBox:
         number = self._index.by_id.get(box.id)
@@ -135,9 +159,8 @@ class _UnionPicture:
         side = self._side_of_ops(self._index.ops_of(number))
         if side == A | B:
             return box
-        only = f"only {'A' if side == A else 'B'}"
-        badge = " ".join(part for part in (box.badge, only) if part)
-        return replace(box, flags=(*box.flags, *ONE_SIDED[side]), badge=badge)
+        badge = " ".join(part for part in (box.badge, self._said.only[side - 1]) if part)
+        return replace(box, flags=(*box.flags, *self._said.flag(side)), badge=badge)
 
     # -- edges ---------------------------------------------------------------------------------
 
@@ -155,11 +178,11 @@ class _UnionPicture:
             else:
                 ends = sides.get(edge.source, 3) & sides.get(edge.target, 3)
                 side = data.get(pair, ends)
-            yield replace(edge, flags=ONE_SIDED.get(side, ()))
+            yield replace(edge, flags=self._said.flag(side))
         drawn = {node.id for node in self._base.nodes}
         for (source, target), side in control.items():
             if (source, target) not in seen and source in drawn and target in drawn:
-                yield ViewEdge(source, target, kind="control", flags=ONE_SIDED.get(side, ()))
+                yield ViewEdge(source, target, kind="control", flags=self._said.flag(side))
 
     def _drawn_sides(
         self, pairs_of: Iterable[tuple[int, Iterable[tuple[int, int]]]]

@@ -68,7 +68,7 @@ IDLE = """quiet => {
     const idle = app
         && app.getAttribute('data-test-connection-state') === 'CONNECTED'
         && app.getAttribute('data-test-script-state') === 'notRunning'
-        && !document.querySelector('[data-testid="stSkeleton"]')
+        && !document.querySelector('[data-testid="stSkeleton"], .st-key-recording')
         && !window.__underWay();
     const now = performance.now();
     if (!idle) { window.__idleSince = undefined; return false; }

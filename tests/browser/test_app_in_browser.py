@@ -66,7 +66,8 @@ def test_switching_the_input_lights_the_other_block_of_the_same_if(
     choose(page, settle, "mean below zero")
     expect(lit).to_have_text("else")
     expect(faded).to_have_text("then")
-    expect(pane(page, "dynamic").locator("g.node.decision text.title")).to_have_text("False")
+    decision = pane(page, "dynamic").locator("g.node.decision text.title")
+    expect(decision).to_have_text("True → False")  # what it read before, and now
     assert branch.get_attribute("data-id") == same
     expect(node(page, "dynamic", "mul")).to_have_count(2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlparse
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 OpenPage = Callable[..., Page]
 Settle = Callable[..., None]
@@ -69,6 +69,84 @@ def test_what_both_runs_share_stays_where_it_is_when_either_is_shown(
     assert page.evaluate(PLACES) == both
 
 
+# Where the nodes of a pane stand, from the pane's upper left corner.
+IN_PANE = """pane => {
+    const root = [...document.querySelectorAll("*")]
+        .find(el => el.shadowRoot?.querySelector(".wb"));
+    const panel = root.shadowRoot.querySelector(`.wb-panel[data-pane="${pane}"]`);
+    const from = panel.querySelector('.wb-viewport').getBoundingClientRect();
+    return Object.fromEntries([...panel.querySelectorAll('.wb-stage .node')].map(el => {
+        const box = el.querySelector('.outline').getBoundingClientRect();
+        return [el.dataset.id, [box.x - from.x, box.y - from.y, box.width, box.height]
+            .map(Math.round)];
+    }));
+}"""
+
+
+def in_pane(page: Page, pane: str, item: str) -> Locator:
+    return page.locator(f'.wb-panel[data-pane="{pane}"] .wb-stage .node[data-id="{item}"]')
+
+
+def test_side_by_side_what_both_runs_share_stands_at_the_same_place_in_both(
+    open_page: OpenPage, settle: Settle
+) -> None:
+    page = opened(open_page, BRANCHING, size=(1280, 1000))
+    show(page, "sides")
+    page.wait_for_url(lambda url: parse_qs(urlparse(url).query).get("runs") == ["sides"])
+    expect(in_pane(page, "run-b", "op:0")).to_be_visible()
+    places = page.evaluate(IN_PANE, "dynamic")
+    assert {"op:0", "op:3", "op:5", "op:7"} <= set(places)
+    assert page.evaluate(IN_PANE, "run-b") == places
+    # What is of the other run alone is faint, and the decision says what it was in each run.
+    expect(in_pane(page, "dynamic", "op:5")).to_have_css("opacity", "0.13")
+    expect(in_pane(page, "run-b", "op:3")).to_have_css("opacity", "0.13")
+    expect(in_pane(page, "dynamic", "op:2").locator(".title")).to_have_text("True")
+    expect(in_pane(page, "run-b", "op:2").locator(".title")).to_have_text("False")
+
+    # Moved and zoomed in B: A follows.
+    box = in_pane(page, "run-b", "op:0").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] - 30, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10, box["y"] + 25, steps=4)
+    page.mouse.up()
+    page.locator('.wb-panel[data-pane="run-b"] .wb-zoom').get_by_text("+").click()
+    settle(page)
+    moved = page.evaluate(IN_PANE, "dynamic")
+    assert moved != places
+    assert page.evaluate(IN_PANE, "run-b") == moved
+
+    # Selected in B: its partner in A is, too.
+    in_pane(page, "run-b", "op:1").click()
+    wait_for_selected(page, "dynamic/op:1")
+    rings = page.locator('.wb-ring-selected[data-for="op:1"]')
+    expect(rings).to_have_count(2)
+    expect(page.locator(".wb-card")).to_contain_text("order in B")
+
+    # The address opens both again; one button puts them together.
+    page.reload()
+    expect(in_pane(page, "run-b", "op:0")).to_be_visible(timeout=60_000)
+    show(page, "both")
+    expect(page.locator('.wb-panel[data-pane="run-b"]')).to_have_count(0)
+    expect(in_pane(page, "dynamic", "op:2").locator(".title")).to_have_text("True → False")
+
+
+def test_side_by_side_a_box_is_opened_and_closed_in_both(
+    open_page: OpenPage, settle: Settle
+) -> None:
+    page = opened(open_page, {**WORDS, "runs": "sides"}, size=(1280, 1000))
+    expect(in_pane(page, "run-b", "op:1")).to_be_visible()
+    before = page.evaluate(IN_PANE, "run-b")
+    loop = page.locator('.wb-panel[data-pane="run-b"] .wb-stage .box.loop .box-toggle').first
+    loop.dispatch_event("click")
+    drawn = page.locator('.wb-panel[data-pane="run-b"] .wb-stage .node')
+    expect(drawn).not_to_have_count(len(before))
+    settle(page)
+    after = page.evaluate(IN_PANE, "run-b")
+    assert set(after) != set(before)
+    assert page.evaluate(IN_PANE, "dynamic") == after
+
+
 def test_flicker_shows_a_and_b_in_turn_until_another_view_is_chosen(
     open_page: OpenPage, settle: Settle
 ) -> None:
@@ -118,6 +196,10 @@ def test_the_source_and_the_ir_have_the_counts_of_both_runs(
     line = page.locator(".wb-line:visible", has_text="self.recurrent(state)")
     expect(line.locator(".wb-run-counts")).to_have_text("25")  # two trips, five trips
     page.get_by_role("tab", name="TorchScript IR").click()
+    drawn = page.locator('.wb-panel[data-pane="static"] .wb-stage .node', has_text="tanh").first
+    expect(drawn.locator(".badge-a")).to_have_text("A ×2")
+    expect(drawn.locator(".badge-b")).to_have_text("B ×5")
+    page.get_by_role("tab", name="IR text").click()
     tanh = page.locator(".wb-line:visible", has_text="aten::tanh")
     expect(tanh.locator(".wb-run-counts")).to_have_text("25")
 

@@ -29,6 +29,9 @@
  *   workbench-b-hub.js           Workbench: data, selection, card, keys
  *   workbench-c-layout.js        its sides, tabs, dividers, menus, presentation
  *   workbench-d-place.js         what is shown of a recording on a server: boxes, tabs, selection
+ *   workbench-e-morph.js         what is of both runs glides to its place when another run comes
+ *   workbench-f-sides.js         two runs side by side: MirrorPane, the same drawing as the other run
+ *   workbench-g-findings.js      FindingsPane: what is wrong in the run, and answers to "why"
  *   workbench.js                 the two entry points
  *
  * All text of a recording is set as text; only the SVG is parsed, and `parseSvg` keeps nothing of

@@ -19,8 +19,9 @@ function covering(a, b) {
 class GraphPane {
   constructor(hub, spec) {
     this.hub = hub;
-    this.id = spec.id;
-    this.view = hub.memory.views[spec.id] ??= { x: 0, y: 0, k: 1, mode: "start" };
+    this.name = spec.id;
+    this.id = spec.mirrors ?? spec.id; // of the items that it draws
+    this.view = hub.memory.views[this.id] ??= { x: 0, y: 0, k: 1, mode: "start" };
     this.marks = { selected: null, linked: new Set() };
     this.svgText = undefined;
     this.anchor = null;
@@ -77,6 +78,7 @@ class GraphPane {
   setSvg(text, empty) {
     const focused = this.cursor();
     const held = this.anchor && this.screenSpot(this.anchor);
+    const glide = new Glide(this); // what was drawn, before it is gone
     this.svgText = text;
     this.svg = parseSvg(text);
     this.stage.replaceChildren(...(this.svg ? [this.svg, this.overlay] : []));
@@ -86,7 +88,8 @@ class GraphPane {
     this.index();
     this.trace.forget();
     fillLegend(this);
-    this.place(held);
+    this.place(held ?? glide.held());
+    glide.play();
     this.minimap.redraw();
     if (focused && this.nodes.has(focused)) this.focusNode(focused, { show: false });
   }
@@ -221,7 +224,7 @@ class GraphPane {
 
   /** Show all ("fit"), or begin at the top at a size that can be read ("start"). */
   fit(mode, smooth = false) {
-    const [W, H] = this.room;
+    const [W, H] = this.hub.commonRoom(this);
     const [w, h] = this.size;
     const whole = Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - 2 * PADDING) / h);
     const k = mode === "fit" || whole >= READABLE ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
@@ -259,6 +262,11 @@ class GraphPane {
   /* The promotion to a layer keeps panning at 60 fps, but a promoted layer is not redrawn at a
    * new scale: it is dropped when the view rests, and the text is sharp again. */
   apply() {
+    this.showView();
+    for (const other of this.hub.besides(this)) other.showView(this);
+  }
+
+  showView() {
     const { x, y, k } = this.view;
     this.stage.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) scale(${k})`;
     this.stage.classList.add("wb-moving");

@@ -174,13 +174,14 @@ function fillLegend(pane) {
   const { t } = pane.hub;
   const fill = () => {
     if (!pane.legend.open || !pane.svg || !pane.visible()) return;
+    const kind = (name) => (pane.hub.data.compare && `pair.${name}` in LABELS ? `pair.${name}` : `kind.${name}`);
     const rows = legendExamples(pane).map(([name, el, classes]) =>
-      h("li", {}, nodeSwatch(el, name, classes), h("span", {}, t(`kind.${name}`))));
+      h("li", {}, nodeSwatch(el, name, classes), h("span", {}, t(kind(name)))));
     const kindOf = (el) => [...el.classList].find((name) => name !== "edge" && !name.startsWith("wb-"));
     const edges = new Set([...pane.svg.querySelectorAll(".edge")].map(kindOf));
     const lines = [...edges].filter(Boolean).map((name) =>
       h("li", {}, edgeSwatch(`edge ${name}`), h("span", {}, t(`edge.${name}`))));
-    pane.legend.querySelector("ul").replaceChildren(...rows, ...legendBoxes(pane), ...lines, ...legendRelations(pane));
+    pane.legend.querySelector("ul").replaceChildren(...rows, ...legendCounts(pane), ...legendBoxes(pane), ...lines, ...legendRelations(pane));
   };
   pane.legend.replaceChildren(h("summary", {}, t("legend")), h("ul", {}));
   pane.legend.ontoggle = fill;

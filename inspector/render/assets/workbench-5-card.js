@@ -67,7 +67,7 @@ class TensorColumn {
     return h("section", { class: `wb-column wb-tensor${bad ? " wb-warn" : ""}`, "aria-label": `${tensor.role} ${tensor.name || ""}` },
       h("h4", {}, h("span", { class: "wb-role" }, tensor.role), " ", h("code", {}, tensor.name || ""),
         bad && h("span", { class: "wb-flag" }, `⚠ ${t("nonfinite")}`)),
-      h("p", { class: "wb-shape" }, dimensionsOf(tensor), " ", h("span", {}, type)),
+      h("p", { class: "wb-shape" }, askableSizes(this.hub, tensor), " ", h("span", {}, type)), whyButtons(this.hub, tensor),
       known ? h("div", { class: "wb-values" }, figure?.element, single && h("strong", { class: "wb-single" }, tensor.single), numbers) : h("p", { class: "wb-quiet" }, t("noValues")),
       sample && h("p", { class: "wb-sample", title: sample }, h("span", { class: "wb-quiet" }, `${t("sample")} `), h("code", {}, sample)),
       factsLine(tensor.facts));

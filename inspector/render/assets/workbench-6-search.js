@@ -29,7 +29,7 @@ class GraphSearch {
   }
 
   build(t) {
-    const list = `wb-found-${this.pane.id}`;
+    const list = `wb-found-${this.pane.name}`;
     this.input = h("input", { type: "search", class: "wb-search", placeholder: t("search"), spellcheck: "false", autocomplete: "off",
       role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list,
       oninput: () => this.type(), onkeydown: (event) => this.key(event), onfocus: () => this.found && this.open(true) });

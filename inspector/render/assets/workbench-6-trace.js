@@ -23,7 +23,7 @@ function flowOf(pane) {
   for (const [id, edges] of pane.edges) {
     for (const edge of edges) {
       const { source, target } = edge.dataset;
-      if (id !== source || edge.classList.contains("control")) continue;
+      if (id !== source || edge.classList.contains("control") || edge.classList.contains("vanished")) continue;
       const [from, to] = edge.classList.contains("up") ? [target, source] : [source, target];
       add(down, from, edge, to);
       add(up, to, edge, from);

@@ -1,15 +1,18 @@
 /* -- two runs in one picture: which of them is seen, and both counts beside the code --------------- */
 
 Object.assign(LABELS, {
-  compareShow: "Show", compareBoth: "Both", compareFlicker: "A ⇄ B", compareBothHint: "Show both runs (V changes what is shown)",
+  compareShow: "Show", compareBoth: "Both", compareFlicker: "A ⇄ B", compareSides: "A | B",
+  compareSidesHint: "A and B side by side: what both have stands at the same place in both",
+  compareBothHint: "Show both runs (V changes what is shown)",
   compareSideHint: "Show {run} only: “{name}”; the rest fades and stays where it is", compareFlickerHint: "Show A and B in turn",
   compareTold: "Shown: {what}", compareTimes: "A ran it {a}×, B {b}×",
   "kind.only-a": "in A only", "kind.only-b": "in B only", "kind.changed": "not the same in A and B",
+  "pair.executed": "ran in A and B", "pair.skipped": "ran in neither",
 });
 FLAGS.push("only-a", "only-b", "changed");
-HELP_ROWS.splice(-2, 0, ["V, Shift+V", "of two runs: show both, A, B, or A and B in turn"]);
+HELP_ROWS.splice(-2, 0, ["V, Shift+V", "of two runs: show both, A, B, both side by side, or in turn"]);
 
-const RUNS_SHOWN = ["both", "a", "b", "flicker"];
+const RUNS_SHOWN = ["both", "a", "b", "sides", "flicker"];
 const FLICKER_MS = 900;
 
 /* Chooses which run is seen in a pane that draws two (`data.compare`). Nothing is drawn anew: what is
@@ -21,11 +24,11 @@ class RunSwitch {
   }
 
   get chosen() {
-    return this.pane.hub.memory.runsShown ?? "both";
+    return this.pane.hub.memory.runs;
   }
 
   get offered() {
-    return Boolean(this.pane.hub.data.compare) && this.pane.id === "dynamic" && Boolean(this.pane.svg);
+    return Boolean(this.pane.hub.data.compare) && this.pane.name === "dynamic" && Boolean(this.pane.svg);
   }
 
   /** New content: offer the runs by their names. */
@@ -42,7 +45,8 @@ class RunSwitch {
   buttons([a, b]) {
     const { t } = this.pane.hub;
     const side = (run, name) => [[h("b", { class: `wb-run-${run.toLowerCase()}` }, run), h("span", {}, name)], t("compareSideHint", { run, name })];
-    const faces = { both: [[t("compareBoth")], t("compareBothHint")], a: side("A", a), b: side("B", b), flicker: [[t("compareFlicker")], t("compareFlickerHint")] };
+    const faces = { both: [[t("compareBoth")], t("compareBothHint")], a: side("A", a), b: side("B", b),
+      sides: [[t("compareSides")], t("compareSidesHint")], flicker: [[t("compareFlicker")], t("compareFlickerHint")] };
     return RUNS_SHOWN.map((shown) => {
       const [text, label] = faces[shown];
       const made = button("", label, () => this.choose(shown), { class: "wb-button wb-word", "data-runs": shown, "aria-pressed": "false" });
@@ -53,8 +57,11 @@ class RunSwitch {
 
   choose(shown) {
     const { hub } = this.pane;
-    hub.memory.runsShown = shown;
+    const before = hub.memory.runs;
+    hub.memory.runs = shown;
+    if (before === "sides" || shown === "sides") hub.changeSides(shown === "sides");
     this.apply();
+    if (hub.source) hub.tell();
     hub.live.textContent = hub.t("compareTold", { what: this.element.querySelector(`[data-runs="${shown}"]`)?.textContent ?? shown });
   }
 
@@ -69,18 +76,40 @@ class RunSwitch {
     for (const one of this.element.children) one.setAttribute("aria-pressed", String(one.dataset.runs === chosen));
     clearInterval(this.timer);
     const flickers = this.offered && chosen === "flicker";
-    this.see(this.offered ? (flickers ? "a" : chosen) : "both");
+    this.see(this.offered ? { flicker: "a", sides: "a" }[chosen] ?? chosen : "both");
     if (flickers) this.timer = setInterval(() => this.see(this.seen === "a" ? "b" : "a"), FLICKER_MS);
   }
 
   see(run) {
     this.seen = run;
-    for (const one of ["a", "b"]) this.pane.stage.classList.toggle(`wb-see-${one}`, run === one);
+    seeRun(this.pane, run);
     for (const one of this.element.children) one.classList.toggle("wb-seen", one.dataset.runs === run && this.chosen === "flicker");
   }
 
   close() {
     clearInterval(this.timer);
+  }
+}
+
+/** Show a drawing of both runs as one of them ("a", "b") or as both: what is of the other fades, and
+ * what is in both says what it was in that one. */
+function seeRun(pane, run) {
+  for (const one of ["a", "b"]) pane.stage.classList.toggle(`wb-see-${one}`, run === one);
+  for (const [el, text] of pane.reworded ?? []) el.textContent = text;
+  pane.reworded = [];
+  const { nodes = {}, edges = [] } = pane.hub.data.compare?.texts?.[run] ?? {};
+  const say = (el, text) => {
+    if (!el) return;
+    pane.reworded.push([el, el.textContent]);
+    el.textContent = text;
+  };
+  for (const [id, [title, subtitle]] of Object.entries(nodes)) {
+    say(pane.nodes?.get(id)?.querySelector(":scope > .title"), title);
+    say(pane.nodes?.get(id)?.querySelector(":scope > .subtitle"), subtitle);
+  }
+  for (const [source, target, kind, label] of edges) {
+    const drawn = (pane.edges?.get(source) ?? []).filter((el) => el.dataset.target === target && el.classList.contains(kind));
+    for (const el of drawn) say(el.querySelector(".edge-label"), label);
   }
 }
 

@@ -10,7 +10,7 @@ const MOUNTED = new WeakMap();
 function newMemory() {
   return {
     views: {}, tabs: {}, sides: {}, files: {}, ratio: 0.5, card: null, maximised: null, // how it is laid out
-    selected: null, toggled: new Set(), moment: null, // what it shows: the place, which an address can name
+    selected: null, toggled: new Set(), moment: null, runs: "both", // what it shows: the place, which an address can name
     command: undefined, toggles: 0,
   };
 }
@@ -84,7 +84,8 @@ class Workbench {
     return Boolean(this.source || this.callbacks.onToggle);
   }
 
-  updatePanes(specs) {
+  updatePanes(given) {
+    const specs = this.withMirror(given);
     const wanted = new Set(specs.map((spec) => spec.id));
     for (const [id, entry] of this.panes) if (!wanted.has(id)) this.dropPane(id, entry);
     for (const spec of specs) {
@@ -99,7 +100,8 @@ class Workbench {
   }
 
   newPane(spec) {
-    const pane = spec.lines || spec.files ? new TextPane(this, spec) : new GraphPane(this, spec);
+    const Kind = spec.findings ? FindingsPane : spec.lines || spec.files ? TextPane : spec.mirrors ? MirrorPane : GraphPane;
+    const pane = new Kind(this, spec);
     const title = h("span", {}, spec.title);
     const tab = h("button", { type: "button", class: "wb-tab", role: "tab", "data-pane": spec.id,
       onclick: () => this.activate(spec.id) }, title, h("span", { class: "wb-dot" }));
@@ -252,19 +254,19 @@ class Workbench {
     if (chosen) linked.get(chosen.pane)?.clear();
     const name = this.drawCard(chosen);
     const lines = chosen ? this.linesOf(chosen, linked) : new Set();
-    for (const [id, { pane }] of this.panes) {
-      const marks = this.marksFor(id, pane, chosen, linked, lines);
+    for (const { pane } of this.panes.values()) {
+      const marks = this.marksFor(pane, chosen, linked, lines);
       pane.setMarks(marks);
       const shown = marks.selected !== null ? [marks.selected] : [...marks.linked];
-      if (reveal && id !== origin && shown.length) pane.reveal(shown);
+      if (reveal && pane.id !== origin && shown.length) pane.reveal(shown);
     }
     this.paintDots();
     return name;
   }
 
-  marksFor(id, pane, chosen, linked, lines) {
+  marksFor(pane, chosen, linked, lines) {
     if (pane.isSource) return { selected: chosen?.line ?? null, linked: lines };
-    const of = pane instanceof TextPane ? pane.spec.of || "static" : id;
+    const of = pane instanceof TextPane ? pane.spec.of || "static" : pane.id;
     return { selected: chosen?.pane === of ? chosen.id : null, linked: linked.get(of) || new Set() };
   }
 

@@ -39,7 +39,8 @@ extend(Workbench, {
     const id = this.shownPane(side);
     const entry = (text, action) => h("button", { type: "button", role: "menuitem", class: "wb-entry",
       onclick: () => { menu.open = false; action(); } }, text);
-    const kinds = this.panes.get(id)?.pane.svg ? ["svg", "png", ...(this.source ? ["pdf", "dot"] : [])] : [];
+    const { pane } = this.panes.get(id) ?? {};
+    const kinds = pane?.svg ? ["svg", "png", ...(this.source && !pane.isMirror ? ["pdf", "dot"] : [])] : [];
     list.replaceChildren(
       ...kinds.map((kind) => entry(this.t("saveAs", { kind: kind.toUpperCase() }), () => this.save(id, kind))),
       entry(this.t("move"), () => this.movePane(side)),

@@ -1,6 +1,6 @@
 /* -- the place: what is shown of a recording on a server, and how an address names it -------------- */
 
-/*   data = { source: url of a recording, place: {selected, toggled, tabs, sides, maximised, moment}, place_seq }
+/*   data = { source: url of a recording, place: {selected, toggled, tabs, sides, maximised, moment, runs}, place_seq }
  *
  * The boxes that are open are a difference to those that are open at first (`toggled`). All of the place
  * belongs to the viewer: Python hears of it and keeps it in the address, and commands another one with a
@@ -16,8 +16,8 @@ extend(Workbench, {
   },
 
   place() {
-    const { command, selected, toggled, tabs, sides, maximised, moment } = this.memory;
-    return { seq: command, selected, toggled: [...toggled], tabs: { ...tabs }, sides: { ...sides }, maximised, moment };
+    const { command, selected, toggled, tabs, sides, maximised, moment, runs } = this.memory;
+    return { seq: command, selected, toggled: [...toggled], tabs: { ...tabs }, sides: { ...sides }, maximised, moment, runs };
   },
 
   /** Show the recording at `frame.source`; nothing is asked again when it is shown already. */
@@ -36,12 +36,13 @@ extend(Workbench, {
     else if (this.picture) this.take({ ...this.picture, labels: frame.labels, height: frame.height });
   },
 
-  takePlace({ selected = null, toggled = [], tabs, sides, maximised, moment = null }) {
+  takePlace({ selected = null, toggled = [], tabs, sides, maximised, moment = null, runs }) {
     this.sendPlace.cancel(); // of the place before
-    Object.assign(this.memory, { selected, moment, toggled: new Set(toggled) });
+    Object.assign(this.memory, { selected, moment, toggled: new Set(toggled), runs: RUNS_SHOWN.includes(runs) ? runs : "both" });
     if (tabs) this.memory.tabs = { ...tabs }; // all of them: the back button goes back to the first ones, too
     if (sides) this.memory.sides = { ...sides };
     if (maximised !== undefined) this.memory.maximised = maximised;
+    if (this.memory.runs === "sides") this.memory.tabs.right ??= MIRROR;
   },
 
   /** Ask for the picture as it is now: first the panes that are seen, the others when those are drawn. */
@@ -56,6 +57,7 @@ extend(Workbench, {
       if (reveal && this.memory.selected !== null && !this.resolve(this.memory.selected)) await this.openWay(this.memory.selected);
       this.onPicture?.();
       this.waiting = this.drawWaiting(toggled).catch((error) => this.failed(error));
+      this.waiting.then(() => this.panes.get("findings")?.pane.load());
     } catch (error) {
       this.failed(error, toggled);
     }
@@ -102,7 +104,7 @@ extend(Workbench, {
     const seen = this.panes.size
       ? SIDES.map((side) => this.shownPane(side))
       : [tabs.left ?? "dynamic", tabs.right ?? "static"];
-    const of = (id) => (id === "irtext" ? "static" : id);
+    const of = (id) => ({ irtext: "static", [MIRROR]: "dynamic" })[id] ?? id;
     return [...new Set([...seen, splitRef(selected)?.pane].filter(Boolean).map(of))];
   },
 
@@ -159,6 +161,7 @@ extend(Workbench, {
     }
     if (this.resolve(ref)) this.select(pane, id, options);
     else if (id.startsWith("op:")) this.selectOp(Number(id.slice(3)), options);
+    else if (id.startsWith("grad:")) this.selectGrad(Number(id.slice(5)), options);
   },
 
   /** Select an item by its reference, with the boxes around it opened first. */

@@ -1,0 +1,149 @@
+"""The line above the graph: what changed since the input before, or what is waited for."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from inspector.comparison import Comparison
+from inspector_app.parts import escaped
+from inspector_app.phrases import prose, say, say_count
+from inspector_app.rerun import Desk, Job, Shown, morph
+from inspector_app.runs import CUSTOM
+
+CHANGED, ONLY = "changed", "only"
+_MODE = "explore/change"
+_LOOK_SECONDS = 0.25
+"""Between two looks how far a recording is."""
+
+
+def change_line(desk: Desk) -> str:
+    """Draw the line; it is as high whatever it says, so that the graph below stays where it is.
+
+    Returns:
+        Whether the graph shows what changed (`CHANGED`) or this run alone (`ONLY`).
+    """
+    with st.container(key="change-line", horizontal=True, vertical_alignment="center", gap="small"):
+        job, shown = desk.job, desk.shown
+        mode = _mode(desk) if shown is not None and desk.before is not None else ONLY
+        if job is not None and (shown is None or job.order != shown.order):
+            _job(job, desk)
+        elif shown is None or desk.before is None:
+            st.caption(
+                say(
+                    "Switch the input: what stays keeps its place, what is gone fades and what is"
+                    " new is marked."
+                )
+            )
+        else:
+            _changes(desk.before, shown)
+    return mode
+
+
+def _mode(desk: Desk) -> str:
+    names = {CHANGED: say("Show what changed"), ONLY: say("Only this run")}
+    st.session_state.setdefault(_MODE, CHANGED)
+    chosen = st.segmented_control(
+        say("The graph shows"),
+        list(names),
+        key=_MODE,
+        required=True,
+        format_func=lambda name: names[name],
+        label_visibility="collapsed",
+    )
+    return str(chosen)
+
+
+# -- what is waited for ----------------------------------------------------------------------------
+
+
+def _job(job: Job, desk: Desk) -> None:
+    name = escaped(job.order.title)
+    if not job.ended or job.run is not None:  # it may have ended while the page was written
+        _progress(job, name)
+        return
+    if job.reason:
+        told = f":material/error: {escaped(job.reason)}"
+    else:
+        told = say(
+            ":material/block: “{name}” was given up after {ops}.",
+            name=name,
+            ops=say_count("1 op", "{count} ops", job.ops),
+        )
+    if desk.shown is not None:
+        told += " " + say("Shown is “{name}”.", name=escaped(desk.shown.order.title))
+    st.markdown(told)
+    st.button(say("Run it again"), type="tertiary", on_click=desk.again)
+
+
+@st.fragment(run_every=_LOOK_SECONDS)
+def _progress(job: Job, name: str) -> None:
+    """How far it is; the page is run anew when it has ended."""
+    if job.ended:
+        st.rerun()
+    seconds = f"{job.seconds:.1f} s"
+    if job.waiting:
+        words = say("“{name}” waits for another recording, {seconds}", name=name, seconds=seconds)
+    else:
+        ops = say_count("1 op", "{count} ops", job.ops)
+        words = say("Recording “{name}”: {ops}, {seconds}", name=name, ops=ops, seconds=seconds)
+    with st.container(key="recording", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/progress_activity: {words}")
+        st.button(say("Give up"), type="tertiary", on_click=_give_up, args=(job,))
+
+
+def _give_up(job: Job) -> None:
+    job.give_up()
+    job.wait(_LOOK_SECONDS)  # so that the page can say at once that it has ended
+
+
+# -- what changed ----------------------------------------------------------------------------------
+
+
+def _changes(before: Shown, now: Shown) -> None:
+    comparison = morph(before, now).comparison
+    told = "\n\n".join(prose(_told_now(one) or one) for one in comparison.explanation)
+    st.markdown(change_words(comparison, before.order.title), width="stretch", help=told)
+
+
+def change_words(comparison: Comparison, before: str) -> str:
+    """What changed, as Markdown: the counts, and the first cause that is known."""
+    if comparison.same:
+        return say("The same graph as with “{name}”.", name=escaped(before))
+    parts = [
+        f":green-badge[:material/add: {say_count('1 op new', '{count} ops new', one)}]"
+        for one in (len(comparison.only_b),)
+        if one
+    ]
+    if comparison.only_a:
+        parts.append(f":red-badge[:material/remove: {len(comparison.only_a):,} {say('gone')}]")
+    if comparison.changes:
+        parts.append(f":gray-badge[{len(comparison.changes):,} {say('changed')}]")
+    cause = next(filter(None, map(_told_now, comparison.explanation[1:])), "")
+    return " ".join([*parts, prose(cause)])
+
+
+def _told_now(sentence: str) -> str:
+    """A sentence about A and B as one about before and now; "" where it cannot be turned."""
+    parts = re.split(r"(`[^`\n]+`)", sentence)
+    turned = [
+        part if at % 2 else re.sub(r"\bin ([AB])\b", lambda m: _WHEN[m[1]], part)
+        for at, part in enumerate(parts)
+    ]
+    plain = " ".join(turned[::2])
+    return "" if re.search(r"\b[AB]\b|^Only ", plain) else "".join(turned)
+
+
+_WHEN = {"A": "before", "B": "now"}
+
+
+def compare_link(before: Shown | None, now: Shown) -> str:
+    """Markdown that leads to the page with both inputs side by side; that knows named ones only."""
+    if before is None or CUSTOM in (before.order.input, now.order.input):
+        return ""
+    named = {"sample": now.order.sample, "a": before.order.input, "b": now.order.input}
+    words = say("Compare with “{name}”", name=escaped(before.order.title))
+    # Relative: the app may be served below a path.
+    return f":material/compare: [{words}](./compare?{urlencode(named)})"

@@ -1,0 +1,164 @@
+"""The distinct graphs of a sweep: each once, with its inputs, decisions and a small picture."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from inspector.census.text import failed_words, loop_lines
+from inspector.counted import Variant
+from inspector.errors import RenderError
+from inspector.render.export import to_bytes
+from inspector.views import default_open, dynamic_view
+from inspector_app.parts import escaped
+from inspector_app.phrases import prose, say, say_count
+from inspector_app.screens.gradients_parts import theme
+from inspector_app.screens.sweep_against import choose_variant
+from inspector_app.sweepruns import Swept
+
+AT_ONCE = 8
+"""Variants that a page shows."""
+
+_DECISIONS = 4
+"""Decisions that a card lists at once."""
+
+_PICTURED = 400
+"""Ops of the largest graph that gets a small picture: more would be a grey spot."""
+
+
+def variants_view(swept: Swept) -> None:
+    """The variants, the most common first, a page of them at a time."""
+    variants = swept.census.variants
+    first = 0
+    if len(variants) > AT_ONCE:
+        first = _choose_page(len(variants))
+    for number, variant in list(enumerate(variants))[first : first + AT_ONCE]:
+        _card(swept, number, variant)
+
+
+def _choose_page(count: int) -> int:
+    """The number of the first variant to show."""
+    pages = -(-count // AT_ONCE)
+    left, right = st.columns([2, 5], vertical_alignment="center")
+    with left:
+        page = st.pagination(pages, key=f"sweep/page/{pages}")
+    first = (page - 1) * AT_ONCE
+    last = min(first + AT_ONCE, count) - 1
+    right.caption(
+        say(
+            "Variants {first} to {last} of {count}, the most common first.",
+            first=first,
+            last=last,
+            count=f"{count:,}",
+        )
+    )
+    return first
+
+
+def _card(swept: Swept, number: int, variant: Variant) -> None:
+    explore = _explore(swept, variant)
+    with st.container(border=True):
+        picture, words, links = st.columns([2, 5, 2], gap="medium")
+        with picture:
+            _picture(swept, number, variant)
+        with words:
+            told = "\n".join(_lines(variant)) or _nothing(swept)
+            st.markdown(f"{_head(swept, number, variant)}\n\n{told}")
+        with links:
+            if explore is not None:
+                st.link_button(
+                    say("Explore this input"),
+                    explore,
+                    icon=":material/account_tree:",
+                    width="stretch",
+                    help=say("Opens “{name}”.", name=variant.label),
+                )
+            if number:
+                st.button(
+                    say("Compare with variant 0"),
+                    key=f"sweep/compare/{number}",
+                    icon=":material/compare:",
+                    width="stretch",
+                    on_click=choose_variant,
+                    args=(number,),
+                    help=say("Both graphs in one picture: the most common one is A."),
+                )
+
+
+def _head(swept: Swept, number: int, variant: Variant) -> str:
+    """Markdown: the variant's number, how many inputs take it, an example, its size."""
+    share = 100 * variant.count / len(swept.census.points)
+    count = say_count("1 input", "{count} inputs", variant.count)
+    badges = [
+        f":violet-badge[{say('{count}, {share} %', count=count, share=f'{share:.0f}')}]",
+        f":gray-badge[{say_count('1 op', '{count} ops', variant.ops)}]",
+    ]
+    if variant.failure is not None:
+        badges.append(f":red-badge[:material/error: {say('failed')}]")
+    name = say("**Variant {number}**, as for “{label}”", number=number, label=_md(variant.label))
+    return "&ensp;".join([name, *badges])
+
+
+def _lines(variant: Variant) -> Iterator[str]:
+    """Markdown: what decides for it, its loops, how it failed."""
+    if variant.failure is not None:
+        words = failed_words(variant.recording, variant.failure)
+        yield f"- {say('Failed')} {prose(words)}"
+    decisions = [decision.words for decision in variant.decisions]
+    yield from (f"- {prose(words)}" for words in decisions[:_DECISIONS])
+    if len(decisions) > _DECISIONS:
+        yield f"- {say('… and {count} more decisions', count=len(decisions) - _DECISIONS)}"
+    yield from (f"- {prose(line)}" for line in loop_lines(variant))
+
+
+def _nothing(swept: Swept) -> str:
+    if len(swept.census.variants) == 1:
+        return say("All inputs ran the same ops in the same order.")
+    return say("Nothing that was recorded tells it from the others.")
+
+
+def _md(text: str) -> str:
+    return escaped(text if len(text) <= 60 else f"{text[:59]}…")
+
+
+# -- links ----------------------------------------------------------------------------------------
+
+
+def _explore(swept: Swept, variant: Variant) -> str | None:
+    """The address of the example on the page “Explore a model”."""
+    query = swept.items[variant.example].query
+    if query is None:
+        return None
+    return f"./?{urlencode({'sample': swept.choice.sample, **query})}"
+
+
+# -- the small picture ----------------------------------------------------------------------------
+
+
+def _picture(swept: Swept, number: int, variant: Variant) -> None:
+    drawn = swept.drawings.get((number, theme()))
+    if drawn is None:
+        drawn = swept.drawings[number, theme()] = _drawn(variant)
+    if drawn:
+        described = say("The graph of variant {number}", number=number)
+        st.html(
+            '<div style="height:150px;display:flex;justify-content:center">'
+            f'<img alt="{described}" src="{drawn}" style="max-width:100%;max-height:150px"></div>'
+        )
+    else:
+        st.caption(say("{ops} ops: too many for a small picture.", ops=f"{variant.ops:,}"))
+
+
+def _drawn(variant: Variant) -> str:
+    """The picture as a data address; "" where there is none."""
+    if variant.ops > _PICTURED:
+        return ""
+    view = dynamic_view(variant.recording, default_open(variant.recording))
+    try:
+        drawing = to_bytes(view, "svg", theme(), timeout=5.0)
+    except RenderError:
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode('ascii')}"

@@ -1,0 +1,181 @@
+"""From the values of controls to the arguments of a run.
+
+    controls = inspector.controls.read(sample.given)
+    values = {control.name: control.start for control in controls} | {"length": 7}
+    recording = inspector.record(model, *inputs_of(sample.given, values))
+
+For a model without a declaration, `arguments_of` changes the arguments of an example.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inspector.capture.uploads import read_tensors
+from inspector.control_kinds import FILE, Uploaded
+from inspector.errors import InspectorError
+from inspector.recipes import TensorRecipe
+
+
+def inputs_of(given: Callable[..., tuple[Any, ...]], values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments that a sample's declaration makes of the values of its controls.
+
+    Args:
+        given: the declaration, called with the values by name; recipes become tensors first.
+        values: by the names of the controls; those left out keep their defaults. An `Uploaded`
+            under `FILE` puts its tensors, in order, in the place of the tensors made. They are
+            taken in the dtype of those, where no whole number and no fraction gets lost by it.
+
+    Raises:
+        InspectorError: the declaration refuses a value (with a ValueError, whose message this
+            is), fails, or gives no tuple; the file cannot be read; a tensor cannot be made.
+    """
+    made = {name: _made(value) for name, value in values.items() if name != FILE}
+    try:
+        arguments = given(**made)
+    except ValueError as error:
+        raise InspectorError(str(error)) from error
+    except Exception as error:  # the declaration is anybody's code
+        raise InspectorError(
+            f"No inputs could be made of these values: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(arguments, tuple):
+        raise InspectorError(
+            f"`given` has to return a tuple of arguments, not a {type(arguments).__name__}."
+        )
+    return _with_file(arguments, values.get(FILE))
+
+
+def arguments_of(
+    function: Callable[..., Any], example: Sequence[Any], values: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """The example's arguments, with the values of controls in the place of those they are of.
+
+    Args:
+        function: that the controls were read from, with this example.
+        example: positional arguments.
+        values: by the names of the controls, as for `inputs_of`.
+
+    Raises:
+        InspectorError: the example does not fit, or a tensor cannot be made.
+    """
+    function = getattr(function, "forward", function)
+    try:
+        bound = inspect.signature(function).bind_partial(*example)
+    except TypeError as error:
+        raise InspectorError(f"The example does not fit the function: {error}.") from error
+    bound.apply_defaults()
+    for name, value in values.items():
+        if name != FILE:
+            bound.arguments[name] = _made(value, bound.arguments.get(name))
+    if bound.kwargs:
+        names = ", ".join(bound.kwargs)
+        raise InspectorError(f"Controls set positional arguments, and these are not: {names}.")
+    return _with_file(bound.args, values.get(FILE))
+
+
+def tensor_of(recipe: TensorRecipe, example: Tensor | None = None) -> Tensor:
+    """The tensor of a recipe: equal for equal recipes, and drawn without the global generator.
+
+    Args:
+        recipe: with `shape` and `dtype`.
+        example: whose numbers "given" means.
+
+    Raises:
+        InspectorError: torch has no such dtype, or cannot hold the numbers in it.
+    """
+    if recipe.fill == "given":
+        if example is None:
+            raise InspectorError("There is no example whose numbers could be taken as given.")
+        tensor = example.detach().clone()
+    else:
+        dtype = getattr(torch, recipe.dtype, None)
+        if not isinstance(dtype, torch.dtype):
+            raise InspectorError(f"This torch has no dtype called {recipe.dtype}.")
+        try:
+            tensor = _filled(recipe, dtype)
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+            raise InspectorError(
+                f"No {recipe.dtype} tensor can be filled so: {str(error).splitlines()[0]}"
+            ) from error
+    return tensor.requires_grad_() if recipe.requires_grad else tensor
+
+
+def tensors_of(file: Uploaded) -> tuple[Tensor, ...]:
+    """The tensors of a file, made afresh.
+
+    Raises:
+        InspectorError: it cannot be read.
+    """
+    return tuple(tensor.clone() for tensor in _read(file))
+
+
+@lru_cache(maxsize=2)
+def _read(file: Uploaded) -> tuple[Tensor, ...]:
+    """Kept, because a page asks for the same file whenever a control moves."""
+    return read_tensors(file.data, file.name)
+
+
+def _filled(recipe: TensorRecipe, dtype: torch.dtype) -> Tensor:
+    shape, low, high = recipe.shape, recipe.low, recipe.high
+    generator = torch.Generator().manual_seed(recipe.seed)
+    if recipe.fill == "zeros":
+        return torch.zeros(shape, dtype=dtype)
+    if recipe.fill == "numbers":
+        return torch.tensor(recipe.numbers, dtype=dtype).reshape(shape)
+    if recipe.fill == "integers":
+        _fits(dtype, low, high)
+        return torch.randint(int(low), int(high) + 1, shape, generator=generator).to(dtype)
+    # Drawn in float32 or wider and rounded: equal seeds give the same numbers in each dtype.
+    wide = dtype if dtype in (torch.float64, torch.complex128, torch.complex64) else torch.float32
+    if recipe.fill == "uniform":
+        drawn = torch.rand(shape, generator=generator, dtype=wide)
+        return (low + (high - low) * drawn).to(dtype)
+    return torch.randn(shape, generator=generator, dtype=wide).to(dtype)
+
+
+def _fits(dtype: torch.dtype, low: float, high: float) -> None:
+    """Refuse whole numbers that the dtype would wrap around."""
+    if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
+        return
+    limits = torch.iinfo(dtype)
+    if low < limits.min or high > limits.max:
+        raise ValueError(f"it holds {limits.min} to {limits.max}, not {low:g} to {high:g}.")
+
+
+def _made(value: Any, example: Any = None) -> Any:
+    """A value as the model takes it: recipes are made, everything else is what it is."""
+    if not isinstance(value, TensorRecipe):
+        return value
+    return tensor_of(value, example if isinstance(example, Tensor) else None)
+
+
+def _with_file(arguments: tuple[Any, ...], file: Uploaded | None) -> tuple[Any, ...]:
+    """The file's tensors in the place of the tensors among the arguments; more go behind."""
+    if file is None:
+        return arguments
+    tensors = list(tensors_of(file))
+    replaced = [
+        _as_taken(tensors.pop(0), old) if tensors and isinstance(old, Tensor) else old
+        for old in arguments
+    ]
+    return (*replaced, *tensors)
+
+
+def _as_taken(new: Tensor, old: Tensor) -> Tensor:
+    """The new tensor in the old one's dtype, but a fraction never becomes a whole number.
+
+    Files often hold float64, or whole numbers where a model takes float32.
+    """
+    if new.dtype == old.dtype or (new.is_complex() and not old.is_complex()):
+        return new
+    if old.is_floating_point() or old.is_complex():
+        return new.to(old.dtype)
+    kept = new.to(old.dtype)
+    return kept if torch.equal(kept.to(new.dtype), new) else new

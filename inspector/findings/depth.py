@@ -1,0 +1,145 @@
+"""How the gradient's size changes along the depth of a model, and which line changes it most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inspector.findings.evidence import Evidence
+from inspector.norms import nonfinite_count, norm_of, norm_of_all
+from inspector.records import GradNode, Op
+
+NOTED = 1e3
+"""First against last weight matrix: from this ratio on it is told ..."""
+
+EXTREME = 1e4
+"""... and from this one on it is a warning."""
+
+ENOUGH_MATRICES = 3
+"""Weight matrices that a model must have for its depth to mean something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The gradient of the last matrix over that of the first, in the last pass that tells.
+
+    `first` and `last` are the AccumulateGrad nodes of the matrix farthest from the loss and of
+    that next to it, with their gradients' norms; `worst` are the ops of the line whose nodes
+    changed it most in the same direction, in the order of the run, by `factor` in all. `along` is
+    the same ratio for what goes from op to op, from the loss to the beginning of the model.
+    """
+
+    first: GradNode
+    last: GradNode
+    first_norm: float
+    last_norm: float
+    worst: tuple[Op, ...]
+    factor: float
+    along: float
+
+    @property
+    def ratio(self) -> float:
+        """Above 1 the gradient shrinks on its way to the first matrix, below 1 it grows."""
+        return self.last_norm / self.first_norm
+
+    @property
+    def is_extreme(self) -> bool:
+        """Whether both measures agree that it is: a branch of its own may have small gradients."""
+        times, along = self.ratio, self.along
+        if times < 1:
+            times, along = 1 / times, 1 / along if along else 0.0
+        return times >= EXTREME and along >= NOTED
+
+
+def times_words(ratio: float) -> str:
+    """As in "1,200" or "3.5e+09"."""
+    return f"{ratio:,.0f}" if ratio < 1e6 else f"{ratio:.3g}"
+
+
+def trend_of(evidence: Evidence, *, shrinks: bool) -> Trend | None:
+    """The trend of the last backward pass with enough weight matrices, if it is told at all.
+
+    Where gradients add up over several passes, what arrived in that pass counts.
+
+    Args:
+        evidence: the recording.
+        shrinks: whether a gradient is looked for that gets smaller, or one that gets larger.
+
+    Returns:
+        None where the ratio is below `NOTED`, or goes the other way.
+    """
+    for number in sorted(evidence.passes, reverse=True)[:3]:
+        nodes = evidence.passes[number]
+        sized = [
+            (node, norm)
+            for node in nodes
+            if node.tensor is not None
+            and len(evidence.recording.tensors[node.tensor].shape) > 1
+            and node.parameter is not None
+            and not any(map(nonfinite_count, node.grad_outputs))
+            and (norm := norm_of_all(node.grad_outputs))
+        ]
+        if len(sized) < ENOUGH_MATRICES:
+            continue
+        (last, high), (first, low) = sized[0], sized[-1]
+        if (high / low if shrinks else low / high) < NOTED:
+            return None
+        ops, factor = _worst_line(evidence, nodes, shrinks)
+        return Trend(first, last, low, high, ops, factor, _along(evidence, nodes))
+    return None
+
+
+def _along(evidence: Evidence, nodes: Sequence[GradNode]) -> float:
+    """The gradient at the loss over that at the end of the trunk.
+
+    The trunk goes from op to op where the gradient is largest, past what leads to parameters.
+    """
+    node: GradNode | None = nodes[0]
+    sizes: list[float] = []
+    while node is not None:
+        if size := norm_of_all(node.grad_outputs):
+            sizes.append(size)
+        onward = _onward(evidence, node)
+        node = max(onward, key=lambda edge: edge[1])[0] if onward else None
+    return sizes[0] / sizes[-1] if sizes else 1.0
+
+
+def _onward(evidence: Evidence, node: GradNode) -> list[tuple[GradNode, float]]:
+    """The edges to nodes of other ops, with the norms of the gradients that they carry."""
+    known = [grad for grad in node.grad_inputs if grad is not None]
+    if len(known) != len(node.next):
+        return []
+    targets = [evidence.recording.grad_nodes[number] for number in node.next]
+    return [
+        (target, norm)
+        for target, grad in zip(targets, known, strict=True)
+        if target.op is not None and target.op != node.op and (norm := norm_of(grad))
+    ]
+
+
+def _worst_line(
+    evidence: Evidence, nodes: Sequence[GradNode], shrinks: bool
+) -> tuple[tuple[Op, ...], float]:
+    """The ops of the line (and name) that changed the gradient most, and by which factor."""
+    ops = evidence.recording.ops
+    changes: dict[object, list[tuple[int, float]]] = {}
+    for node in nodes:
+        if node.op is None or (change := _change(evidence, node)) is None:
+            continue
+        source = ops[node.op].source
+        place = None if source is None else (source.file, source.line)
+        changes.setdefault((place, ops[node.op].name), []).append((node.op, change))
+    if not changes:
+        return (), 1.0
+    sign = 1 if shrinks else -1
+    found = min(changes.values(), key=lambda own: sign * sum(change for _, change in own))
+    numbers = sorted({number for number, _ in found})
+    return tuple(ops[number] for number in numbers), math.exp(sum(c for _, c in found))
+
+
+def _change(evidence: Evidence, node: GradNode) -> float | None:
+    """Logarithm of what leaves towards other ops over what arrived."""
+    arrived = norm_of_all(node.grad_outputs)
+    onward = _onward(evidence, node) if arrived else []
+    return math.log(max(norm for _, norm in onward) / arrived) if arrived and onward else None

@@ -1,0 +1,87 @@
+"""A ReLU that gives nothing but zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from inspector.findings.evidence import Evidence
+from inspector.findings.rule import Rule
+from inspector.found import Finding
+from inspector.records import GradNode, Op, TensorSummary
+
+ENOUGH_VALUES = 100
+"""Values that a ReLU must have given, over all its calls, before anything is said of it."""
+
+ENOUGH_PASSES = 2
+"""Backward passes in which a ReLU must have been dead for a warning."""
+
+MOSTLY = 0.9
+"""The share of zeros from which on a note is given."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each module path and line, over all calls."""
+    groups: dict[Hashable, list[Op]] = {}
+    for op in evidence.named("relu", "relu_", "relu6"):
+        if op.outputs and op.source is not None:
+            place = (evidence.path(op), op.source.file, op.source.line, op.source.column)
+            groups.setdefault(place, []).append(op)
+    for ops in groups.values():
+        summaries = [
+            one for op in ops if (one := evidence.recording.tensors[op.outputs[0]].summary)
+        ]
+        values = sum(one.numel for one in summaries)
+        if values < ENOUGH_VALUES:
+            continue
+        zeros = sum(one.zero_fraction * one.numel for one in summaries) / values
+        if zeros >= MOSTLY:
+            yield _finding(evidence, ops, values, zeros)
+
+
+def _finding(evidence: Evidence, ops: list[Op], values: int, zeros: float) -> Finding:
+    nodes = [node for op in ops for node in evidence.nodes_of.get(op.id, ())]
+    passes = {node.pass_index for node in nodes}
+    dead = zeros == 1.0
+    confirmed = dead and len(passes) >= ENOUGH_PASSES and all(map(_sends_zeros, nodes))
+    share = "all" if dead else f"{100 * zeros:.3g} % of"
+    given = evidence.recording.tensors[ops[0].inputs[0]].summary if ops[0].inputs else None
+    message = f"{evidence.words(ops[0])} gave zeros: {share} its {values:,} values are 0"
+    if given is not None and given.max is not None:
+        message += f"; what it was given was between {given.min:.3g} and {given.max:.3g}"
+    if confirmed:
+        message += (
+            f". In {len(passes)} backward passes it sent only zeros back, so nothing above it can "
+            "change that"
+        )
+    return Finding(
+        "dead-relu",
+        "warning" if confirmed else "note",
+        message + ".",
+        op=ops[0].id,
+        tensor=ops[0].outputs[0],
+        source=ops[0].source,
+        related=tuple(op.id for op in ops[1:20]),
+        help="A smaller learning rate, an initialisation around zero (bias too), a normalisation "
+        "before it, or leaky_relu, which has a slope on both sides.",
+    )
+
+
+def _sends_zeros(node: GradNode) -> bool:
+    return all(map(_is_zero, node.grad_inputs))
+
+
+def _is_zero(summary: TensorSummary | None) -> bool:
+    return summary is not None and summary.zero_fraction == 1.0
+
+
+RULE = Rule(
+    name="dead-relu",
+    title="A ReLU that gives only zeros",
+    what=f"ReLUs whose values, {ENOUGH_VALUES} at least over all calls, are zeros: all of them, in "
+    f"{ENOUGH_PASSES} backward passes or more, is a warning; {MOSTLY:.0%} of them a note.",
+    why="PyTorch says nothing. Below 0 a ReLU has no slope: no gradient comes through, so the "
+    "weights before it stay as they are, for good.",
+    example="nn.init.constant_(layer.bias, -10.0)",
+    instead="nn.init.zeros_(layer.bias)",
+    check=check,
+)

@@ -1,0 +1,96 @@
+"""A running sum of losses, which holds on to the autograd graph of every step."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+
+from inspector.findings.evidence import Evidence
+from inspector.findings.rule import Rule
+from inspector.found import Finding
+from inspector.records import Op
+
+_SUMS = ("add", "add_", "radd", "sub", "sub_")
+_SCALES = frozenset(("mul", "mul_", "rmul", "div", "div_", "true_divide", "truediv"))
+
+MOST_BETWEEN = 3
+"""Ops between a loss and the sum: a weight, a division by the number of batches."""
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each line that adds up the losses of several backward passes."""
+    if len(evidence.backwards) < 2:
+        return
+    pass_of = {
+        root: step.pass_index
+        for step in evidence.backwards
+        for root in step.roots
+        if step.pass_index is not None
+    }
+    lines: dict[Hashable, list[tuple[Op, int]]] = {}
+    for op in evidence.named(*_SUMS):
+        if not 0 < len(op.inputs) < 3 or op.source is None or op.id in evidence.nodes_of:
+            continue
+        if not evidence.recording.tensors[op.outputs[0]].requires_grad:
+            continue
+        scaled = (one for tensor in op.inputs for one in _unscaled(evidence, tensor))
+        added = next((pass_of[one] for one in scaled if one in pass_of), None)
+        if added is not None:
+            place = (op.source.file, op.source.line, op.source.column)
+            lines.setdefault(place, []).append((op, added))
+    for found in lines.values():
+        chain = _chain(evidence, found)
+        if len(chain) > 1:
+            yield _finding(evidence, chain)
+
+
+def _unscaled(evidence: Evidence, tensor: int) -> Iterator[int]:
+    """The tensor, and what it was scaled from: by a weight, or the number of batches."""
+    for _ in range(MOST_BETWEEN):
+        yield tensor
+        maker = evidence.maker(tensor)
+        if maker is None or maker.name not in _SCALES or not maker.inputs:
+            return
+        tensor = maker.inputs[0]
+
+
+def _chain(evidence: Evidence, found: list[tuple[Op, int]]) -> list[tuple[Op, int]]:
+    """Those that add onto what the one before made."""
+    chain = found[:1]
+    for op, added in found[1:]:
+        taken = {one for tensor in op.inputs for one in _unscaled(evidence, tensor)}
+        if not taken.isdisjoint(chain[-1][0].outputs):
+            chain.append((op, added))
+    return chain
+
+
+def _finding(evidence: Evidence, chain: list[tuple[Op, int]]) -> Finding:
+    first, last = chain[0][0], chain[-1][0]
+    passes = [added for _, added in chain]
+    nodes = sum(len(evidence.passes.get(number, ())) for number in passes) + len(chain)
+    name = evidence.tensor_words(last.outputs[0])
+    return Finding(
+        "graphs-kept-alive",
+        "warning",
+        f"{name} adds up the losses of {len(passes)} backward passes with their history: it keeps "
+        f"{nodes} autograd nodes alive, {nodes // len(passes)} more with every step, and no "
+        "backward pass ever goes through the sum.",
+        op=first.id,
+        tensor=last.outputs[0],
+        source=first.source,
+        related=tuple(op.id for op, _ in chain[1:20]),
+        help="Add numbers: total += loss.item(), or tensors without history: total += "
+        "loss.detach().",
+    )
+
+
+RULE = Rule(
+    name="graphs-kept-alive",
+    title="A sum of losses keeps all graphs alive",
+    what="A line that adds losses to a sum which requires grad, over several backward passes, "
+    "where no backward pass goes through the sum itself.",
+    why="PyTorch says nothing: memory grows with every step. Backward frees what the nodes had "
+    "saved, but the nodes stay, and all that custom functions hold.",
+    example="total += loss",
+    instead="total += loss.item()",
+    check=check,
+)

@@ -1,0 +1,83 @@
+"""An index, a token or a class number that is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from inspector.findings.evidence import Evidence
+from inspector.findings.failing import error_at, raised_op, torch_says
+from inspector.findings.rule import Rule
+from inspector.found import Finding
+from inspector.records import Op
+
+NAME = "index-out-of-range"
+
+_MESSAGE = r"[Ii]ndex .*out of (?:range|bounds)|is out of bounds|out of range"
+_DIMENSION = re.compile(
+    r"index (?P<index>-?\d+) is out of bounds for dimension (?P<dimension>\d+) with "
+    r"size (?P<size>\d+)"
+)
+_INTEGERS = ("int", "uint", "bool")
+_CLASSES = frozenset(("cross_entropy", "nll_loss", "one_hot"))
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Looks at the failed op's integer tensor and at the size that it indexes."""
+    op = raised_op(evidence, _MESSAGE)
+    if op is None:
+        return
+    recording = evidence.recording
+    tensors = recording.tensors
+    indices = [t for t in op.inputs if tensors[t].dtype.startswith(_INTEGERS)]
+    index = indices[-1] if indices else None
+    told = _told(evidence, op, index)
+    message = f"{evidence.words(op)} was given an index that is not there.{told}"
+    maker = None if index is None else evidence.maker(index)
+    help_ = (
+        "Make the table as large as the largest index plus one (special tokens count), or map the "
+        "data to 0 … n - 1. A negative class number needs ignore_index."
+    )
+    related = () if maker is None else (maker.id,)
+    yield error_at(NAME, op, message, help_, tensor=index, related=related)
+
+
+def _told(evidence: Evidence, op: Op, index: int | None) -> str:
+    """The range of the indices and the size of what they point into."""
+    recording = evidence.recording
+    failure = recording.failure
+    summary = None if index is None else recording.tensors[index].summary
+    table = next((t for t in op.inputs if t != index), None)
+    named = None if failure is None else _DIMENSION.search(failure.message)
+    parts = []
+    if index is not None and summary is not None and summary.max is not None:
+        name = evidence.tensor_words(index)
+        parts.append(f" The indices, {name}, run from {summary.min:.0f} to {summary.max:.0f}.")
+    if named is not None:
+        parts.append(
+            f" Dimension {named['dimension']} has the size {named['size']}, and index "
+            f"{named['index']} was asked for."
+        )
+    elif table is not None and recording.tensors[table].shape:
+        size = _size(recording.tensors[table].shape, op)
+        parts.append(f" {evidence.shaped(table)} knows the indices 0 to {size - 1}.")
+    return "".join(parts) or torch_says(evidence)
+
+
+def _size(shape: tuple[int, ...], op: Op) -> int:
+    """How many there are: rows of a table, classes of scores (the second dimension)."""
+    if op.name in _CLASSES:
+        return shape[1] if len(shape) > 1 else shape[0]
+    return shape[0]
+
+
+RULE = Rule(
+    name=NAME,
+    title="An index that is not there",
+    what="An embedding, a gather, an indexing or a class loss raised because of an index. Says "
+    "the range of the indices and the size of the table.",
+    why="torch says 'index out of range in self', without the index or the size.",
+    example="nn.Embedding(10, 4)(torch.tensor([3, 10]))",
+    instead="nn.Embedding(11, 4)(torch.tensor([3, 10]))",
+    check=check,
+)

@@ -1,0 +1,129 @@
+"""A gradient of before an optimizer step that is still in at the next one: zero_grad is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from inspector.findings.evidence import Evidence
+from inspector.findings.rule import Rule
+from inspector.found import Finding
+from inspector.records import GradNode, Step
+
+_ZEROING = ("zero_", "_foreach_zero_", "fill_", "copy_", "mul_")
+"""Ops that may empty a gradient in place: after one of them nothing is said."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of gradients while going through the steps in order."""
+
+    used: set[Hashable] = field(default_factory=set)  # an optimizer step has had them already
+    stale: dict[Hashable, GradNode] = field(default_factory=dict)  # ... and they were added to
+
+    def clear(self) -> None:
+        self.used.clear()
+        self.stale.clear()
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """One finding for each line that adds onto gradients which a step has used already."""
+    if len(evidence.optimizer_steps) < 2:
+        return
+    watch = _Watch()
+    zeroing = iter(_outside_of_steps(evidence))
+    zeroed = next(zeroing, None)
+    found: dict[Hashable, list[tuple[GradNode, Step]]] = {}
+    for step in evidence.recording.steps:
+        while zeroed is not None and zeroed < step.first_op:
+            watch.clear()
+            zeroed = next(zeroing, None)
+        if step.kind == "backward" and step.pass_index is not None:
+            _backward(evidence, evidence.passes.get(step.pass_index, ()), watch)
+        elif step.kind == "optimizer_step":
+            for name in [_updated_key(evidence, name) for name in step.updated]:
+                if (node := watch.stale.get(name)) is not None:
+                    found.setdefault(_line(evidence, node), []).append((node, step))
+                watch.used.add(name)
+    for nodes in found.values():
+        yield _finding(evidence, nodes)
+
+
+def _outside_of_steps(evidence: Evidence) -> list[int]:
+    """Ops that may have emptied gradients: those that write in place, not those of an optimizer."""
+    return [op.id for op in evidence.named(*_ZEROING) if evidence.step_around(op.id) is None]
+
+
+def _backward(evidence: Evidence, nodes: Iterable[GradNode], watch: _Watch) -> None:
+    for node in nodes:
+        if node.tensor is None:
+            continue
+        key = _key(evidence, node)
+        if not node.accumulated:
+            watch.used.discard(key)
+            watch.stale.pop(key, None)
+        elif key in watch.used:
+            watch.stale.setdefault(key, node)
+
+
+def _key(evidence: Evidence, node: GradNode) -> Hashable:
+    return node.parameter or _storage(evidence, node.tensor)
+
+
+def _updated_key(evidence: Evidence, name: str) -> Hashable:
+    """What an optimizer updated: a path, or "%7" where the tensor has none."""
+    number = name[1:]
+    return _storage(evidence, int(number)) if name[:1] == "%" and number.isdigit() else name
+
+
+def _storage(evidence: Evidence, tensor: int | None) -> Hashable:
+    info = None if tensor is None else evidence.recording.tensors.get(tensor)
+    return None if info is None else info.storage
+
+
+def _backward_step(evidence: Evidence, node: GradNode) -> Step | None:
+    return next((s for s in evidence.backwards if s.pass_index == node.pass_index), None)
+
+
+def _line(evidence: Evidence, node: GradNode) -> Hashable:
+    step = _backward_step(evidence, node)
+    return None if step is None or step.source is None else (step.source.file, step.source.line)
+
+
+def _finding(evidence: Evidence, found: list[tuple[GradNode, Step]]) -> Finding:
+    node, step = found[0]
+    names = list(dict.fromkeys(n.parameter or "a leaf" for n, _ in found))
+    steps = len({id(s) for _, s in found})
+    backward = _backward_step(evidence, node)
+    root = None if backward is None or not backward.roots else backward.roots[0]
+    maker = None if root is None else evidence.maker(root)
+    more = f" and {len(names) - 1} more parameters" if len(names) > 1 else ""
+    if len(names) == 2:
+        more = f" and {names[1]}"
+    return Finding(
+        "stale-gradient",
+        "warning",
+        f"Backward pass {node.pass_index} added onto the old gradient of {names[0]}{more}, which "
+        f"an optimizer step had used already: {step.detail or 'the optimizer'} then moved along "
+        f"both. So in {steps} step{'s' * (steps > 1)} of {len(evidence.optimizer_steps)}.",
+        op=None if maker is None else maker.id,
+        tensor=root,
+        parameter=node.parameter,
+        source=None if backward is None else backward.source,
+        help="Call optimizer.zero_grad() before backward(), once for each step.",
+        grad_node=node.id,
+    )
+
+
+RULE = Rule(
+    name="stale-gradient",
+    title="Gradients of an earlier step are still in",
+    what="Parameters to whose gradient a backward pass adds though an optimizer step has used that "
+    "gradient, and which are then updated again. Several backward passes before one step "
+    "(accumulation on purpose) are fine, and so is anything after a zero_grad.",
+    why="PyTorch says nothing: backward() adds to .grad. Each step goes along all gradients since "
+    "the beginning, which is like a momentum of 1: the loss swings and may grow.",
+    example="loss.backward(); optimizer.step()  # in a loop, without zero_grad",
+    instead="optimizer.zero_grad(); loss.backward(); optimizer.step()",
+    check=check,
+)

@@ -1,0 +1,304 @@
+"""Why a parameter or tensor got no gradient: where the way from it to the loss ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from inspector.errors import QuestionError
+from inspector.graph import DataFlow
+from inspector.norms import norm_of
+from inspector.records import GradNode, Op, Recording, Source, TensorInfo
+from inspector.why_records import Why, WhyStep
+from inspector.whys.words import node_words, op_words, short_words, tensor_of
+
+_COPIES = {
+    "detach": "detach() hands on the values without their history.",
+    "detach_": "detach_() takes the tensor's history away.",
+    "data": "`.data` is the values without their history.",
+    "tensor": "torch.tensor() copies the values and leaves the history behind.",
+    "new_tensor": "new_tensor() copies the values and leaves the history behind.",
+    "numpy": "NumPy knows nothing of gradients.",
+}
+_COPIER = "deepcopy"
+"""Is handed all that was copied before: that is not computing with it."""
+
+_READS = frozenset(("item", "tolist", "bool", "int", "float", "complex", "index", "contains"))
+_FLOATS = ("float", "bfloat", "complex")
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """An op that takes something that requires grad and gives something that does not.
+
+    `kind` is "detach", "integer", "no_grad" or "read"; `reason` says it in a sentence.
+    """
+
+    op: int
+    kind: str
+    reason: str
+
+
+def boundary_at(recording: Recording, op: Op) -> Boundary | None:
+    """Whether the gradient's way ends at `op`, and why; None where it does not."""
+    tensors = recording.tensors
+    if op.name == _COPIER or not any(tensors[number].requires_grad for number in op.inputs):
+        return None
+    if any(tensors[number].requires_grad for number in op.outputs):
+        return None
+    if op.name in _COPIES:
+        return Boundary(op.id, "detach", _COPIES[op.name])
+    if not op.outputs:
+        if op.name not in _READS:
+            return None
+        return Boundary(op.id, "read", f"{op.name} makes a Python number of it, without history.")
+    dtypes = {tensors[number].dtype for number in op.outputs}
+    if not any(dtype.startswith(_FLOATS) for dtype in dtypes):
+        reason = f"{op.name} gives {' and '.join(sorted(dtypes))}, which has no derivative."
+        return Boundary(op.id, "integer", reason)
+    reason = "It ran with gradients switched off (no_grad, inference_mode, set_grad_enabled)."
+    return Boundary(op.id, "no_grad", reason)
+
+
+def leading_to_backward(recording: Recording, flow: DataFlow) -> frozenset[int]:
+    """The ops whose results went into something that a backward pass went through."""
+    todo = [node.op for node in recording.grad_nodes if node.op is not None]
+    found = set(todo)
+    while todo:
+        for op in flow.parents(todo.pop()):
+            if op not in found:
+                found.add(op)
+                todo.append(op)
+    return frozenset(found)
+
+
+def why_no_gradient(recording: Recording, what: str | int, flow: DataFlow | None = None) -> Why:
+    """Where the way of the gradient to a parameter or tensor ends, or why it brings only zeros.
+
+    Args:
+        recording: what ran, with a backward pass.
+        what: the path of a parameter ("encoder.weight") or the id of a tensor.
+        flow: producers and consumers, where they are known already.
+
+    Returns:
+        The answer; its cause is the boundary: the detach, the op under no_grad, the one with
+        integer results, the hook or autograd node that turned it into zeros. None where there is
+        no op to name: it is frozen, was not used, or there was no backward pass. If it did get a
+        gradient, the answer says so.
+
+    Raises:
+        QuestionError: there is no such parameter or tensor.
+    """
+    return _Search(recording, what, flow).answer()
+
+
+class _Search:
+    def __init__(self, recording: Recording, what: str | int, flow: DataFlow | None) -> None:
+        self.recording = recording
+        self.flow = DataFlow(recording) if flow is None else flow
+        if isinstance(what, str):
+            info = next((one for one in recording.parameters if what in one.names), None)
+            if info is None:
+                raise QuestionError(f"The recording has no parameter {what!r}.")
+            names = set(info.names)
+            self.name, self.requires_grad, self.is_leaf = what, info.requires_grad, True
+        else:
+            tensor = tensor_of(recording, what)
+            names = {tensor.name} if tensor.is_leaf and tensor.name else set()
+            self.name = short_words(recording, what)
+            self.requires_grad, self.is_leaf = tensor.requires_grad, tensor.is_leaf
+        self.values = {one.id for one in recording.tensors.values() if one.name in names}
+        if isinstance(what, int):
+            self.values.add(what)
+
+    def answer(self) -> Why:
+        arrived = [node for node in self.recording.grad_nodes if node.tensor in self.values]
+        if arrived:
+            return self._arrived(arrived)
+        if not self.requires_grad:
+            return self._needs_none()
+        if not self.recording.grad_nodes:
+            return Why(
+                (f"{self.name} has no gradient: no backward pass ran in the recording.",),
+                help="Call backward() on the loss, inside of what is recorded.",
+            )
+        if not any(self.flow.consumers.get(value) for value in self.values):
+            return Why(
+                (f"{self.name} was not used: no op took it.",),
+                help="Look whether forward() calls the module it belongs to, for this input.",
+            )
+        return self._cut_off()
+
+    # -- it arrived --------------------------------------------------------------------------
+
+    def _arrived(self, nodes: list[GradNode]) -> Why:
+        known = [grad for node in nodes for grad in node.grad_outputs if grad is not None]
+        if not known or any(grad.zero_fraction < 1 for grad in known):
+            norm = None if not known else norm_of(known[-1])
+            size = "" if norm is None else f", the last of norm {norm:.3g}"
+            passes = len({node.pass_index for node in nodes})
+            plural = "es" if passes > 1 else ""
+            return Why(
+                (f"{self.name} did get a gradient, in {passes} backward pass{plural}{size}.",)
+            )
+        return self._zeros(nodes[-1])
+
+    def _zeros(self, leaf: GradNode) -> Why:
+        """From a leaf up to the node into which something came that was not zero."""
+        nodes = self.recording.grad_nodes
+        before: dict[int, list[int]] = {}
+        for node in nodes:
+            for number in node.next:
+                before.setdefault(number, []).append(node.id)
+        queue, seen, way = deque([leaf.id]), {leaf.id}, []
+        while queue:
+            node = nodes[queue.popleft()]
+            way.append(node)
+            for number in before.get(node.id, ()):
+                other = nodes[number]
+                if _sent_something(other) and not _got_something(node):
+                    return self._zeroed(other, node, way)
+                if number not in seen:
+                    seen.add(number)
+                    queue.append(number)
+            if _got_something(node):
+                return self._zeroed(node, None, way)
+        start = way[-1]
+        text = f"{self.name} got a gradient of zeros: that of the loss was zero already."
+        return Why((text,), self._steps(way), start.op, self._source(start.op), start.id)
+
+    def _zeroed(self, node: GradNode, after: GradNode | None, way: list[GradNode]) -> Why:
+        """`node` turned it into zeros, or a hook did between `node` and the one `after`."""
+        where = node_words(self.recording, node)
+        if after is None:
+            text = f"{self.name} got a gradient of zeros: {where} made zeros of it."
+            help_ = "Look at what the op got in the forward: a ReLU below 0 has no slope."
+        else:
+            text = (
+                f"{self.name} got a gradient of zeros: {where} still sent on something else, "
+                "a hook then returned zeros."
+            )
+            help_ = "Look for register_hook, or a backward hook of a module, on the way."
+        steps = self._steps([*way, node])
+        return Why((text,), steps, node.op, self._source(node.op), node.id, help_)
+
+    def _steps(self, way: Iterable[GradNode]) -> tuple[WhyStep, ...]:
+        """In the order of the backward pass."""
+        found = dict.fromkeys(node.id for node in way)
+        nodes = [self.recording.grad_nodes[number] for number in sorted(found)]
+        return tuple(
+            WhyStep(node.op, f"{node.name}: {_flow_words(node)}", node.id) for node in nodes
+        )
+
+    # -- it did not --------------------------------------------------------------------------
+
+    def _needs_none(self) -> Why:
+        known = [self.recording.tensors[value] for value in sorted(self.values)]
+        maker = next(
+            (t.producer for t in known if t.producer is not None and not self.is_leaf), None
+        )
+        first: TensorInfo | None = known[0] if known else None
+        if first is not None and not first.dtype.startswith(_FLOATS):
+            text = f"{self.name} holds {first.dtype}: only floating-point tensors have gradients."
+            return Why((text,), cause=first.producer, source=self._source(first.producer))
+        for value in known:
+            op = None if value.producer is None else self.recording.ops[value.producer]
+            cut = None if op is None else boundary_at(self.recording, op)
+            if cut is not None:
+                return self._told([cut], set())
+        text = f"{self.name} is frozen: it does not require a gradient."
+        help_ = "Call requires_grad_(True) on it before the forward, if it should learn."
+        return Why((text,), cause=maker, source=self._source(maker), help=help_)
+
+    def _cut_off(self) -> Why:
+        """Forward from the tensor, as far as the values require grad."""
+        tensors, ops = self.recording.tensors, self.recording.ops
+        queue, seen = deque(sorted(self.values)), set(self.values)
+        cuts: list[Boundary] = []
+        visited: set[int] = set()
+        while queue:
+            for number in self.flow.consumers.get(queue.popleft(), ()):
+                op = ops[number]
+                if number in visited or _is_own_write(tensors, op):
+                    continue
+                visited.add(number)
+                cut = boundary_at(self.recording, op)
+                if cut is not None:
+                    cuts.append(cut)
+                for output in op.outputs:
+                    if output not in seen and tensors[output].requires_grad:
+                        seen.add(output)
+                        queue.append(output)
+        ran = {node.op: node for node in self.recording.grad_nodes if node.op in visited}
+        if ran:
+            return self._not_sent(list(ran.values()), visited)
+        return self._told(cuts, visited)
+
+    def _not_sent(self, ran: list[GradNode], visited: set[int]) -> Why:
+        """The backward pass came near, and then nothing was sent on."""
+        last = max(ran, key=lambda node: node.id)
+        where = node_words(self.recording, last)
+        text = (
+            f"The backward pass came as far as {where} and sent nothing on to {self.name}: "
+            "its backward returned None for it, or only other gradients were asked for."
+        )
+        help_ = "Look at torch.autograd.grad(inputs=…), backward(inputs=…), or the custom backward."
+        steps = (*self._forward(visited, last.op), WhyStep(last.op, f"{last.name} ran", last.id))
+        return Why((text,), steps, last.op, self._source(last.op), last.id, help_)
+
+    def _told(self, cuts: list[Boundary], visited: set[int]) -> Why:
+        leading = leading_to_backward(self.recording, self.flow) if cuts else frozenset()
+        on_the_way = [cut for cut in cuts if cut.op in leading] or cuts
+        if not on_the_way:
+            text = f"{self.name} was used, but no loss was computed from the result."
+            last = max(visited, default=None)
+            help_ = "Look whether the result takes part in the loss that backward() is called on."
+            return Why((text,), self._forward(visited, last), last, self._source(last), help=help_)
+        cut = on_the_way[0]
+        op = self.recording.ops[cut.op]
+        sentences = (
+            f"The way to {self.name} ends at {op_words(self.recording, op)}: what it gives has no "
+            "history.",
+            cut.reason,
+        )
+        steps = (*self._forward(visited, cut.op), WhyStep(cut.op, f"{op.name} ends the way"))
+        return Why(sentences, steps, cut.op, op.source, help=_HELP[cut.kind])
+
+    def _forward(self, visited: set[int], last: int | None) -> tuple[WhyStep, ...]:
+        if last is None:
+            return ()
+        above = self.flow.ancestors(last) & visited
+        names = ((number, self.recording.ops[number].name) for number in sorted(above)[-20:])
+        return tuple(WhyStep(number, f"{name} computes with it") for number, name in names)
+
+    def _source(self, op: int | None) -> Source | None:
+        return None if op is None else self.recording.ops[op].source
+
+
+_HELP = {
+    "detach": "Take the detach() away, if what is above it should learn.",
+    "integer": "Use something smooth in its place (softmax for argmax), or a loss on what is "
+    "above.",
+    "no_grad": "Move the op out of the no_grad block, if what is above it should learn.",
+    "read": "Compute with the tensor itself and make a number of it at the very end.",
+}
+
+
+def _is_own_write(tensors: Mapping[int, TensorInfo], op: Op) -> bool:
+    """Whether the op only wrote into leaves: an initialisation, an optimizer's step."""
+    return bool(op.overwrites) and all(tensors[number].is_leaf for number in op.outputs)
+
+
+def _sent_something(node: GradNode) -> bool:
+    return any(grad is not None and grad.zero_fraction < 1 for grad in node.grad_inputs)
+
+
+def _got_something(node: GradNode) -> bool:
+    return any(grad is not None and grad.zero_fraction < 1 for grad in node.grad_outputs)
+
+
+def _flow_words(node: GradNode) -> str:
+    if _got_something(node):
+        return "passes it on" if _sent_something(node) or not node.grad_inputs else "makes it zero"
+    return "gets zeros"
