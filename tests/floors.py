@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.exported",
         "inspector.found",
         "inspector.making",
+        "inspector.parsing",
         "inspector.records",
         "inspector.stages",
         "inspector.static_run",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Protocol
 
+from inspector.parsing import parse
 from inspector.records import LineBranch
 
 Place = tuple[int, int]
@@ -119,9 +120,8 @@ def _branches_of_file(file: str, text: str, flows: Sequence[Flow]) -> Iterator[L
 @functools.lru_cache(maxsize=256)
 def branch_statements(text: str) -> tuple[BranchStatement, ...]:
     """The branching statements of a file; none where it cannot be parsed."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse(text)
+    if tree is None:
         return ()
     reader = _Reader()
     reader.block(tree.body, _Scope("<module>", (0, 1)))

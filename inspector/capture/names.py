@@ -17,11 +17,11 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from inspector.capture.tensors import RawTensor
+from inspector.parsing import parse
 from inspector.records import ModuleCall, Op, Source, TensorInfo
 
 Position = tuple[int, int, int | None, int | None]
@@ -202,11 +202,8 @@ def _position(source: Source) -> Position:
 def _index_of(text: str) -> _Index:
     values: dict[Position, _Binding] = {}
     rows: dict[Position, Names] = {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\\d" and the like: the user has been warned
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse(text)
+    if tree is None:
         return _Index(values, rows)  # not plain Python: a notebook's magics
     for node in ast.walk(tree):
         for value, names in _assignments(node):

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
 from inspector.capture.expressions import ExpressionReader, Item, Use, Value
 from inspector.capture.names import Position
+from inspector.parsing import parse
 
 _ROUNDS = 8
 """Variables are followed through this many assignments that stand in the wrong order."""
@@ -37,12 +37,7 @@ class SteeringReads:
     """
 
     def __init__(self, text: str) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "\\d" and the like: the user has been warned
-                self._tree = ast.parse(text)
-        except (SyntaxError, ValueError):
-            self._tree = ast.Module([], [])
+        self._tree = parse(text) or ast.Module([], [])
         self._functions = list(_outermost_functions(self._tree))
         self._found: dict[int, Mapping[Position, frozenset[Item]]] = {}
 

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from inspector.parsing import parse
 from inspector.records import Source
 
 Frame = tuple[Hashable, ...]
@@ -202,9 +203,8 @@ class _Text:
         return frozenset(line for lines in self.functions.values() for line in lines)
 
     def _definitions(self) -> Iterator[tuple[str, int, int]]:
-        try:
-            tree = ast.parse(self._text)
-        except (SyntaxError, ValueError, RecursionError):
+        tree = parse(self._text)
+        if tree is None:
             return  # no Python: its lines are aligned as a whole
         todo: list[tuple[ast.AST, str]] = [(tree, "")]
         while todo:

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from inspector.parsing import parse
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -42,9 +44,8 @@ def excerpt(text: str, used: Collection[int]) -> list[Section]:
         used: numbers of lines, from 1.
     """
     lines = text.split("\n")  # not at form feeds, as Python counts
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse(text)
+    if tree is None:
         return [_section("<module>", 1, len(lines), lines)]
     definitions = list(_definitions(tree))
     wanted: dict[tuple[int, int], str] = {}

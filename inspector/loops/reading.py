@@ -13,6 +13,7 @@ from dataclasses import replace
 from inspector.loops.exits import exits
 from inspector.loops.syntax import Spot
 from inspector.loops.walking import Around, Parts
+from inspector.parsing import parse
 from inspector.records import Source
 
 _ORDERS = 4  # numbers from one node to the next: what lies between has room
@@ -67,10 +68,12 @@ class Files:
     def _file(self, name: str) -> _File | None:
         if name not in self._files:
             text = self._sources.get(name)
+            tree = None if text is None else parse(text)
             try:
-                self._files[name] = None if text is None else _File(name, text)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                self._files[name] = None  # a text that Python cannot read has no loops
+                # A text that Python cannot read has no loops.
+                self._files[name] = None if tree is None else _File(name, str(text), tree)
+            except RecursionError:
+                self._files[name] = None
         return self._files[name]
 
 
@@ -80,7 +83,7 @@ _Task = tuple[str, ast.AST, Around]
 class _File:
     """One parsed text."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, tree: ast.Module) -> None:
         self._parts = Parts(name, text)
         self.generators = self._parts.generators
         self._order = 0
@@ -89,7 +92,6 @@ class _File:
         self._statements: list[tuple[int, int, Spot]] = []
         self._by_line: dict[int, Spot | None] = {}
         self._opened: set[int] = set()
-        tree = ast.parse(text)
         body = self._parts.block(tree, tree.body, Around(tree, ()))
         self._walk([("enter", *part) for part in body])
 

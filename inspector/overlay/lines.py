@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from inspector.overlay.structure import Structure, copies
+from inspector.parsing import parse
 from inspector.records import IRNode, Recording
 
 _CONTROL = (ast.If, ast.For, ast.While)
@@ -73,9 +74,8 @@ class Lines:
 
 
 def _statements(text: str) -> dict[tuple[int, int], ast.stmt]:
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:  # a notebook's cell may hold magics
+    tree = parse(text)
+    if tree is None:
         return {}
     return {
         (node.lineno, node.col_offset): node

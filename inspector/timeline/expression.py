@@ -17,12 +17,12 @@ import ast
 import difflib
 import operator
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
 from inspector.errors import QuestionError
+from inspector.parsing import parse_expression
 from inspector.timeline.fields import FIELDS, Reader, Row, Value
 
 MAX_LENGTH = 400
@@ -48,9 +48,7 @@ def parse(text: str) -> Reader:
         raise QuestionError(f"Write a condition, such as: {EXAMPLE}")
     start = len(text) - len(text.lstrip())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of "1if" and the like, meant for programmers
-            tree = ast.parse(stripped, mode="eval")
+        tree = parse_expression(stripped)
     except SyntaxError as error:
         _refuse_single_equals(stripped, start)
         column = start + (error.offset or len(stripped) + 1)  # 0 at the end of the text

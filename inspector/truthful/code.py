@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inspector.overlay.indexing import arguments_of
+from inspector.parsing import parse
 from inspector.records import Op, Source
 
 _LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Raise)
@@ -121,10 +122,7 @@ def shortened(text: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> ast.Module:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError):  # a cell with magic commands, an archive's code
-        return ast.Module([], [])
+    return parse(text) or ast.Module([], [])  # a cell with magic commands, an archive's code
 
 
 @functools.lru_cache(maxsize=64)
