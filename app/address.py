@@ -13,7 +13,7 @@ one of them: then the browser only did not know of the last address yet.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -21,11 +21,22 @@ from inspector_app.parts import escaped
 from inspector_app.phrases import say
 
 _WRITTEN, _ACTED = "_address", "_address_acted"
+_REDRAWN = "_address_redrawn"
 
 
 def acted() -> None:
     """Callback of a widget whose choice stands in the address: the viewer has used it."""
     st.session_state[_ACTED] = True
+
+
+def redraw() -> NoReturn:
+    """Draw the whole page anew, from within a fragment.
+
+    A page that draws itself anew soon after the first time may overtake what it said then: a busy
+    browser never saw it, and would show each widget's first option. So the page tells it again.
+    """
+    st.session_state[_REDRAWN] = True
+    st.rerun()
 
 
 class Address:
@@ -39,6 +50,7 @@ class Address:
         self._page = page
         self._wrong: list[str] = []
         used = st.session_state.pop(_ACTED, False)
+        self._redrawn = st.session_state.pop(_REDRAWN, False)
         before: tuple[str, dict[str, str]] | None = st.session_state.get(_WRITTEN)
         entered = before is None or before[0] != page
         changed = before is not None and before[1] != self.asked
@@ -59,12 +71,22 @@ class Address:
         if not self.opened:
             if st.session_state.get(key) not in names:
                 st.session_state[key] = start
+            self.keep(key)
             return
         asked = self.asked.get(parameter)
         known = asked in names
         if asked is not None and not known:
             self.complain(say("the {what} “{name}”", what=what, name=escaped(asked)))
         st.session_state[key] = asked if known else start
+
+    def keep(self, key: str) -> None:
+        """Leave a widget as it is set, and tell the browser again where it may not know (`redraw`).
+
+        Args:
+            key: of a widget that an address sets, before it is made.
+        """
+        if self._redrawn and key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
     def complain(self, what: str) -> None:
         """Note something that the address asks for and that there is not, as Markdown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ import sample_models
 from inspector.capture.given import inputs_of
 from inspector.controls import read
 from inspector_app.address import Address, acted
-from inspector_app.controls import as_address, choose_given, label
+from inspector_app.controls import as_address, choose_given, own_name
 from inspector_app.parts import escaped
 from inspector_app.phrases import say
 from inspector_app.runs import CUSTOM, Order
@@ -23,8 +24,6 @@ from inspector_app.runs import CUSTOM, Order
 STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
 
 _SHOWN = "_sample_shown"
-_LONGEST = 80
-"""Characters of the values of controls, in a sentence."""
 
 
 def choose_sample(address: Address, key: str) -> sample_models.Sample:
@@ -113,10 +112,13 @@ def choose_order(address: Address, sample: sample_models.Sample, key: str) -> Or
     check = partial(inputs_of, sample.given)
     values = choose_given(address, controls, f"given/{sample.name}", check=check)
     written = as_address(controls, values)
-    told = (f"{label(one)} {one.written(values[one.name])}" for one in controls)
-    words = say("your own ({values})", values=", ".join(told)[:_LONGEST])
     return Order(
-        sample.name, name, _choose_ir(address), tuple(sorted(written.items())), values, words
+        sample.name,
+        name,
+        _choose_ir(address),
+        tuple(sorted(written.items())),
+        values,
+        own_name(controls, values),
     )
 
 
@@ -144,6 +146,25 @@ def choose_one(
         on_change=acted,
         format_func=lambda name: options[name],
         help=help,
+    )
+    return str(chosen)
+
+
+def choose_view(views: Mapping[str, tuple[str, Any]], key: str) -> str:
+    """One of a page's views, in a row of buttons; the address sets it.
+
+    Args:
+        views: (title, ...) of each, by name.
+        key: of the widget.
+    """
+    chosen = st.segmented_control(
+        say("View"),
+        list(views),
+        key=key,
+        on_change=acted,
+        format_func=lambda name: say(views[name][0]),
+        required=True,
+        label_visibility="collapsed",
     )
     return str(chosen)
 

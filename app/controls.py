@@ -26,10 +26,13 @@ from inspector.recipes import TensorControl
 from inspector_app.address import Address, acted
 from inspector_app.phrases import prose, say
 from inspector_app.screens.controls_file import choose_file, file_in_address
-from inspector_app.screens.controls_tensor import choose_tensor
+from inspector_app.screens.controls_tensor import choose_tensor, said_recipe
 
 PREFIX = "c."
 """Of the parameters in the address."""
+
+_LONGEST = 80
+"""Characters of the values of controls, in a sentence."""
 
 _STEPS = 200
 """A slider with more steps cannot be set by a mouse; a field for the number can."""
@@ -111,6 +114,32 @@ def in_address(controls: Sequence[Control], asked: Mapping[str, str]) -> dict[st
 def label(control: Control) -> str:
     """A control's name in words."""
     return control.name.replace("_", " ").capitalize()
+
+
+def own_name(controls: Sequence[Control], values: Mapping[str, Any]) -> str:
+    """What an input made by controls is called in a sentence: by what differs from the start.
+
+    As in "your own (length 7)", "your own (x 2×4 table)", or the name of the uploaded file.
+    """
+    file = values.get(FILE)
+    if file is not None:
+        return str(file.name)
+    told = [
+        _told(control, values[control.name])
+        for control in controls
+        if control.written(values[control.name]) != control.written(control.start)
+    ]
+    if not told:
+        return say("your own (nothing changed)")
+    listed = ", ".join(told)
+    cut = listed if len(listed) <= _LONGEST else f"{listed[: _LONGEST - 1]}…"
+    return say("your own ({values})", values=cut)
+
+
+def _told(control: Control, value: Any) -> str:
+    if isinstance(control, TensorControl):
+        return f"{control.name} {said_recipe(value)}"
+    return f"{control.name.replace('_', ' ')} {control.written(value)}"
 
 
 # -- one widget ------------------------------------------------------------------------------------

@@ -58,6 +58,10 @@ def steering_decisions(recording: Recording) -> list[Decision]:
     return [found for found in recording.decisions if tree.step_of_decision(found) is None]
 
 
+BANNER = 120
+"""Px that the banner of a failed run takes."""
+
+
 def failure_banner(recording: Recording) -> None:
     """The exception that ended the run, with its place."""
     failure = recording.failure

@@ -140,6 +140,7 @@ class Desk:
     Attributes:
         shown: what is on the page; None before the first run.
         before: what was there before that, of the same sample.
+        earlier: what was there before `before`.
         job: what was asked for last.
         looked: what of `shown` is looked at, as the browser told last.
         goto: where an address leads to in the run that is waited for.
@@ -148,6 +149,7 @@ class Desk:
     def __init__(self) -> None:
         self.shown: Shown | None = None
         self.before: Shown | None = None
+        self.earlier: Shown | None = None
         self.job: Job | None = None
         self.looked: Place | None = None
         self.goto: Place | None = None
@@ -172,6 +174,7 @@ class Desk:
         self.shown = Shown(job.order, job.run)
         if shown is None or shown.order == job.order:
             return shown is None
+        self.earlier = self.before
         self.before = shown if shown.order.sample == job.order.sample else None
         return True
 

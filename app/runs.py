@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from inspector.capture.given import inputs_of
 from inspector.errors import ScriptError
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.answers import Book
+from inspector.render.memory import Memory
 
 WITH_VALUES = inspector.CaptureOptions(values="full", value_budget_mb=16)
 """So that a sample's tensors can be looked at number by number. The largest sample has 0.2 MB of
@@ -105,11 +105,10 @@ def run_sample(name: str, input_name: str, prefer: str) -> Run:
 
 
 class _Kept:
-    """Runs by orders, those used last at the end; scripts by sample, or why there is none."""
+    """Runs by orders; scripts by sample, or why there is none."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.runs: OrderedDict[Order, Run] = OrderedDict()
+        self.runs: Memory[Order, Run] = Memory(_KEPT, lambda _: 1)
         self.scripts: dict[str, StaticGraph | ScriptError] = {}
 
 
@@ -121,12 +120,7 @@ def _kept() -> _Kept:
 
 def known(order: Order) -> Run | None:
     """The run of an order, if it was made before and is kept."""
-    kept = _kept()
-    with kept.lock:
-        found = kept.runs.get(order)
-        if found is not None:
-            kept.runs.move_to_end(order)
-        return found
+    return _kept().runs.get(order)
 
 
 def record_order(order: Order) -> Run:
@@ -143,11 +137,7 @@ def record_order(order: Order) -> Run:
     static, reason, detail = _static(sample, order)
     overlay = None if static is None else inspector.overlay(static, recording)
     run = Run(without_others(recording), static, overlay, reason, detail)
-    kept = _kept()
-    with kept.lock:
-        kept.runs[order] = run
-        while len(kept.runs) > _KEPT:
-            kept.runs.popitem(last=False)
+    _kept().runs.put(order, run)
     return run
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import sample_models
 from inspector.capture.given import arguments_of, inputs_of
-from inspector.capture.uploads import read_tensors
-from inspector.control_kinds import Text, Uploaded
+from inspector.control_kinds import FILE, Text, Uploaded
 from inspector.controls import Control, read, spread
 from inspector.errors import InspectorError
 from inspector.recipes import TensorControl, TensorRecipe
@@ -83,7 +82,7 @@ def items_of(choice: Choice) -> list[Item]:
     """
     sample = sample_models.get(choice.sample)
     if choice.over == "files":
-        items = [_of_file(file) for file in choice.files]
+        items = [_of_file(sample, file) for file in choice.files]
     elif choice.over == "inputs":
         items = [Item(name, one.make, query={"input": name}) for name, one in sample.inputs.items()]
     else:
@@ -100,13 +99,31 @@ def items_of(choice: Choice) -> list[Item]:
     return items
 
 
-def _of_file(file: Uploaded) -> Item:
-    return Item(file.name, lambda: tuple(read_tensors(file.data, file.name)))
+def _of_file(sample: sample_models.Sample, file: Uploaded) -> Item:
+    """As “Explore a model” takes the file: in the dtypes that the sample's own inputs have."""
+    return Item(file.name, _maker(sample, {FILE: file}))
+
+
+def refusal(choice: Choice) -> str:
+    """Why there is nothing to sweep over, in words; "" where there is something."""
+    try:
+        items_of(choice)
+    except InspectorError as error:
+        return str(error)
+    return ""
 
 
 def _of_control(sample: sample_models.Sample, choice: Choice) -> list[Item]:
     controls = _controls(sample)
     control = next(one for one in controls if one.name == choice.control)
+    if choice.start and choice.stop and float(choice.stop) < float(choice.start):
+        raise InspectorError(
+            say(
+                "“To” ({stop}) must not be below “From” ({start}).",
+                stop=choice.stop,
+                start=choice.start,
+            )
+        )
     limits = (text or None for text in (choice.start, choice.stop, choice.step))
     starts = {one.name: one.start for one in controls}
     found = []

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from inspector.census import census
 from inspector.counted import Census
 from inspector.errors import InspectorError, ScriptError
 from inspector.records import StaticGraph
+from inspector.render.memory import Memory
+from inspector_app.jobs import Job
 from inspector_app.pairruns import Pair
 from inspector_app.phrases import say
 from inspector_app.runs import one_at_a_time
@@ -32,6 +34,8 @@ SECONDS = 120.0
 """A sweep that takes longer ends after the input it is at."""
 
 _KEPT = 12
+_one_sweep = threading.Lock()
+"""Held by the one at work, also while it lets go of the lock of all recordings."""
 _TURN = 0.001
 """Seconds between two inputs in which another recording can take its turn."""
 
@@ -59,110 +63,47 @@ class Swept:
     pairs: dict[int, Pair] = field(default_factory=dict, compare=False)
 
 
-# -- the store ------------------------------------------------------------------------------------
-
-
-class _Kept:
-    """Sweeps by their choices, those used last at the end; `running` is held by the one at work."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.running = threading.Lock()
-        self.sweeps: OrderedDict[Choice, Swept] = OrderedDict()
-
-
 @st.cache_resource(show_spinner=False)
-def _kept() -> _Kept:
+def _kept() -> Memory[Choice, Swept]:
     """The sweeps of all sessions."""
-    return _Kept()
+    return Memory(_KEPT, lambda _: 1)
 
 
-def finished(choice: Choice) -> Swept | None:
-    """The sweep of this choice, if one was run to its end."""
-    kept = _kept()
-    with kept.lock:
-        found = kept.sweeps.get(choice)
-        if found is not None:
-            kept.sweeps.move_to_end(choice)
-        return found
-
-
-def _keep(swept: Swept) -> None:
-    kept = _kept()
-    with kept.lock:
-        kept.sweeps[swept.choice] = swept
-        while len(kept.sweeps) > _KEPT:
-            kept.sweeps.popitem(last=False)
-
-
-# -- the job --------------------------------------------------------------------------------------
-
-
-class Sweep:
-    """One sweep: waiting, running, or ended with a result or a reason.
+class Sweep(Job[Choice, Swept]):
+    """One sweep.
 
     Attributes:
-        waiting: for its turn.
         total, done: how many inputs there are, and how many have been run.
     """
 
+    stopped_words = "The sweep was stopped before it began."
+    failed_words = "The sweep could not be run: {error}"
+
     def __init__(self, choice: Choice) -> None:
-        self.choice = choice
-        self.waiting = True
+        super().__init__(choice)
         self.total = 0
         self.done = 0
-        self.result: Swept | None = None
-        self.reason = ""
-        self._ended = threading.Event()
-        self._stop = threading.Event()
 
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing more to wait for."""
-        return self._ended.is_set()
+    @staticmethod
+    def finished(choice: Choice) -> Swept | None:
+        """The sweep of this choice, if one was run to its end."""
+        return _kept().get(choice)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end, so long at most; whether it has ended."""
-        return self._ended.wait(seconds)
+    def progress(self) -> tuple[float, str]:
+        """How far it is, 0 to 1, and in words."""
+        done, total = self.done, self.total
+        if not total:
+            return 0.0, say("Making the inputs …")
+        if done == total:
+            return 1.0, say("All inputs have run. Counting what they share …")
+        return done / total, say("Input {done} of {total} …", done=done + 1, total=total)
 
-    def stop(self) -> None:
-        """End it after the input it is at; those so far are its result."""
-        self._stop.set()
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with _one_sweep, one_at_a_time:
+            yield
 
-    def start(self) -> Sweep:
-        """Begin, on a thread; returns at once."""
-        threading.Thread(target=self._work, name="sweep", daemon=True).start()
-        return self
-
-    def _work(self) -> None:
-        try:
-            with _kept().running, one_at_a_time:
-                self.waiting = False
-                if self._stop.is_set():
-                    self.reason = say("The sweep was stopped before it began.")
-                else:
-                    self.result = finished(self.choice) or self._swept()
-        except InspectorError as error:
-            self.reason = str(error)
-        except Exception as error:  # whatever it is, the page has to hear of it
-            self.reason = say("The sweep could not be run: {error}", error=str(error))
-        finally:
-            self._ended.set()
-
-    def _swept(self) -> Swept:
-        """The result, at the second attempt if need be.
-
-        CPython up to 3.11 keeps the depth of `ast.parse` for all threads together: where another
-        thread parses at the same moment, it raises a SystemError ("AST constructor recursion depth
-        mismatch", its issue 106905).
-        """
-        try:
-            return self._sweep()
-        except SystemError:
-            self.done = 0
-            return self._sweep()
-
-    def _sweep(self) -> Swept:
+    def _make(self) -> Swept:
         asked = items_of(self.choice)
         self.total = len(asked)
         ready, refused = made(asked)
@@ -175,6 +116,8 @@ class Sweep:
         sample = sample_models.get(self.choice.sample)
         items = [item for item, _ in ready]
         static, reason = _static(sample, ready[0][1])
+        # What the first run of all pays for (imports, caches) is no property of the first input.
+        census(sample.build(), [ready[0][1]], static=None)
         counted = census(
             sample.build(),
             self._feed([arguments for _, arguments in ready]),
@@ -187,7 +130,7 @@ class Sweep:
         ran = len(counted.points) + len(counted.problems)
         swept = Swept(self.choice, counted, tuple(items), tuple(refused), len(items) - ran)
         if not swept.left:
-            _keep(swept)
+            _kept().put(self.choice, swept)
         return swept
 
     def _feed(self, inputs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

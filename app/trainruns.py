@@ -7,18 +7,20 @@ sessions; what was stopped belongs to the session that stopped it.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
+
+import streamlit as st
 
 import sample_models
 from inspector.capture import CaptureOptions
 from inspector.capture.training import OPTIMIZERS, Ended, record_training
 from inspector.gradients import GradientReport, gradient_report
 from inspector.records import Recording
+from inspector.render.memory import Memory
+from inspector_app.jobs import Job
 from inspector_app.phrases import say
-from inspector_app.runs import one_at_a_time, without_others
+from inspector_app.runs import without_others
 
 MAX_STEPS = 50
 OPTIMIZER_NAMES = tuple(OPTIMIZERS)
@@ -30,8 +32,6 @@ _OPTIONS = CaptureOptions(values="full", lines=False, max_ops=60_000, value_budg
 """Bounds of what one recording keeps: some tens of megabytes. Single units need the values."""
 
 _KEPT = 8
-_finished: OrderedDict[Choice, Trained] = OrderedDict()
-_guard = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,74 +78,44 @@ def has_parameters(sample: sample_models.Sample) -> bool:
     return parameters is not None and any(one.requires_grad for one in parameters())
 
 
-def finished(choice: Choice) -> Trained | None:
-    """The training of this choice, if one was run to its end."""
-    with _guard:
-        found = _finished.get(choice)
-        if found is not None:
-            _finished.move_to_end(choice)
-        return found
+@st.cache_resource(show_spinner=False)
+def _kept() -> Memory[Choice, Trained]:
+    """The trainings of all sessions."""
+    return Memory(_KEPT, lambda _: 1)
 
 
-def forget() -> None:
-    """Drop all that is kept."""
-    with _guard:
-        _finished.clear()
-
-
-class Training:
-    """One training: waiting, running, or ended with a result or a reason.
+class Training(Job[Choice, Trained]):
+    """One training.
 
     Attributes:
-        waiting: for its turn.
         begun: the first step has; before that torch's optimizers are loaded, which takes some
             seconds the first time.
         done: how many steps have run.
     """
 
+    stopped_words = "The training was stopped before it began."
+    failed_words = "The training could not be recorded: {error}"
+
     def __init__(self, choice: Choice) -> None:
-        self.choice = choice
+        super().__init__(choice)
         self.done = 0
-        self.waiting = True
         self.begun = False
-        self.result: Trained | None = None
-        self.reason = ""
-        self._ended = threading.Event()
-        self._stop = threading.Event()
         self._until = 0.0
 
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing more to wait for."""
-        return self._ended.is_set()
+    @staticmethod
+    def finished(choice: Choice) -> Trained | None:
+        """The training of this choice, if one was run to its end."""
+        return _kept().get(choice)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end, so long at most; whether it has ended."""
-        return self._ended.wait(seconds)
+    def progress(self) -> tuple[float, str]:
+        """How far it is, 0 to 1, and in words."""
+        if not self.begun:
+            text = say("Loading torch's optimizers: the first training of a server takes longer …")
+            return 0.0, text
+        done, steps = self.done, self.choice.steps
+        return done / steps, say("Step {done} of {steps} …", done=done + 1, steps=steps)
 
-    def stop(self) -> None:
-        """End it after the step it is in; the steps so far are its result."""
-        self._stop.set()
-
-    def start(self) -> Training:
-        """Begin, on a thread; returns at once."""
-        threading.Thread(target=self._work, name="training", daemon=True).start()
-        return self
-
-    def _work(self) -> None:
-        try:
-            with one_at_a_time:
-                self.waiting = False
-                self.result = finished(self.choice) or self._train()
-        except Exception as error:  # whatever it is, the page has to hear of it
-            self.reason = say("The training could not be recorded: {error}", error=str(error))
-        finally:
-            self._ended.set()
-
-    def _train(self) -> Trained | None:
-        if self._stop.is_set():
-            self.reason = say("The training was stopped before it began.")
-            return None
+    def _make(self) -> Trained:
         self._until = time.monotonic() + SECONDS
         choice = self.choice
         sample = sample_models.get(choice.sample)
@@ -167,10 +137,7 @@ class Training:
         report = gradient_report(recording)
         made = Trained(choice, recording, report, training.steps, training.ended)
         if made.ended in ("", "failed"):
-            with _guard:
-                _finished[choice] = made
-                while len(_finished) > _KEPT:
-                    _finished.popitem(last=False)
+            _kept().put(choice, made)
         return made
 
     def _go_on(self, done: int) -> bool:

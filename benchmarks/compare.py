@@ -19,7 +19,9 @@ from torch import Tensor, nn
 import inspector
 from inspector.compare.union import union
 from inspector.loops import find_loops
-from inspector.views import ViewIndex, default_open, dynamic_view
+from inspector.render.layout import layout
+from inspector.views import default_open
+from inspector.views.union import union_index, union_view
 
 REPEATS = 5
 OPTIONS = inspector.CaptureOptions(values="none")
@@ -82,7 +84,7 @@ def pairs(ops: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...], tupl
 def main() -> None:
     """Print the table."""
     ops = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    columns = ("ops A", "ops B", "loops of A", "compare", "union + drawn", "compare / record")
+    columns = ("ops A", "ops B", "loops of A", "compare", "union, laid out", "compare / record")
     print(f"{'':34}" + "".join(f"{name:>18}" for name in columns))
     for name, (model, first, other) in pairs(ops).items():
         a = inspector.record(model, *first, options=OPTIONS)
@@ -93,9 +95,8 @@ def main() -> None:
 
         def drawn() -> None:
             both = union(a, b)  # noqa: B023
-            index = ViewIndex(both.recording, both.loops)
-            opened = default_open(both.recording, index=index)
-            dynamic_view(both.recording, opened, index)
+            index = union_index(both)
+            layout(union_view(both, default_open(both.recording, index=index), index))
 
         cells = [f"{len(a.ops):,}", f"{len(b.ops):,}"]
         cells += [f"{seconds:.2f} s" for seconds in (loops, compared, shortest(drawn))]

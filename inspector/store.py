@@ -232,11 +232,22 @@ def _read(file: Any, name: str) -> Recording:
     ) as error:  # fmt: skip
         # Each stands for damage at some depth: container, table, column, or reference.
         raise FileFormatError(
-            f"{name} is not a readable recording (a file that `inspector` saved): it is "
-            f"damaged, cut short, or of another kind. Record it again, or copy it again in full. "
-            f"[{type(error).__name__}: {error}]"
+            f"{name} is not a readable recording (a file that inspector saved): it is "
+            "damaged, cut short, or of another kind. Record it again, or copy it again in full."
+            f"{_reason(error)}"
         ) from error
     return recording
+
+
+def _reason(error: Exception) -> str:
+    """What the checks of this package found; what Arrow, zip or JSON say is not for people."""
+    foreign = pa.ArrowException, json.JSONDecodeError, UnicodeError
+    own = isinstance(error, ValueError | LookupError) and not isinstance(error, foreign)
+    if not own or not error.args:
+        return ""
+    found = str(error.args[0])
+    missing = isinstance(error, KeyError) and " " not in found
+    return f" What was found: {found}{' is missing' if missing else ''}."
 
 
 @contextlib.contextmanager

@@ -203,10 +203,12 @@ def _page(name: str, **state: object) -> AppTest:
 
 def test_the_selected_op_is_followed_when_the_input_is_switched() -> None:
     # mean, gt, bool, then `above` (linear, tanh) or `below` (mul, linear, mul), then the
-    # loss: op 1 is gt in both, op 3 is another branch's linear, which has no partner.
+    # loss: op 1 is gt in both, op 3 is another branch's linear, which has no partner: it fades.
     app = start(sample="branching", input="mean above zero", select="dynamic/op:1")
     app.sidebar.radio[0].set_value("mean below zero").run()
     assert written(app, "select") == "dynamic/op:1"
     app = start(sample="branching", input="mean above zero", select="dynamic/op:3")
     app.sidebar.radio[0].set_value("mean below zero").run()
-    assert "select" not in app.query_params
+    assert written(app, "select") == "dynamic/was_op:3"  # what is left of it
+    app.sidebar.radio[0].set_value("mean above zero").run()
+    assert written(app, "select") == "dynamic/op:3"

@@ -154,6 +154,23 @@ def test_two_recordings_are_asked_for_where_there_are_none(
     assert "Choose two recordings" in texts(start(of="files"))
 
 
+def test_two_files_that_are_no_recordings_are_both_named_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = saved(tmp_path, "whole", rises)
+    one, two = tmp_path / "one.inspect", tmp_path / "two.inspect"
+    one.write_bytes(whole.read_bytes()[:300])
+    two.write_bytes(b"no zip")
+    errors = [str(error.value) for error in files(monkeypatch, one, two).error]
+    assert [error.split()[:2] for error in errors] == [
+        ["**A**", "one\\.inspect"],
+        ["**B**", "two\\.inspect"],
+    ]
+    assert not any("`" in error or "Error:" in error for error in errors)
+    (only,) = files(monkeypatch, whole, two).error
+    assert str(only.value).startswith("**B** two")
+
+
 def test_recordings_of_unrelated_code_have_nothing_in_common(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import Any
 
@@ -13,7 +14,7 @@ from inspector.control_kinds import Uploaded, Whole
 from inspector.controls import read
 from inspector.errors import InspectorError
 from inspector.recipes import TensorControl, TensorRecipe
-from inspector_app.controls import as_address, in_address
+from inspector_app.controls import as_address, in_address, own_name
 from inspector_app.screens.controls_tensor import as_rows, from_rows
 from sample_models import get
 
@@ -241,6 +242,62 @@ def test_a_file_that_this_session_does_not_have_is_asked_for() -> None:
     app = start(**{"c.file": "0123456789abcdef~photo.png"})
     assert "the uploaded file “photo.png”, which has to be chosen again" in errors(app)
     assert "file" not in values(app)
+
+
+def upload(app: AppTest, name: str, data: bytes) -> None:
+    app.sidebar.file_uploader[0].set_value((name, data, "application/octet-stream"))
+    shown(app)
+
+
+def npy(array: np.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def test_a_file_stays_in_use_until_another_one_is_read() -> None:
+    app = start(sample="branching")
+    upload(app, "first.npy", npy(np.ones((2, 4))))
+    assert values(app)["file"].name == "first.npy"
+    assert "first.npy: float64 (2, 4)" in app.sidebar.caption[-1].value.replace("\\", "")
+    assert app.sidebar.file_uploader[0].value is None  # what takes its place comes alone
+    upload(app, "broken.npy", b"no array")
+    assert values(app)["file"].name == "first.npy"
+    assert "first.npy stays in use" in errors(app)
+    assert not app.sidebar.expander[0].error  # said where it is seen, too, when that is folded
+    assert app.sidebar.expander[0].proto.expanded
+    app.sidebar.file_uploader[0].set_value(None)
+    shown(app)
+    assert values(app)["file"].name == "first.npy"
+    assert not app.error
+    upload(app, "second.npy", npy(np.zeros((3, 4))))
+    assert values(app)["file"].name == "second.npy"
+    app.sidebar.button[0].click()
+    shown(app)
+    assert "file" not in values(app)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, "your own (nothing changed)"),
+        ({"shift": -0.5}, "your own (shift -0.5)"),
+        (
+            {"x": TensorRecipe((2, 4), fill="numbers", numbers=(1.0,) * 8)},
+            "your own (x 2×4 table)",
+        ),
+        ({"x": TensorRecipe((3, 4), seed=7)}, "your own (x 3×4 normal, seed 7)"),
+        ({"shift": -0.5, "file": Uploaded("photo.png", b"")}, "photo.png"),
+    ],
+)
+def test_an_input_made_by_controls_is_called_by_what_was_changed(
+    changed: dict[str, Any], told: str
+) -> None:
+    given = get("branching").given
+    assert given is not None
+    controls = read(given)
+    starts = {control.name: control.start for control in controls}
+    assert own_name(controls, {**starts, **changed}) == told
 
 
 def test_every_kind_of_control_draws_and_gives_its_start() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from apptests import buttons, opened_page, texts, wait_for
 from streamlit.testing.v1 import AppTest
 from torch import nn
 
@@ -18,7 +19,7 @@ import inspector
 import sample_models
 from inspector.gradients import gradient_report, largest_path
 from inspector.records import Recording
-from inspector_app import runs, trainruns
+from inspector_app import awaiting, runs
 from inspector_app.screens import gradients_choice
 from inspector_app.screens.gradients_parts import Shown, no_link
 from inspector_app.screens.gradients_table import as_csv
@@ -33,49 +34,19 @@ READY = "training step"
 
 def start(wait: str = READY, **query: str) -> AppTest:
     """The page, opened by an address with `query`, once it says `wait`."""
-    app = AppTest.from_string(PAGE, default_timeout=TIMEOUT_S)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    wait_for(app, wait)
-    return app
-
-
-def texts(app: AppTest) -> str:
-    """All that the page says, without the escapes of Markdown."""
-    kinds = (app.markdown, app.caption, app.warning, app.info, app.error)
-    said = "\n".join(str(one.value) for kind in kinds for one in kind)
-    return said.replace("\\", "").replace("\u00a0", " ")
-
-
-def wait_for(app: AppTest, text: str, seconds: float = 60.0) -> None:
-    """Draw the page again, as its fragment does in a browser, until it says `text`."""
-    deadline = time.monotonic() + seconds
-    while text not in texts(app):
-        assert time.monotonic() < deadline, texts(app)
-        time.sleep(0.2)
-        app.run()
-        assert not app.exception
+    return opened_page(PAGE, wait, query)
 
 
 def charts(app: AppTest) -> int:
     return len(app.get("plotly_chart"))
 
 
-def button(app: AppTest, label: str) -> Any:
-    return next(one for one in app.button if one.label == label)
-
-
 @pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
+def fresh_caches() -> None:
     import streamlit as st
 
     st.cache_resource.clear()
     gradients_choice._has_parameters.cache_clear()
-    trainruns.forget()
-    yield
-    trainruns.forget()
 
 
 @pytest.fixture
@@ -91,7 +62,7 @@ def slow_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
         return before(job, done)
 
     monkeypatch.setattr(Training, "_go_on", wait)
-    monkeypatch.setattr("inspector_app.screens.gradients._AT_ONCE", 0.3)
+    monkeypatch.setattr(awaiting, "PATIENCE", 0.3)
     yield go.set
     go.set()
 
@@ -167,13 +138,13 @@ def test_a_sample_without_parameters_has_one_backward_pass_and_its_inputs_gradie
 
 def test_a_training_runs_once_for_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Choice] = []
-    before = Training._train
+    before = Training._make
 
     def count(job: Training) -> Any:
         begun.append(job.choice)
         return before(job)
 
-    monkeypatch.setattr(Training, "_train", count)
+    monkeypatch.setattr(Training, "_make", count)
     start(sample="branching")
     start(sample="branching")
     assert len(begun) == 1
@@ -189,10 +160,12 @@ def test_under_way_the_page_says_how_far_it_is_and_stopping_keeps_the_steps_so_f
     while "Step 2 of 10" not in app.get("progress")[0].proto.text:
         assert time.monotonic() < deadline
         app.run()
-    button(app, "Stop training").click().run()
+    (stop,) = buttons(app, "Stop training")
+    stop.click().run()
     wait_for(app, "1 of 10 steps ran")
     slow_steps()
-    button(app, "Train again").click().run()
+    (again,) = buttons(app, "Train again")
+    again.click().run()
     wait_for(app, "10 training steps")
 
 
@@ -200,7 +173,7 @@ def test_another_choice_ends_the_training_before(slow_steps: Callable[[], None])
     app = AppTest.from_string(PAGE, default_timeout=TIMEOUT_S)
     app.query_params["sample"] = "branching"
     app.run()
-    first: Training = app.session_state["_training"]
+    first: Training = app.session_state["_gradients_job"]
     slow_steps()
     app.number_input(key="gradients/steps").set_value(2).run()
     wait_for(app, "2 training steps")
@@ -211,9 +184,9 @@ def test_a_training_that_cannot_be_recorded_says_why(monkeypatch: pytest.MonkeyP
     def fail(job: Training) -> Any:
         raise RuntimeError("no [room]")
 
-    monkeypatch.setattr(Training, "_train", fail)
+    monkeypatch.setattr(Training, "_make", fail)
     app = start("no [room]", sample="branching")
-    assert button(app, "Train again")
+    assert buttons(app, "Train again")
 
 
 def test_what_other_people_run_meanwhile_is_not_noted(slow_steps: Callable[[], None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,15 +12,16 @@ from typing import Annotated, Any
 import numpy
 import pytest
 import torch
+from apptests import buttons, opened_page, texts, wait_for
 from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
 import sample_models
 from inspector.control_kinds import Uploaded
+from inspector_app import awaiting
 from inspector_app.runs import one_at_a_time
-from inspector_app.screens import sweep
 from inspector_app.sweepitems import Choice, items_of, sweepable
-from inspector_app.sweepruns import Sweep, Swept, finished
+from inspector_app.sweepruns import Sweep, Swept
 
 TIMEOUT_S = 60
 PAGE = "from inspector_app.screens import sweep\nsweep.page()"
@@ -30,31 +30,7 @@ READY = "distinct graph"
 
 def start(wait: str = READY, **query: str) -> AppTest:
     """The page, opened by an address with `query`, once it says `wait`."""
-    app = AppTest.from_string(PAGE, default_timeout=TIMEOUT_S)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    wait_for(app, wait)
-    return app
-
-
-def texts(app: AppTest) -> str:
-    """All that the page says, without the escapes of Markdown."""
-    kinds = (app.markdown, app.caption, app.warning, app.info, app.error, app.html)
-    said = "\n".join(str(one.value) for kind in kinds for one in kind)
-    said = re.sub(r"(data:image/svg.xml;base64,)[^\"]*", r"\1", said)
-    return said.replace("\\", "").replace("\u00a0", " ")
-
-
-def wait_for(app: AppTest, text: str, seconds: float = 30.0) -> None:
-    """Draw the page again, as its fragment does in a browser, until it says `text`."""
-    deadline = time.monotonic() + seconds
-    while text not in texts(app):
-        assert time.monotonic() < deadline, texts(app)
-        time.sleep(0.2)
-        app.run()
-        assert not app.exception
+    return opened_page(PAGE, wait, query)
 
 
 def swept(choice: Choice) -> Swept:
@@ -67,10 +43,6 @@ def swept(choice: Choice) -> Swept:
 def address(app: AppTest) -> dict[str, str]:
     found = {name: app.query_params[name] for name in app.query_params}
     return {name: value[0] if isinstance(value, list) else value for name, value in found.items()}
-
-
-def buttons(app: AppTest, label: str) -> list[Any]:
-    return [one for one in app.button if one.label == label]
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +93,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
                 time.sleep(0.01)
 
     monkeypatch.setattr(Sweep, "_feed", wait)
-    monkeypatch.setattr(sweep, "_AT_ONCE", 0.3)
+    monkeypatch.setattr(awaiting, "PATIENCE", 0.3)
     yield go.set
     go.set()
 
@@ -188,6 +160,27 @@ def test_files_are_inputs_and_one_that_cannot_be_read_is_told() -> None:
     assert reason
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_files_in_another_dtype_are_taken_in_that_of_the_sample(
+    monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    if not declared:
+        bare = replace(sample_models.get("branching"), given=None)
+        monkeypatch.setattr(sample_models, "get", lambda name: bare)
+    wide = io.BytesIO()
+    numpy.save(wide, numpy.ones((2, 4)))
+    files = (
+        Uploaded("wide.npy", wide.getvalue()),
+        Uploaded("whole.csv", b"-1,-2,-3,-4\n-5,-6,-7,-8\n"),
+    )
+    items = items_of(Choice("branching", "files", files=files))
+    above, below = (item.make()[0] for item in items)
+    assert torch.equal(above, torch.ones(2, 4))
+    assert torch.equal(below, -torch.arange(1.0, 9.0).reshape(2, 4))
+    found = swept(Choice("branching", "files", files=files))
+    assert [(one.ops, one.failure) for one in found.census.variants] == [(5, None), (6, None)]
+
+
 def test_inputs_that_fail_are_a_variant_and_refused_ones_are_named(
     sample: sample_models.Sample,
 ) -> None:
@@ -203,14 +196,23 @@ def test_inputs_that_fail_are_a_variant_and_refused_ones_are_named(
 def test_too_many_inputs_are_refused_with_what_to_do() -> None:
     app = start("501 inputs", sample="branching", over="control", control="x", stop="500")
     assert "inspector census" in texts(app)
-    assert buttons(app, "Sweep again")
+    assert not buttons(app, "Sweep again")
 
 
 def test_a_range_that_runs_backwards_is_told() -> None:
     app = start(
-        "stops at", sample="branching", over="control", control="shift", start="1", stop="0"
+        "must not be below",
+        sample="branching",
+        over="control",
+        control="shift",
+        start="1",
+        stop="0",
     )
-    assert "before" in texts(app)
+    assert "“To” (0) must not be below “From” (1)." in texts(app)
+    assert not buttons(app, "Sweep again")
+    assert not app.get("button_group")  # no views of nothing
+    again = start(sample="branching", over="control", control="shift", start="0", stop="1")
+    assert again.get("button_group")
 
 
 # -- the job ---------------------------------------------------------------------------------------
@@ -224,12 +226,12 @@ def test_a_sweep_that_is_stopped_keeps_what_was_done(slow: Callable[[], None]) -
     wait_for(app, "20 more inputs were not run")
     assert "1 input" in texts(app)
     choice = Choice("branching", "control", "shift", "-1", "1", "0.1")
-    assert finished(choice) is None
+    assert Sweep.finished(choice) is None
     slow()
     (again,) = buttons(app, "Sweep again")
     again.click().run()
     wait_for(app, "21 inputs")
-    assert finished(choice) is not None
+    assert Sweep.finished(choice) is not None
 
 
 def test_others_can_record_between_two_inputs(slow: Callable[[], None]) -> None:
@@ -247,22 +249,7 @@ def test_others_can_record_between_two_inputs(slow: Callable[[], None]) -> None:
 
 def test_a_sweep_runs_once_for_all_sessions() -> None:
     choice = Choice("branching", "inputs")
-    assert swept(choice) is swept(choice) is finished(choice)
-
-
-def test_pythons_trouble_with_two_threads_that_parse_does_not_end_a_sweep(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    before, calls = Sweep._sweep, []
-
-    def fail_once(job: Sweep) -> Swept:
-        calls.append(job)
-        if len(calls) == 1:
-            raise SystemError("AST constructor recursion depth mismatch (before=60, after=24)")
-        return before(job)
-
-    monkeypatch.setattr(Sweep, "_sweep", fail_once)
-    assert len(swept(Choice("branching", "inputs")).census.points) == 2
+    assert swept(choice) is swept(choice) is Sweep.finished(choice)
 
 
 def test_a_sweep_that_is_stopped_before_its_turn_runs_nothing() -> None:
@@ -289,6 +276,13 @@ def test_the_named_inputs_are_swept_at_once_and_each_graph_is_shown() -> None:
     assert said.count("data:image/svg+xml") == 2
     links = [one.proto.url for one in app.get("link_button")]
     assert "./?sample=branching&input=mean+above+zero" in links
+
+
+def test_a_card_names_its_inputs_and_how_many_more_there_are() -> None:
+    said = texts(start(sample="while_loop", over="control", control="norm"))
+    assert "“norm = 17.5”, “norm = 20”, “norm = 22.5” and 3 more" in said
+    assert "“norm = 5”, “norm = 7.5”" in said
+    assert "without the loss" in said
 
 
 def test_a_variant_is_compared_with_the_most_common_one_in_one_picture() -> None:
@@ -322,6 +316,25 @@ def test_without_a_decision_the_page_says_why() -> None:
 def test_the_chart_is_drawn_over_the_control() -> None:
     app = start(sample="variable_length", over="control", control="length", view="chart")
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_what_only_a_first_run_pays_for_is_not_in_the_first_inputs_time(
+    sample: sample_models.Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = threading.Event()
+
+    def run(x: Tensor) -> Tensor:
+        if not imported.is_set():
+            time.sleep(1.0)
+            imported.set()
+        return x.relu()
+
+    cold = replace(sample, build=lambda: run)
+    monkeypatch.setattr(sample_models, "get", lambda name: cold)
+    found = swept(Choice("odd", "control", "length", "1", "2", "1"))
+    assert imported.is_set()
+    assert [point.label for point in found.census.points] == ["length = 1", "length = 2"]
+    assert all(point.duration_us < 1e6 for point in found.census.points)
 
 
 def test_what_never_ran_is_listed_with_its_lines() -> None:

@@ -193,6 +193,24 @@ def test_arguments_part_them_where_no_decision_does() -> None:
     }  # fmt: skip
 
 
+def by_shape(x: Tensor) -> Tensor:
+    if x.shape[0] > 2:
+        return x.sin()
+    return x.cos() if x.sum() > 0 else x.tan()
+
+
+def test_a_variant_has_its_own_values_where_it_shares_a_branch() -> None:
+    rows = [torch.ones(1), torch.ones(2), -torch.ones(1), torch.ones(3), torch.ones(4)]
+    found = census(by_shape, rows)
+    assert [v.count for v in found.variants] == [2, 2, 1]  # cos of 1 and 2 rows; sin; tan of 1
+    assert isinstance(found.tree, Split)
+    assert [(b.words, b.count) for b in found.tree.branches] == [("1 or 2", 3), ("3 or 4", 2)]
+    firsts = [v.decisions[0] for v in found.variants]
+    assert [decision.values for decision in firsts] == [(1, 2), (3, 4), (1,)]
+    assert str(firsts[0]).endswith("is 1 or 2")
+    assert str(firsts[2]).endswith("is 1")
+
+
 def test_what_nothing_parts_is_one_leaf() -> None:
     hidden = iter([True, True, False, False])
 

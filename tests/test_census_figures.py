@@ -80,3 +80,15 @@ def test_beyond_some_variants_the_others_share_a_mark() -> None:
 
 def test_without_points_there_is_no_chart() -> None:
     assert census_figure(census(), "x") is None
+
+
+def test_one_slow_run_does_not_press_the_others_onto_the_axis() -> None:
+    close = census_figure(census(*(CensusPoint(n, "", 0, 1, 1e3 * n) for n in (1, 20))), "x")
+    apart = census_figure(census(*(CensusPoint(n, "", 0, 1, 1e3 * n) for n in (1, 21))), "x")
+    unknown = census_figure(census(*(CensusPoint(n, "", 0, 1, 1e3 * n) for n in (0, 21))), "x")
+    assert close is not None
+    assert apart is not None
+    assert unknown is not None
+    assert [one.layout.yaxis2.type for one in (close, apart, unknown)] == [None, "log", None]
+    assert apart.layout.yaxis2.title.text == "time, recorded (ms, log)"
+    assert apart.layout.yaxis.type is None  # ops begin at zero

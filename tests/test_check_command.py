@@ -115,6 +115,7 @@ def test_a_module_can_be_checked(run: Run) -> None:
         ((), "Missing argument 'SCRIPT'"),
         (("nothing.py",), "There is no script nothing.py"),
         (("--select", "nothing", "train.py"), "There is no rule 'nothing'"),
+        (("--select", "", "train.py"), "It names no rule"),
         (("--explain", "nothing"), "There is no rule 'nothing'"),
         (("--format", "xml", "train.py"), "'xml' is not one of"),
     ],
@@ -135,11 +136,68 @@ def test_a_damaged_recording_ends_with_2(run: Run, tmp_path: Path) -> None:
     assert "not a readable recording" in result.stderr
 
 
-def test_an_exit_code_of_the_scripts_own_is_told(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("raise SystemExit(3)\n")
+@pytest.mark.parametrize("name", ["cut.dat", "cut.inspect", "cut.py"])
+def test_a_recording_that_was_cut_short_ends_with_2(run: Run, tmp_path: Path, name: str) -> None:
+    CliRunner().invoke(cli.main, ["record", "-o", "run.inspect", "fine.py"])
+    (tmp_path / name).write_bytes((tmp_path / "run.inspect").read_bytes()[:500])
+    result = run(name)
+    assert result.exit_code == 2
+    assert "not a readable recording" in result.stderr
+
+
+def test_an_empty_recording_ends_with_2(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run.inspect").write_bytes(b"")
+    assert run("run.inspect").exit_code == 2
+
+
+def test_a_recording_is_known_by_its_first_bytes_whatever_its_name(
+    run: Run, tmp_path: Path
+) -> None:
+    CliRunner().invoke(cli.main, ["record", "-o", "run.inspect", "train.py"])
+    (tmp_path / "run.inspect").rename(tmp_path / "x.py")
+    assert run("x.py").stdout.startswith("train.py:6:1: error saved-tensor-overwritten")
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "sarif", "github"])
+def test_a_message_with_half_a_surrogate_pair_is_written_in_escapes(
+    run: Run, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "train.py").write_text("raise ValueError('a \\udc80 file')\n")
+    result = run("--format", kind, "train.py")
+    assert result.exit_code == 1
+    assert r"ValueError: a \udc80 file" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ("sys.exit(3)", "exit code 3."),
+        ("sys.exit('no data.')", "exit code 1: no data."),
+        ("sys.exit('')", "exit code 1."),
+        ("sys.exit(True)", "exit code 1: True."),
+    ],
+)
+def test_a_script_that_ends_with_an_exit_code_has_failed(
+    run: Run, tmp_path: Path, ending: str, said: str
+) -> None:
+    (tmp_path / "train.py").write_text(f"import sys\n{ending}\n")
     result = run("train.py")
-    assert result.exit_code == 0
-    assert "the script ended with exit code 3" in result.stderr
+    assert result.exit_code == 1
+    assert result.stdout.startswith("train.py: error run-failed The program ended with " + said)
+    assert "the script ended with exit code" in result.stderr
+
+
+@pytest.mark.parametrize("ending", ["sys.exit()", "sys.exit(0)", "sys.exit(None)"])
+def test_a_script_that_ends_with_0_has_not_failed(run: Run, tmp_path: Path, ending: str) -> None:
+    (tmp_path / "train.py").write_text(f"import sys\n{ending}\n")
+    assert run("train.py").exit_code == 0
+
+
+def test_a_mistyped_rule_in_a_comment_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fine.py").write_text("x = 1\ny = 2  # inspector: ignore[run-faild]\n")
+    result = run("fine.py")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "fine.py:2: there is no rule 'run-faild'" in result.stderr
 
 
 def test_rules_are_listed_and_explained(run: Run) -> None:
@@ -184,6 +242,14 @@ def test_text_has_one_line_a_finding_and_its_help_below() -> None:
         "    help: Stop.\n"
         "run.inspect: note mine as it is\n"
     )
+
+
+def test_control_characters_are_escaped_in_text_and_in_github_commands() -> None:
+    finding = Finding("mine", "warning", "a\x1b[31m b\x07", source=Source("x\x1b.py", 1, 0, "f"))
+    assert as_text([finding], RECORDING, "run") == (
+        "x\\x1b.py:1:1: warning mine a\\x1b[31m b\\x07\n"
+    )
+    assert as_github([finding], RECORDING, "run").endswith("::a\\x1b[31m b\\x07\n")
 
 
 def test_json_has_every_field() -> None:

@@ -181,6 +181,30 @@ def test_a_break_is_named_as_the_reason_with_its_trip_and_line() -> None:
     assert sentence.endswith("and only at trip 4 in B.")
 
 
+def test_a_length_is_the_reason_only_of_trips_that_it_is_the_number_of() -> None:
+    short = inspector.record(until_zero, torch.tensor([4]))
+    left = inspector.record(until_zero, torch.tensor([4, 3, 5, 0, 6]))  # four trips of five
+    for found in (inspector.compare(short, left), inspector.compare(left, short)):
+        (loop,) = found.loops
+        assert {loop.trips_a, loop.trips_b} == {1, 4}
+        assert loop.cause is None
+        assert "because" not in str(found)
+        assert "The length of x" in str(found)
+    whole = inspector.record(until_zero, torch.tensor([4, 3, 5, 6]))
+    assert "because the length of x was 4 in B and 1 in A" in str(inspector.compare(short, whole))
+
+
+def test_a_break_is_the_reason_also_where_the_lengths_differ() -> None:
+    a = inspector.record(until_zero, torch.tensor([4, 0, 5]))
+    b = inspector.record(until_zero, torch.tensor([4, 3, 5, 6, 0, 7]))
+    (sentence,) = [
+        line for line in inspector.compare(a, b).explanation if line.startswith("The loop")
+    ]
+    line = until_zero.__code__.co_firstlineno + 3
+    assert f"because `int(each)` on line {line} was 0 at trip 2 in A (3 in B)" in sentence
+    assert sentence.endswith("and only at trip 5 in B.")
+
+
 class Blocks(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -369,7 +393,7 @@ def test_a_run_that_fails_half_way_is_compared_up_to_there() -> None:
     assert found.common[:2] == ((0, 0), (1, 1))
     assert names(a, found.only_a)[-1] == "mul"
     assert found.explanation[1].startswith("B ended at `matmul`")
-    assert "The input x is 2×3 in A and 2×4 in B." in found.explanation
+    assert "The input x was 2×3 in A and 2×4 in B." in found.explanation
     # The failed op has no results: that is no other shape, and the failure is where they part.
     assert [a.ops[change.a].name for change in found.changes] == ["add"]
     assert found.first_difference is not None
@@ -424,7 +448,7 @@ def test_an_input_of_another_shape_dtype_or_device_is_named(x: Tensor, told: str
         return image * 2
 
     a, b = (inspector.record(double, each) for each in (torch.ones(2, 3), x))
-    assert f"The input image is {told}." in inspector.compare(a, b).explanation
+    assert f"The input image was {told}." in inspector.compare(a, b).explanation
 
 
 def test_of_long_arguments_those_that_differ_are_told() -> None:

@@ -469,7 +469,21 @@ def test_a_files_tensors_take_the_place_of_the_tensors_made():
 def test_a_files_tensors_are_made_afresh_each_time():
     (first,) = tensors_of(csv("5.5,6"))
     first.zero_()
-    assert tensors_of(csv("5.5,6"))[0].tolist() == [5.5, 6]
+    assert tensors_of(csv("5.5,6"))[0].tolist() == [[5.5, 6]]
+
+
+def test_a_table_of_one_row_is_a_list_only_where_the_model_takes_a_list():
+    def rows() -> tuple[Any, ...]:
+        return (torch.ones(3, 2),)
+
+    def numbers() -> tuple[Any, ...]:
+        return (torch.ones(2),)
+
+    for table, shape in (("5,6", (1, 2)), ("5\n6", (2, 1)), ("5,6\n7,8", (2, 2))):
+        assert inputs_of(rows, {FILE: csv(table)})[0].shape == shape
+    assert inputs_of(numbers, {FILE: csv("5,6")})[0].tolist() == [5, 6]
+    assert inputs_of(numbers, {FILE: csv("5\n6")})[0].tolist() == [5, 6]
+    assert inputs_of(numbers, {FILE: csv("5,6\n7,8")})[0].shape == (2, 2)
 
 
 def test_fractions_in_a_file_never_become_whole_numbers():

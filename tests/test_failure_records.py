@@ -4,7 +4,10 @@ the autograd node it stopped at and what that node had kept.
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,3 +145,39 @@ def test_a_run_that_recurses_without_end_is_still_recorded() -> None:
     assert recording.failure is not None
     assert recording.failure.type == "RecursionError"
     assert len(recording.ops) > 100
+
+
+def ends_with(code: int) -> Recording:
+    def program() -> None:
+        try:
+            torch.ones(2, 3) @ torch.ones(2, 3)
+        except RuntimeError:
+            sys.exit(code)
+
+    with pytest.raises(SystemExit), inspector.recording() as session:
+        program()
+    return session.recording
+
+
+def test_a_program_that_catches_its_error_and_ends_with_a_code_has_failed_there() -> None:
+    recording = ends_with(1)
+    assert recording.failure is not None
+    assert recording.failure.type == "RuntimeError"
+    assert recording.ops[recording.failure.op or 0].name == "matmul"
+    assert recording.failure.op is not None
+    assert recording.meta["exit_code"] == "1"
+
+
+def test_a_program_that_ends_well_after_an_error_has_not_failed() -> None:
+    assert ends_with(0).failure is None
+
+
+def test_a_syntax_error_is_told_at_the_line_that_is_wrong(tmp_path: Path) -> None:
+    module = tmp_path / "broken_module.py"
+    module.write_text("x = 1\ndef (:\n")
+    with pytest.raises(SyntaxError), inspector.recording() as session:
+        runpy.run_path(str(module))
+    failure = session.recording.failure
+    assert failure is not None
+    assert failure.source is not None
+    assert (Path(failure.source.file).name, failure.source.line) == ("broken_module.py", 2)

@@ -147,6 +147,74 @@ def test_a_rule_that_fails_is_a_note_and_the_others_go_on(monkeypatch: pytest.Mo
     assert "ZeroDivisionError: by zero" in found[1].message
 
 
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("text", "'str' in place of a Finding"),
+        (at("mine", "fatal", 0), "severity 'fatal'"),
+        (at("other", "error", 0), "a rule 'other'"),
+        (Finding("mine", "error", "m", op=3), "an op that the recording does not have"),
+        (Finding("mine", "error", "m", related=(-1,)), "an op that the recording does not have"),
+        (Finding("mine", "error", "m", tensor=99), "a tensor that the recording does not have"),
+        (Finding("mine", "error", "m", grad_node=0), "node that the recording does not have"),
+        (Finding("mine", "error", 5), "no text"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_rule_that_gives_what_nobody_can_show_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, result: Finding, said: str
+) -> None:
+    announce(monkeypatch, Announced("mine", rule("mine", result)))
+    (note,) = inspector.findings(program())
+    assert (note.rule, note.severity) == ("mine", "note")
+    assert "could not be checked" in note.message
+    assert said in note.message
+
+
+def test_a_rule_cannot_end_the_program_but_ctrl_c_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(monkeypatch, Announced("a", rule("a", error=SystemExit(7))))  # type: ignore[arg-type]
+    (note,) = inspector.findings(program())
+    assert "SystemExit: 7" in note.message
+    stopped = rule("a", error=KeyboardInterrupt())  # type: ignore[arg-type]
+    announce(monkeypatch, Announced("a", stopped))
+    with pytest.raises(KeyboardInterrupt):
+        inspector.findings(program())
+
+
+# -- folding --------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_one_line_in_every_step_is_one_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Program()
+    made.op("a")
+    for number in range(299):
+        made.op("a", number)
+    here = Source("model.py", 1, 0, "forward")
+    each = [Finding("mine", "warning", "m", op=op, source=here) for op in range(300)]
+    announce(monkeypatch, Announced("mine", rule("mine", *each)))
+    (one,) = inspector.findings(made.recording(sources={"model.py": "a()\n"}))
+    assert (one.op, one.message) == (0, "m (300 times)")
+    assert one.related == tuple(range(1, 51))
+
+
+def test_lines_parameters_severities_and_rules_are_not_folded_into_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    different = (
+        at("a", "warning", 0),
+        at("a", "warning", 1),
+        at("a", "note", 0),
+        at("a", "warning", 0, parameter="w"),
+        at("a", "warning", None),
+        at("a", "warning", None),  # without a line, nothing tells that they are the same
+    )
+    announce(monkeypatch, Announced("a", rule("a", *different)))
+    found = inspector.findings(program(), select="a")
+    assert len(found) == 6
+    assert not any("times" in one.message for one in found)
+
+
 def test_that_the_run_failed_is_left_out_where_another_rule_says_why() -> None:
     made = Program()
     made.tensor("x", dtype="float32")
@@ -177,6 +245,19 @@ def test_a_comment_on_the_line_silences(
     announce(monkeypatch, Announced("mine", rule("mine", at("mine", "error", 1))))
     recording = program(f"a()\nb()  {comment}\nc()\n")
     assert (inspector.findings(recording) == ()) == silent
+
+
+@pytest.mark.parametrize("line", ["s = '# inspector: ignore'; b()", '"""# inspector: ignore"""'])
+def test_a_text_that_reads_like_the_comment_does_not_silence(
+    monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    announce(monkeypatch, Announced("mine", rule("mine", at("mine", "error", 1))))
+    assert inspector.findings(program(f"a()\n{line}\nc()\n"))
+
+
+def test_a_comment_silences_in_a_notebooks_cell_with_magic(monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(monkeypatch, Announced("mine", rule("mine", at("mine", "error", 1))))
+    assert inspector.findings(program("!echo 'it\nb()  # inspector: ignore\nc(\n")) == ()
 
 
 def test_a_comment_on_another_line_does_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:

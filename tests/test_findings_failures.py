@@ -383,7 +383,7 @@ def test_a_class_number_is_compared_with_the_scores() -> None:
         "index-out-of-range",
     )
     assert "run from 0 to 3" in finding.message
-    assert "(2, 3) knows the indices 0 to 2" in finding.message
+    assert "There are 3 classes, 0 to 2: the result of ones (2, 3)." in finding.message
 
 
 def test_a_number_that_is_no_index_is_told_with_the_size() -> None:
@@ -419,3 +419,83 @@ def test_an_exception_of_the_program_itself_is_told_with_its_line() -> None:
     finding, _ = found(program, "run-failed")
     assert finding.message == "KeyError: 'mode'"
     assert place(finding.source)[0] == Path(__file__).name
+
+
+# -- what a loss or an update by hand was given ---------------------------------------------------
+
+
+def test_labels_that_are_counted_from_1_are_told_what_to_subtract() -> None:
+    def program() -> None:
+        labels = torch.tensor([1, 2, 3])
+        nn.functional.cross_entropy(torch.zeros(3, 3), labels)
+
+    finding, _ = found(program, "index-out-of-range")
+    assert "labels, run from 1 to 3." in finding.message
+    assert "There are 3 classes, 0 to 2: the result of zeros (3, 3)." in finding.message
+    assert finding.help == "Count classes from 0: subtract 1 from labels."
+
+
+def test_labels_that_are_too_large_otherwise_ask_for_more_outputs() -> None:
+    def program() -> None:
+        nn.functional.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 7]))
+
+    finding, _ = found(program, "index-out-of-range")
+    assert "run from 0 to 7." in finding.message
+    assert "as many outputs as the largest class number plus one" in finding.help
+
+
+def test_class_numbers_in_a_column_are_shapes_that_do_not_fit() -> None:
+    def program() -> None:
+        target = torch.zeros(6, 1, dtype=torch.int64)
+        nn.functional.cross_entropy(torch.zeros(6, 3), target)
+
+    finding, _ = found(program, "shapes-do-not-fit")
+    assert "(6, 3)" in finding.message
+    assert "target (6, 1)" in finding.message
+    assert "target.squeeze(-1)" in finding.help
+
+
+@pytest.mark.parametrize(
+    ("program", "shapes"),
+    [
+        (lambda: _meta(2, 3) @ _meta(4, 5), ("(2, 3)", "(4, 5)")),
+        (lambda: _meta(2, 3) + _meta(2, 4), ("(2, 3)", "(2, 4)")),
+        (
+            lambda: nn.functional.conv2d(_meta(1, 3, 8, 8), _meta(4, 2, 3, 3)),
+            ("(1, 3, 8, 8)", "(4, 2, 3, 3)"),
+        ),
+    ],
+)
+def test_the_shapes_of_meta_tensors_are_told_too(
+    program: Callable[[], Any], shapes: tuple[str, ...]
+) -> None:
+    finding, _ = found(program, "shapes-do-not-fit")
+    for shape in shapes:
+        assert shape in finding.message
+
+
+def _meta(*shape: int) -> torch.Tensor:
+    return torch.empty(*shape, device="meta")
+
+
+def test_an_update_by_hand_that_makes_a_new_tensor_is_the_cause_of_the_failure() -> None:
+    def program() -> None:
+        w = torch.ones(3, requires_grad=True)
+        for _ in range(2):
+            (w * 2).sum().backward()
+            w = w - 0.1 * w.grad
+
+    finding, recording = found(program, "grad-of-non-leaf")
+    assert finding.severity == "error"
+    assert recording.ops[finding.op or 0].name == "sub"
+    assert "with torch.no_grad(): w -= …" in finding.help
+
+
+def test_a_failure_without_an_op_has_no_help_about_one() -> None:
+    def program() -> None:
+        torch.ones(2)
+        raise KeyError("no such column")
+
+    finding, _ = found(program, "run-failed")
+    assert "at this op" not in finding.help
+    assert "traceback" in finding.help

@@ -186,7 +186,7 @@ def test_the_generator_is_left_alone_while_the_discriminator_learns() -> None:
 def test_stale_gradients_are_counted_by_steps() -> None:
     finding = only(bugs()[12].buggy, "stale-gradient")
     assert finding.grad_node is not None
-    assert "Backward pass 1" in finding.message
+    assert "Backward pass 2 added" in finding.message
     assert "in 2 steps of 3" in finding.message
 
 
@@ -459,6 +459,23 @@ def test_a_gradient_that_explodes_is_told_at_its_product() -> None:
         x.sum().backward()
 
     assert only(saturating, "exploding-gradient").parameter == "Linear.weight"
+
+
+@pytest.mark.parametrize(("rule", "factor"), [("vanishing", 0.01), ("exploding", 100.0)])
+def test_many_ops_side_by_side_are_told_by_what_each_of_them_does(rule: str, factor: float) -> None:
+    first, second, third = (nn.Linear(1, 1, bias=False) for _ in range(3))
+    for layer in (first, second, third):
+        nn.init.ones_(layer.weight)
+
+    def run() -> None:
+        x = first(torch.ones(1, 1))
+        # 0 with a gradient; 0.01 ** 400 is no number any more, 100.0 ** 400 is too large for one.
+        x = sum((x - x.detach()) * factor for _ in range(400))
+        x = second(1 + x * min(1.0, factor**2))  # second and third get a gradient of 1
+        third(x).sum().backward()
+
+    said = only(run, f"{rule}-gradient").message
+    assert "in 400 calls by a factor of 100 each" in said
 
 
 # -- softmax-twice ---------------------------------------------------------------------------------

@@ -211,3 +211,39 @@ def test_the_shelf_tells_a_run_from_the_same_run_beside_another(branched: MorphB
     names = {shelf.put(branched), shelf.put(branched.now), shelf.put(branched.before)}
     assert len(names) == 3
     assert shelf.put(branched) in names
+
+
+def test_what_is_gone_is_linked_to_the_ir_node_that_it_ran() -> None:
+    found = sample_models.get("branching")
+    static = inspector.script(found.build())
+    books = []
+    for name in found.inputs:
+        recording = recorded("branching", name)
+        books.append(Book(recording, static, inspector.overlay(static, recording)))
+    links = answer(MorphBook(*books, NAMES), "picture", {})["morph"]["ir"]
+    kinds = {
+        ghost: [static.nodes[int(ir.partition(":")[2])].kind for ir in nodes]
+        for ghost, nodes in links.items()
+    }
+    assert kinds["was_op:3"] == ["aten::linear"]
+    assert kinds["was_op:4"] == ["aten::tanh"]
+    assert links["was_op:3"] != links["was_op:4"]
+    assert not any(name.startswith("op:") for name in links)
+
+
+def test_the_first_change_is_the_first_op_that_is_not_the_same() -> None:
+    there, back = both_ways("branching", "mean above zero", "mean below zero")
+    assert there.morph.first_change() == "op:2"  # the decision: True, then False
+    assert back.morph.first_change() == "op:2"
+    same = Book(recorded("branching", "mean above zero"))
+    again = Book(inspector.record(torch.sin, torch.ones(2)))
+    other = Book(inspector.record(torch.sin, torch.ones(2)))
+    assert MorphBook(again, other, NAMES).morph.first_change() is None
+    assert MorphBook(same, again, NAMES).morph.first_change() is not None
+
+
+def test_what_is_gone_has_a_name_and_a_way_to_it(branched: MorphBook) -> None:
+    morph = branched.morph
+    assert morph.ghost("op:3") == "was_op:3"
+    assert morph.ghost("op:0") is None  # it is still there
+    assert set(morph.way_to_gone(3)) <= set(morph.boxes.values())

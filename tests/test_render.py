@@ -166,6 +166,24 @@ def test_text_has_contrast_4_5_on_everything_it_is_written_on(name: str) -> None
 
 
 @pytest.mark.parametrize("name", theme.THEMES)
+def test_the_text_of_what_is_gone_has_contrast_4_5_though_it_is_pale(name: str) -> None:
+    css, colours = theme.graph_css(), theme.THEMES[name]
+    found = re.search(r"\.graph \.vanished \{ opacity: ([0-9.]+); \}", css)
+    assert found is not None
+    share = float(found[1])
+    rule = re.search(r"\.graph \.vanished :is\(([^)]*)\) \{\s*fill: var\(--graph-([a-z]+)\)", css)
+    assert rule is not None
+    assert {".title", ".subtitle", ".edge-label"} <= set(rule[1].split(", "))
+    for ground in (colours["canvas"], colours["box-fill"]):
+        # Source over: the colour that is seen through an opacity (CSS Compositing 1, section 9).
+        pairs = [
+            (int(colours[rule[2]][i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5)
+        ]
+        mixed = "#" + "".join(f"{round(share * x + (1 - share) * y):02x}" for x, y in pairs)
+        assert contrast(mixed, ground) >= 4.5, (name, mixed, ground)
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
 def test_outlines_edges_and_marks_have_contrast_3(name: str) -> None:
     colours = theme.THEMES[name]
     meaningful = [r for r in colours if r.endswith("-stroke") and r != "box-stroke"]
@@ -456,6 +474,20 @@ def test_flags_are_classes_and_some_are_marks() -> None:
                      ("failed", "nonfinite", "accumulated", "inplace", "view", "new", "gone",
                       "fused", "unrolled", "replaced", "only-a", "only-b", "changed", "arrived",
                       "vanished", "altered")]  # fmt: skip
+
+
+def test_the_mark_of_a_decision_stands_above_its_text_and_within_its_width() -> None:
+    for title in ("True", "True → False", "0.7801"):
+        view = one(ViewNode("a", "decision", title, "bool", flags=("altered",)))
+        group = by_class(draw(view), "node")[0]
+        (mark,) = by_class(group, "mark")
+        x, y = map(float, re.findall(r"-?[0-9.]+", mark.get("transform", "")))
+        (text,) = by_class(group, "title")
+        radius, cap_height = 8, 0.75 * 13  # of capitals in a font of 13 px
+        assert y + radius <= float(text.get("y", "")) - cap_height
+        width, height = map(float, group.get("data-size", "").split())
+        slope = abs(x - width / 2) / (width / 2) + abs(y - height / 2) / (height / 2)
+        assert slope == pytest.approx(1, abs=0.2), "not on the border"
 
 
 def test_boxes_can_be_opened_and_closed_by_a_mark_with_their_id() -> None:

@@ -354,6 +354,19 @@ def test_after_a_switch_the_graph_shows_what_changed_at_first(impatient: None) -
     app.run()
     (switch,) = [one for one in app.get("button_group") if one.key == "explore/change"]
     assert switch.value == "changed"
+    assert not switch.proto.disabled
+    button(app, "First change").click().run()
+    assert written(app, "select") == "dynamic/op:2"  # the decision
+
+
+def test_the_switch_is_there_with_one_way_lit_while_a_run_is_waited_for(impatient: None) -> None:
+    app = start(sample="branching")
+    for name in ("mean below zero", "mean above zero"):
+        (switch,) = [one for one in app.get("button_group") if one.key == "explore/change"]
+        assert switch.value == "changed"
+        app.sidebar.radio[0].set_value(name).run()
+    (switch,) = [one for one in app.get("button_group") if one.key == "explore/change"]
+    assert switch.proto.default
 
 
 def test_an_input_made_by_controls_is_an_address_and_another_page_says_that_it_has_none() -> None:

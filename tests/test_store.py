@@ -107,6 +107,17 @@ def test_a_file_of_another_kind_is_refused() -> None:
         load_bytes(b"\x89PNG\r\n", "other.inspect")
 
 
+def test_a_damaged_file_is_refused_without_the_words_of_arrow(small_bytes: bytes) -> None:
+    source, target = zipfile.ZipFile(io.BytesIO(small_bytes)), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for member in source.namelist():
+            content = source.read(member)
+            archive.writestr(member, content[:40] if member == "ops.arrow" else content)
+    with pytest.raises(FileFormatError, match=r"copy it again in full\.$") as refused:
+        load_bytes(target.getvalue(), "cut.inspect")
+    assert isinstance(refused.value.__cause__, pa.ArrowException | OSError)
+
+
 def _with_header(data: bytes, **changes: object) -> bytes:
     source, target = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:

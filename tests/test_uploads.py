@@ -314,9 +314,10 @@ def test_another_kind_of_image_is_not_opened():
         ("\ufeffa;b\r\n1.5;2\r\n\r\n-3;4e2\r\n", [[1.5, 2], [-3, 400]]),
         ("1\t2\n3\t4\n", [[1, 2], [3, 4]]),
         ('"1" , 2 \n3,4', [[1, 2], [3, 4]]),
-        ("1,2,3", [1, 2, 3]),
-        ("1\n2\n3\n", [1, 2, 3]),
-        ("7", [7]),
+        ("1,2,3", [[1, 2, 3]]),
+        ("a,b,c\n1,2,3", [[1, 2, 3]]),
+        ("1\n2\n3\n", [[1], [2], [3]]),
+        ("7", [[7]]),
     ],
 )
 def test_a_table_is_read_with_and_without_a_header(text, rows):
@@ -328,7 +329,7 @@ def test_whole_numbers_stay_whole_and_large_ones_exact():
     (tensor,) = read_tensors(b"1,2\n3,900000000000000001", "x.csv")
     assert tensor.tolist() == [[1, 2], [3, 900_000_000_000_000_001]]
     assert read_tensors(b"1,2.0", "x.csv")[0].dtype == torch.float32
-    assert read_tensors(b"1,nan", "x.csv")[0].isnan().tolist() == [False, True]
+    assert read_tensors(b"1,nan", "x.csv")[0].isnan().tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,8 @@ def test_whole_numbers_stay_whole_and_large_ones_exact():
         ("1,b\n2,3", "row 1, column 2"),
         ("1,2\n3\n", "row 2 has 1 cells, and row 1 has 2"),
         ("a,b\n", "row 1, column 1 is “a”"),
+        ("a,b,c\n1,2\n", "row 1 names 3 columns, and row 2 has 2 cells"),
+        ("\na\n\n1,2\n", "row 2 names 1 column, and row 4 has 2 cells"),
         ("\n\n", "no row of numbers"),
         ("1,5;2,5\n", "row 1, column 1 is “1,5”, which is no number. Decimals have a point"),
         ('1,"2\n3,4', "column 2 is “2"),
@@ -352,7 +355,7 @@ def test_a_bad_cell_is_named_by_row_and_column(text, says):
 
 def test_a_table_that_is_not_text_says_so():
     refused(b"1,2\n\xff\xfe\x00,3", "x.csv", "no text in UTF-8")
-    assert read_tensors("1,2".encode("utf-16"), "x.csv")[0].tolist() == [1, 2]
+    assert read_tensors("1,2".encode("utf-16"), "x.csv")[0].tolist() == [[1, 2]]
 
 
 # -- any file --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from inspector.errors import FileFormatError
+from inspector.store import load_bytes
 from inspector_app.address import Address, acted
 from inspector_app.pairruns import File, Pair, pair_of_files
 from inspector_app.parts import escaped
@@ -72,6 +73,17 @@ def _pair(files: list[File]) -> Pair | None:
         return None
     try:
         return pair_of_files(files[0], files[1])
-    except FileFormatError as error:
-        st.error(escaped(str(error)), icon=":material/error:")
+    except FileFormatError:
+        for side, file in zip("AB", files, strict=True):
+            if problem := _problem(file):
+                st.error(f"**{side}** {escaped(problem)}", icon=":material/error:")
         return None
+
+
+def _problem(file: File) -> str:
+    """Why a file is no recording; empty where it is one."""
+    try:
+        load_bytes(file.data, file.name)
+    except FileFormatError as error:
+        return str(error)
+    return ""

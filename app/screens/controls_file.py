@@ -19,7 +19,9 @@ _FILES = "_uploaded_files"
 def choose_file(address: Address, asked: str | None, key: str) -> Uploaded | None:
     """The file that is in use: uploaded just now or before, None without one.
 
-    A file that cannot be read is told, and the one before stays in use.
+    A file that cannot be read is told, and the one before stays in use. A field whose file was
+    read makes room for an empty one: where another file takes the place of one in a field, the
+    browser tells of no file first.
 
     Args:
         address: that the page was run with. Where it was opened, `asked` decides.
@@ -29,19 +31,21 @@ def choose_file(address: Address, asked: str | None, key: str) -> Uploaded | Non
     from inspector.capture.uploads import ENDINGS
 
     if address.opened:
+        st.session_state[f"{key}/refused"] = ""
         try:
             st.session_state[f"{key}/used"] = file_in_address(asked)
         except InspectorError as error:
             address.complain(prose(str(error)))
             st.session_state[f"{key}/used"] = None
     used: Uploaded | None = st.session_state.get(f"{key}/used")
+    field = _field(key)
     with st.expander(say("Inputs from a file"), expanded=used is not None):
-        upload = st.file_uploader(
-            say("Tensors, an image or a table"),
+        st.file_uploader(
+            say("Tensors, an image or a table") if used is None else say("Another file"),
             type=list(ENDINGS),
-            key=key,
-            on_change=_moved,
-            args=(key,),
+            key=field,
+            on_change=_uploaded,
+            args=(key, field),
             max_upload_size=64,
             help=say(
                 "Its tensors are run in the place of those that the controls make: `.npy`, `.npz`,"
@@ -49,16 +53,13 @@ def choose_file(address: Address, asked: str | None, key: str) -> Uploaded | Non
                 " or a CSV of numbers."
             ),
         )
-        if st.session_state.pop(f"{key}/moved", False):
-            used = None if upload is None else _read(upload.name, upload.getvalue(), used)
-            st.session_state[f"{key}/used"] = used
-        other = upload is not None and (used is None or upload.name != used.name)
-        if upload is not None and other:
-            st.caption(say("{name} is not in use.", name=escaped(upload.name)))
         if used is not None:
             st.caption(_said(used))
-            if upload is None or other:
-                st.button(say("Leave it out"), key=f"{key}/out", on_click=_left_out, args=(key,))
+            st.button(say("Leave it out"), key=f"{key}/out", on_click=_left_out, args=(key,))
+    refused = st.session_state.get(f"{key}/refused", "")
+    if refused:
+        stays = "" if used is None else say(" {name} stays in use.", name=escaped(used.name))
+        st.error(prose(refused) + stays, icon=":material/error:")
     return used
 
 
@@ -79,9 +80,25 @@ def file_in_address(written: str | None) -> Uploaded | None:
     return files[digest]
 
 
-def _moved(key: str) -> None:
+def _field(key: str) -> str:
+    """The key of the field for a file, of its own for each file that was read."""
+    return f"{key}/{st.session_state.get(f'{key}/read', 0)}"
+
+
+def _uploaded(key: str, field: str) -> None:
+    """Take the file, if its tensors can be read; else the one before stays, and that is told."""
+    upload = st.session_state[field]
+    st.session_state[f"{key}/refused"] = ""
+    if upload is None:
+        return
     acted()
-    st.session_state[f"{key}/moved"] = True
+    try:
+        file = _read(upload.name, upload.getvalue())
+    except InspectorError as error:
+        st.session_state[f"{key}/refused"] = str(error)
+        return
+    st.session_state[f"{key}/used"] = file
+    st.session_state[f"{key}/read"] = st.session_state.get(f"{key}/read", 0) + 1
 
 
 def _left_out(key: str) -> None:
@@ -89,16 +106,16 @@ def _left_out(key: str) -> None:
     st.session_state[f"{key}/used"] = None
 
 
-def _read(name: str, data: bytes, before: Uploaded | None) -> Uploaded | None:
-    """The file, if its tensors can be read; else that is told, and it stays as it was."""
+def _read(name: str, data: bytes) -> Uploaded:
+    """The file; this session remembers it.
+
+    Raises:
+        InspectorError: its tensors cannot be read.
+    """
     from inspector.capture.given import tensors_of
 
     file = Uploaded(name, data)
-    try:
-        tensors_of(file)
-    except InspectorError as error:
-        st.error(prose(str(error)), icon=":material/error:")
-        return before
+    tensors_of(file)
     files: dict[str, Uploaded] = st.session_state.setdefault(_FILES, {})
     files[file.digest] = file
     while len(files) > KEPT:

@@ -29,6 +29,14 @@ FILLS: dict[Fill, str] = {
     "integers": say("Whole numbers"),
     "zeros": say("Zeros"),
 }
+_SAID: dict[Fill, str] = {
+    "given": say("{shape} as given"),
+    "numbers": say("{shape} table"),
+    "normal": say("{shape} normal, seed {seed}"),
+    "uniform": say("{shape} from {low:g} to {high:g}, seed {seed}"),
+    "integers": say("{shape} whole from {low:g} to {high:g}, seed {seed}"),
+    "zeros": say("{shape} zeros"),
+}
 _SEED_MOST = 999_999_999
 
 
@@ -81,6 +89,13 @@ def _set(control: TensorControl, key: str, recipe: TensorRecipe, anew: bool) -> 
 
 def _shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
+
+
+def said_recipe(recipe: TensorRecipe) -> str:
+    """A recipe in a few words, as in "2×4 table"."""
+    shape = "×".join(map(str, recipe.shape)) or say("scalar")
+    said = {"shape": shape, "low": recipe.low, "high": recipe.high, "seed": recipe.seed}
+    return say(_SAID[recipe.fill], **said)
 
 
 def _recipe(

@@ -13,7 +13,7 @@ from inspector_app import rerun
 from inspector_app.address import Address, write_some
 from inspector_app.choice import choose_order, choose_sample
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import escaped, failure_banner, headline
+from inspector_app.parts import BANNER, escaped, failure_banner, headline
 from inspector_app.phrases import say
 from inspector_app.rerun import Desk, Shown
 from inspector_app.runs import Order, Run
@@ -79,13 +79,21 @@ def _place(desk: Desk, address: Address, is_other: bool) -> Place:
     looked = desk.looked or Place()
     if desk.before is None or desk.shown is None:
         return replace(looked, selected=None, toggled=(), moment=None)
-    return _followed(looked, rerun.morph(desk.before, desk.shown))
+    is_back = desk.earlier is not None and desk.earlier.order == desk.shown.order
+    return _followed(looked, rerun.morph(desk.before, desk.shown), is_back)
 
 
-def _followed(place: Place, book: MorphBook) -> Place:
-    """The place after a switch: the same tabs, and the same item and boxes where they are left."""
+def _followed(place: Place, book: MorphBook, is_back: bool) -> Place:
+    """The place after a switch: the same tabs, and the same item and boxes where they are left.
+
+    What is gone is followed to its ghost, and a ghost back to what it was of (`is_back`).
+    """
     pane, _, item = (place.selected or "").partition("/")
-    kept = {"dynamic": book.morph.name_now(item), "static": item, "source": item}
+    if is_back and pane == "dynamic" and item.startswith("was_"):
+        returned: str | None = item.removeprefix("was_")
+    else:
+        returned = book.morph.name_now(item) or book.morph.ghost(item)
+    kept = {"dynamic": returned, "static": item, "source": item}
     selected = kept.get(pane)
     opened = book.before.first_open ^ frozenset(place.toggled)
     toggled = []
@@ -115,7 +123,8 @@ def _show_page(desk: Desk, place: Place | None) -> None:
     book: Book = shown.run.book
     if before is not None and mode == CHANGED:
         book = rerun.morph(before, shown)
-    st.html(f"<style>:root {{ --wb-above: {_ABOVE}px }}</style>")
+    above = _ABOVE + (BANNER if shown.run.recording.failure else 0)
+    st.html(f"<style>:root {{ --wb-above: {above}px }}</style>")
     _show(desk, shown, book, place)
 
 

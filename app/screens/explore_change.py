@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from inspector.comparison import Comparison
+from inspector.render.morphs import MorphBook
+from inspector_app.component import Place
 from inspector_app.parts import escaped
 from inspector_app.phrases import prose, say, say_count
 from inspector_app.rerun import Desk, Job, Shown, morph
@@ -27,7 +30,7 @@ def change_line(desk: Desk) -> str:
     """
     with st.container(key="change-line", horizontal=True, vertical_alignment="center", gap="small"):
         job, shown = desk.job, desk.shown
-        mode = _mode(desk) if shown is not None and desk.before is not None else ONLY
+        mode = ONLY if shown is None else _mode(desk)
         if job is not None and (shown is None or job.order != shown.order):
             _job(job, desk)
         elif shown is None or desk.before is None:
@@ -38,18 +41,22 @@ def change_line(desk: Desk) -> str:
                 )
             )
         else:
-            _changes(desk.before, shown)
+            _changes(desk, desk.before, shown, mode)
     return mode
 
 
 def _mode(desk: Desk) -> str:
+    """The switch: always there, so that the browser knows what is chosen, however quick it goes."""
     names = {CHANGED: say("Show what changed"), ONLY: say("Only this run")}
-    st.session_state.setdefault(_MODE, CHANGED)
+    job, shown = desk.job, desk.shown
+    waits = job is not None and shown is not None and job.order != shown.order
     chosen = st.segmented_control(
         say("The graph shows"),
         list(names),
+        default=CHANGED,
         key=_MODE,
         required=True,
+        disabled=waits or desk.before is None,
         format_func=lambda name: names[name],
         label_visibility="collapsed",
     )
@@ -102,10 +109,42 @@ def _give_up(job: Job) -> None:
 # -- what changed ----------------------------------------------------------------------------------
 
 
-def _changes(before: Shown, now: Shown) -> None:
+def _changes(desk: Desk, before: Shown, now: Shown, mode: str) -> None:
     comparison = morph(before, now).comparison
     told = "\n\n".join(prose(_told_now(one) or one) for one in comparison.explanation)
     st.markdown(change_words(comparison, before.order.title), width="stretch", help=told)
+    if mode == CHANGED and not comparison.same:
+        st.button(
+            say("First change"),
+            key="first-change",
+            type="tertiary",
+            icon=":material/my_location:",
+            help=say("Select the first op that is new, gone or not the same."),
+            on_click=_go_to_first,
+            args=(desk, before, now),
+        )
+
+
+def _go_to_first(desk: Desk, before: Shown, now: Shown) -> None:
+    desk.goto = first_change(desk.looked or Place(), morph(before, now)) or desk.goto
+
+
+def first_change(place: Place, book: MorphBook) -> Place | None:
+    """The place with the first change selected, and the boxes around it open; None without one."""
+    item = book.morph.first_change()
+    if item is None:
+        return None
+    number = int(item.rpartition(":")[2])
+    way = book.morph.way_to_gone if item.startswith("was_") else book.morph.way_to
+    opened = book.first_open ^ frozenset(place.toggled)
+    toggled = frozenset(place.toggled) ^ (frozenset(way(number)) - opened)
+    panes = {pane: side for pane, side in place.panes.items() if pane != "dynamic"}
+    side = place.panes.get("dynamic", "left")
+    if side in panes.values() or "dynamic" in place.panes:
+        panes["dynamic"] = side  # the last one is on top
+    return replace(
+        place, selected=f"dynamic/{item}", toggled=tuple(sorted(toggled)), panes=panes, wide=""
+    )
 
 
 def change_words(comparison: Comparison, before: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 import sample_models
-from inspector_app.address import Address, acted, write_some
-from inspector_app.choice import choose_input, choose_sample
+from inspector_app.address import Address, write_some
+from inspector_app.awaiting import Words, again_button, awaited
+from inspector_app.choice import choose_input, choose_sample, choose_view
 from inspector_app.parts import escaped, failure_banner
 from inspector_app.phrases import say, say_count
 from inspector_app.screens.gradients_captions import loss_badge
@@ -14,17 +15,7 @@ from inspector_app.screens.gradients_choice import ALONE, choose_training
 from inspector_app.screens.gradients_parts import Shown, step_key
 from inspector_app.screens.gradients_views import VIEWS, readings
 from inspector_app.trainlinks import graph_link_of
-from inspector_app.trainruns import (
-    Choice,
-    Trained,
-    Training,
-    finished,
-    trains_itself,
-)
-
-_TRAINING, _STOPPED, _FAILED = "_training", "_training_stopped", "_training_failed"
-_AT_ONCE = 1.5
-"""Seconds to wait for a training before the page says how far it is: most take less."""
+from inspector_app.trainruns import Trained, Training, trains_itself
 
 
 def page() -> None:
@@ -52,9 +43,9 @@ def page() -> None:
         step=str(step) if step else None,
     )
     above = st.container(gap="xsmall")
-    view = _choose_view()
+    view = choose_view(VIEWS, "gradients/view")
     with above:
-        trained = _trained(choice)
+        trained = awaited(choice, Training, _words(), "gradients")
         if trained is None:
             return
         shown = Shown(
@@ -71,93 +62,16 @@ def page() -> None:
         VIEWS[view][1](shown)
 
 
-def _choose_view() -> str:
-    chosen = st.segmented_control(
-        say("View"),
-        list(VIEWS),
-        key="gradients/view",
-        on_change=acted,
-        format_func=lambda name: say(VIEWS[name][0]),
-        required=True,
-        label_visibility="collapsed",
-    )
-    return str(chosen)
-
-
 def _write_step(step: int | None) -> None:
     write_some(step=None if step is None else str(step))
 
 
-# -- the training ---------------------------------------------------------------------------------
-
-
-def _trained(choice: Choice) -> Trained | None:
-    """The training of a choice, if it is there; else it is under way, or the page says why not."""
-    found = finished(choice)
-    if found is not None:
-        return found
-    stopped: Trained | None = st.session_state.get(_STOPPED)
-    if stopped is not None and stopped.choice == choice:
-        return stopped
-    failed: tuple[Choice, str] | None = st.session_state.get(_FAILED)
-    if failed is not None and failed[0] == choice:
-        st.warning(escaped(failed[1]), icon=":material/error:")
-        st.button(say("Train again"), on_click=_again, key="gradients/again")
-        return None
-    job = _job(choice)
-    if not job.ended:
-        _progress(choice)
-        return None
-    _collect(job)
-    return job.result or _trained(choice)
-
-
-def _job(choice: Choice) -> Training:
-    """This session's training, begun if there is none; one of another choice is stopped."""
-    job: Training | None = st.session_state.get(_TRAINING)
-    if job is None or job.choice != choice:
-        if job is not None:
-            job.stop()
-        job = st.session_state[_TRAINING] = Training(choice).start()
-        with st.spinner(say("Training and recording …")):
-            job.wait(_AT_ONCE)
-    return job
-
-
-def _collect(job: Training) -> None:
-    """Keep what an ended training left for this session alone."""
-    st.session_state.pop(_TRAINING, None)
-    if job.result is None:
-        st.session_state[_FAILED] = (job.choice, job.reason)
-    else:
-        st.session_state[_STOPPED] = job.result
-
-
-def _again() -> None:
-    """Forget what was stopped or failed: the page then trains anew."""
-    for key in (_STOPPED, _FAILED, _TRAINING):
-        st.session_state.pop(key, None)
-
-
-@st.fragment(run_every=0.5)
-def _progress(choice: Choice) -> None:
-    """How far the training is, until it has ended; then the page is drawn anew."""
-    job: Training | None = st.session_state.get(_TRAINING)
-    if job is None or job.ended or job.choice != choice:
-        st.rerun()
-    bar, stop = st.columns([5, 1], vertical_alignment="center")
-    text = say("Step {done} of {steps} …", done=job.done + 1, steps=choice.steps)
-    if not job.begun:
-        text = say("Loading torch's optimizers: the first training of a server takes longer …")
-    if job.waiting:
-        text = say("Waiting: another recording runs on this server, and there is one at a time.")
-    bar.progress(job.done / choice.steps, text=text)
-    stop.button(
-        say("Stop training"),
-        key="gradients/stop",
-        width="stretch",
-        on_click=job.stop,
-        help=say("Ends after the step it is in; what was recorded so far is shown."),
+def _words() -> Words:
+    return Words(
+        begun=say("Training and recording …"),
+        stop=say("Stop training"),
+        stop_help=say("Ends after the step it is in; what was recorded so far is shown."),
+        again=say("Train again"),
     )
 
 
@@ -191,4 +105,5 @@ def _headline(sample: sample_models.Sample, trained: Trained) -> None:
             reason=reason,
         )
     )
-    button.button(say("Train again"), on_click=_again, key="gradients/again", width="stretch")
+    with button:
+        again_button(say("Train again"), "gradients", width="stretch")

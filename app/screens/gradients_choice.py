@@ -86,6 +86,7 @@ def _start_number(
     whole = isinstance(start, int)
     if not address.opened:
         st.session_state.setdefault(key, start)
+        address.keep(key)
         return
     asked = address.asked.get(parameter)
     value: float | None = None

@@ -13,13 +13,16 @@ from inspector.records import Recording
 from inspector.store import load_bytes
 from inspector_app.address import Address, acted, write_some
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import escaped, failure_banner, headline
+from inspector_app.parts import BANNER, escaped, failure_banner, headline
 from inspector_app.phrases import say
 from inspector_app.runs import Run
 from inspector_app.screens.tables import tables
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
+
+_ABOVE = 136
+"""Px above the graph: the headline."""
 
 KEPT = 8
 """Opened files in the server's memory, for all sessions together."""
@@ -47,6 +50,8 @@ def page() -> None:
     model = escaped(str(run.recording.meta.get("model", say("a block of code"))))
     headline(escaped(name), say("Model: {model}", model=model), run, previous=None)
     failure_banner(run.recording)
+    if run.recording.failure is not None:
+        st.html(f"<style>:root {{ --wb-above: {_ABOVE + BANNER}px }}</style>")
     _show(run, name, place)
 
 

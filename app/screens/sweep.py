@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from inspector_app.address import Address, acted
-from inspector_app.choice import choose_sample
+from inspector_app.address import Address
+from inspector_app.awaiting import Words, again_button, awaited
+from inspector_app.choice import choose_sample, choose_view
 from inspector_app.parts import escaped
 from inspector_app.phrases import prose, say, say_count
 from inspector_app.screens.sweep_against import CHOSEN, against_view
 from inspector_app.screens.sweep_choice import as_address, choose_sweep
 from inspector_app.screens.sweep_variants import variants_view
 from inspector_app.screens.sweep_views import chart_view, coverage_view, decisions_view
-from inspector_app.sweepitems import Choice
-from inspector_app.sweepruns import Sweep, Swept, finished
+from inspector_app.sweepitems import refusal
+from inspector_app.sweepruns import Sweep, Swept
 
 VIEWS = {
     "variants": ("Distinct graphs", variants_view),
@@ -22,21 +23,12 @@ VIEWS = {
     "chart": ("Ops and time", chart_view),
     "coverage": ("Never run", coverage_view),
 }
-_JOB, _STOPPED, _FAILED = "_sweep", "_sweep_stopped", "_sweep_failed"
-_REDRAWN = "_sweep_redrawn"
-_WIDGETS = ("sweep/sample", "choice/over", "sweep/view", CHOSEN)
-_CONTROLS, _RANGE = "sweep/control/", ("/start", "/stop", "/step")
-"""Keys of the widgets that an address sets, and what others begin and end with."""
-_AT_ONCE = 1.0
-"""Seconds to wait for a sweep before the page says how far it is."""
 _TOLD = 3
 """Inputs with a problem that are named at once."""
 
 
 def page() -> None:
     """The page."""
-    if st.session_state.pop(_REDRAWN, False):
-        _say_again()
     address = Address("sweep")
     sample = choose_sample(address, "sweep/sample")
     choice = choose_sweep(address, sample)
@@ -46,34 +38,26 @@ def page() -> None:
     said = {"over": "files"} if choice is None else as_address(choice)
     if address.opened:
         st.session_state[CHOSEN] = address.asked.get("variant")
+    address.keep(CHOSEN)
     shown = str(st.session_state["sweep/view"])
     variant = st.session_state.get(CHOSEN) if shown == "against" else None
     address.write(sample=sample.name, **said, view=shown, variant=variant)
     if choice is None:
         _nothing_yet()
         return
+    reason = refusal(choice)
+    if reason:
+        st.warning(prose(reason), icon=":material/error:")
+        return
     above = st.container(gap="xsmall")
-    view = _choose_view()
+    view = choose_view(VIEWS, "sweep/view")
     with above:
-        swept = _swept(choice)
+        swept = awaited(choice, Sweep, _words(), "sweep")
         if swept is None:
             return
         _headline(swept)
     if swept.census.points:
         VIEWS[view][1](swept)
-
-
-def _choose_view() -> str:
-    chosen = st.segmented_control(
-        say("View"),
-        list(VIEWS),
-        key="sweep/view",
-        on_change=acted,
-        format_func=lambda name: say(VIEWS[name][0]),
-        required=True,
-        label_visibility="collapsed",
-    )
-    return str(chosen)
 
 
 def _nothing_yet() -> None:
@@ -88,91 +72,12 @@ def _nothing_yet() -> None:
     )
 
 
-# -- the sweep ------------------------------------------------------------------------------------
-
-
-def _swept(choice: Choice) -> Swept | None:
-    """The sweep of a choice, if it is there; else it is under way, or the page says why not."""
-    found = finished(choice)
-    if found is not None:
-        return found
-    stopped: Swept | None = st.session_state.get(_STOPPED)
-    if stopped is not None and stopped.choice == choice:
-        return stopped
-    failed: tuple[Choice, str] | None = st.session_state.get(_FAILED)
-    if failed is not None and failed[0] == choice:
-        st.warning(prose(failed[1]), icon=":material/error:")
-        st.button(say("Sweep again"), on_click=_again, key="sweep/again")
-        return None
-    job = _job(choice)
-    if not job.ended:
-        _progress(choice)
-        return None
-    _collect(job)
-    return job.result or _swept(choice)
-
-
-def _job(choice: Choice) -> Sweep:
-    """This session's sweep, begun if there is none; one of another choice is stopped."""
-    job: Sweep | None = st.session_state.get(_JOB)
-    if job is None or job.choice != choice:
-        if job is not None:
-            job.stop()
-        job = st.session_state[_JOB] = Sweep(choice).start()
-        with st.spinner(say("Running the inputs …")):
-            job.wait(_AT_ONCE)
-    return job
-
-
-def _collect(job: Sweep) -> None:
-    """Keep what an ended sweep left for this session alone."""
-    st.session_state.pop(_JOB, None)
-    if job.result is None:
-        st.session_state[_FAILED] = (job.choice, job.reason)
-    else:
-        st.session_state[_STOPPED] = job.result
-
-
-def _again() -> None:
-    """Forget what was stopped or failed: the page then sweeps anew."""
-    for key in (_STOPPED, _FAILED, _JOB):
-        st.session_state.pop(key, None)
-
-
-def _say_again() -> None:
-    """Tell the browser once more what the widgets are set to.
-
-    A page that draws itself anew soon after the first time may overtake what it said then: a busy
-    browser never saw it, and would show each widget's first option.
-    """
-    for key in [str(key) for key in st.session_state]:
-        own = key.startswith("sweep/") and key.endswith(_RANGE)
-        if own or key in _WIDGETS or key.startswith(_CONTROLS):
-            st.session_state[key] = st.session_state[key]
-
-
-@st.fragment(run_every=1.0)
-def _progress(choice: Choice) -> None:
-    """How far the sweep is, until it has ended; then the page is drawn anew."""
-    job: Sweep | None = st.session_state.get(_JOB)
-    if job is None or job.ended or job.choice != choice:
-        st.session_state[_REDRAWN] = True
-        st.rerun()
-    bar, stop = st.columns([5, 1], vertical_alignment="center")
-    text = say("Input {done} of {total} …", done=min(job.done + 1, job.total), total=job.total)
-    if job.total and job.done == job.total:
-        text = say("All inputs have run. Counting what they share …")
-    elif not job.total:
-        text = say("Making the inputs …")
-    if job.waiting:
-        text = say("Waiting: something else runs on this server, and there is one at a time.")
-    bar.progress(job.done / job.total if job.total else 0.0, text=text)
-    stop.button(
-        say("Stop the sweep"),
-        key="sweep/end",
-        width="stretch",
-        on_click=job.stop,
-        help=say("Ends after the input it is at; those that ran so far are shown."),
+def _words() -> Words:
+    return Words(
+        begun=say("Running the inputs …"),
+        stop=say("Stop the sweep"),
+        stop_help=say("Ends after the input it is at; those that ran so far are shown."),
+        again=say("Sweep again"),
     )
 
 
@@ -213,7 +118,8 @@ def _left(swept: Swept) -> None:
                 left=f"{swept.left:,}",
             )
         )
-        button.button(say("Sweep again"), on_click=_again, key="sweep/again", width="stretch")
+        with button:
+            again_button(say("Sweep again"), "sweep", width="stretch")
 
 
 def _problems(swept: Swept) -> None:

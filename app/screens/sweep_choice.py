@@ -145,6 +145,7 @@ def _number(
             name = escaped((asked or "")[:60])
             address.complain(say("“{name}” for {what}", name=name, what=title))
         st.session_state[here] = value
+    address.keep(here)
     whole = isinstance(control, Whole)
     step = control.step if whole else control.parse(starts["step"])
     chosen = st.number_input(

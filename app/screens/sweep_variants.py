@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+import sample_models
 from inspector.census.text import failed_words, loop_lines
 from inspector.counted import Variant
 from inspector.errors import RenderError
@@ -25,13 +26,26 @@ AT_ONCE = 8
 _DECISIONS = 4
 """Decisions that a card lists at once."""
 
+_NAMED = 3
+"""Inputs that a card names, and one more where that is the last."""
+
 _PICTURED = 400
 """Ops of the largest graph that gets a small picture: more would be a grey spot."""
+
+_VISIBLE = 12
+"""Nodes in a small picture, about: boxes stay closed where more would show."""
+
+_TALL = 220
+"""Px of a small picture."""
 
 
 def variants_view(swept: Swept) -> None:
     """The variants, the most common first, a page of them at a time."""
     variants = swept.census.variants
+    if sample_models.get(swept.choice.sample).loss is not None:
+        st.caption(
+            say("Ops are counted without the loss, which “Explore a model” puts behind the model.")
+        )
     first = 0
     if len(variants) > AT_ONCE:
         first = _choose_page(len(variants))
@@ -66,7 +80,8 @@ def _card(swept: Swept, number: int, variant: Variant) -> None:
             _picture(swept, number, variant)
         with words:
             told = "\n".join(_lines(variant)) or _nothing(swept)
-            st.markdown(f"{_head(swept, number, variant)}\n\n{told}")
+            inputs = _inputs(swept, number)
+            st.markdown("\n\n".join(filter(None, [_head(swept, number, variant), inputs, told])))
         with links:
             if explore is not None:
                 st.link_button(
@@ -100,6 +115,17 @@ def _head(swept: Swept, number: int, variant: Variant) -> str:
         badges.append(f":red-badge[:material/error: {say('failed')}]")
     name = say("**Variant {number}**, as for “{label}”", number=number, label=_md(variant.label))
     return "&ensp;".join([name, *badges])
+
+
+def _inputs(swept: Swept, number: int) -> str:
+    """Markdown: the names of the inputs, where there is more than the one in the head."""
+    labels = [_md(point.label) for point in swept.census.points if point.variant == number]
+    if len(labels) < 2:
+        return ""
+    named = labels if len(labels) <= _NAMED + 1 else labels[:_NAMED]
+    more = len(labels) - len(named)
+    names = ", ".join(f"“{label}”" for label in named)
+    return say("{names} and {count} more", names=names, count=more) if more else names
 
 
 def _lines(variant: Variant) -> Iterator[str]:
@@ -145,8 +171,9 @@ def _picture(swept: Swept, number: int, variant: Variant) -> None:
     if drawn:
         described = say("The graph of variant {number}", number=number)
         st.html(
-            '<div style="height:150px;display:flex;justify-content:center">'
-            f'<img alt="{described}" src="{drawn}" style="max-width:100%;max-height:150px"></div>'
+            f'<div style="height:{_TALL}px;display:flex;justify-content:center">'
+            f'<img alt="{described}" src="{drawn}" style="max-width:100%;max-height:100%;'
+            'object-fit:contain"></div>'
         )
     else:
         st.caption(say("{ops} ops: too many for a small picture.", ops=f"{variant.ops:,}"))
@@ -156,7 +183,7 @@ def _drawn(variant: Variant) -> str:
     """The picture as a data address; "" where there is none."""
     if variant.ops > _PICTURED:
         return ""
-    view = dynamic_view(variant.recording, default_open(variant.recording))
+    view = dynamic_view(variant.recording, default_open(variant.recording, _VISIBLE))
     try:
         drawing = to_bytes(view, "svg", theme(), timeout=5.0)
     except RenderError:

@@ -102,7 +102,8 @@ def chart_view(swept: Swept) -> None:
     st.caption(
         say(
             "The time is that of the recorded run, which is longer than a plain one: it compares"
-            " inputs, not models. The first run of a server takes longer."
+            " inputs, not models. The first input has run once before, unmeasured: what only a"
+            " first run pays for is not in it. The model's own ops count, without the loss."
         )
     )
 

@@ -104,7 +104,10 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _raised_at(error: BaseException) -> Source | None:
-    """The innermost user line of the traceback."""
+    """The innermost user line of the traceback; of a syntax error, the line that is wrong."""
+    file = error.filename if isinstance(error, SyntaxError) else None
+    if isinstance(error, SyntaxError) and file and error.lineno and is_user_file(file):
+        return Source(file, error.lineno, max((error.offset or 1) - 1, 0), "")
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if is_user_file(frame.filename):
             return Source(frame.filename, frame.lineno or 1, frame.colno or 0, frame.name)

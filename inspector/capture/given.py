@@ -30,7 +30,8 @@ def inputs_of(given: Callable[..., tuple[Any, ...]], values: Mapping[str, Any]) 
         given: the declaration, called with the values by name; recipes become tensors first.
         values: by the names of the controls; those left out keep their defaults. An `Uploaded`
             under `FILE` puts its tensors, in order, in the place of the tensors made. They are
-            taken in the dtype of those, where no whole number and no fraction gets lost by it.
+            taken in the dtype of those, where no whole number and no fraction gets lost by it,
+            and a CSV of a single row or column as (numbers,) where the tensor made is a list.
 
     Raises:
         InspectorError: the declaration refuses a value (with a ValueError, whose message this
@@ -161,11 +162,19 @@ def _with_file(arguments: tuple[Any, ...], file: Uploaded | None) -> tuple[Any, 
     if file is None:
         return arguments
     tensors = list(tensors_of(file))
+    table = file.name.lower().endswith(".csv")
     replaced = [
-        _as_taken(tensors.pop(0), old) if tensors and isinstance(old, Tensor) else old
+        _as_taken(_listed(tensors.pop(0), old) if table else tensors.pop(0), old)
+        if tensors and isinstance(old, Tensor)
+        else old
         for old in arguments
     ]
     return (*replaced, *tensors)
+
+
+def _listed(table: Tensor, old: Tensor) -> Tensor:
+    """A table of a single row or column as a list, where a list was: a CSV cannot say which."""
+    return table.flatten() if old.dim() == 1 and 1 in table.shape else table
 
 
 def _as_taken(new: Tensor, old: Tensor) -> Tensor:

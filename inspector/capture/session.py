@@ -224,8 +224,10 @@ class Session:
                 "(Tensor.set_, NumPy, a C++ extension): its new value has no producer."
             )
         if isinstance(error, SystemExit):
-            # Asked for by the program, not a failure of it.
-            self.meta["exit_code"], error = str(error.code), None
+            # Asked for by the program, not a failure of it, unless it ends so in an `except`.
+            caught = error.__context__ if error.code not in (None, 0) else None
+            self.meta["exit_code"] = str(error.code)
+            error = caught if isinstance(caught, Exception) else None
         meta = {
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -14,20 +14,20 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 def numbers_of_table(data: bytes, most: int) -> tuple[list[list[float]], bool]:
     """The rows of a table, and whether all cells are whole numbers.
 
-    A first row without a single number is taken for the names of the columns. Empty lines do not
-    count. Cells may be `nan` and `inf`.
+    A first row without a single number is taken for the names of the columns, one for each.
+    Empty lines do not count. Cells may be `nan` and `inf`.
 
     Args:
         data: the file, in UTF-8 (or UTF-16 with a byte order mark).
         most: numbers at most.
 
     Raises:
-        InspectorError: a cell is no number, a row is longer or shorter than the first; rows and
-            columns are counted from 1, rows as lines of the file.
+        InspectorError: a cell is no number, a row is longer or shorter than the first, or than
+            the names; rows and columns are counted from 1, rows as lines of the file.
     """
     rows = _rows(_text(data))
     if len(rows) > 1 and all(_number(cell) is None for cell in rows[0][1]):
-        rows = rows[1:]
+        rows = _below_names(rows)
     if not rows:
         raise InspectorError("there is no row of numbers in it.")
     width = len(rows[0][1])
@@ -42,6 +42,17 @@ def numbers_of_table(data: bytes, most: int) -> tuple[list[list[float]], bool]:
         [_cell(text, line, column) for column, text in enumerate(cells, 1)] for line, cells in rows
     ]
     return numbers, all(_WHOLE.fullmatch(cell.strip()) for _, cells in rows for cell in cells)
+
+
+def _below_names(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows below the names of the columns, which have to be as many as the numbers."""
+    (line, names), (first, cells) = rows[:2]
+    if len(names) != len(cells):
+        raise InspectorError(
+            f"row {line} names {len(names)} column{'s' * (len(names) != 1)}, and row {first} has"
+            f" {len(cells)} cell{'s' * (len(cells) != 1)}."
+        )
+    return rows[1:]
 
 
 def _text(data: bytes) -> str:

@@ -57,8 +57,8 @@ def read_tensors(data: bytes, name: str) -> tuple[Tensor, ...]:
       (read with `weights_only=True`, which runs nothing).
     - `.png`, `.jpg`, `.jpeg`: float32 from 0 to 1, (1, 3, height, width), or (1, 1, height, width)
       for a grey image. Transparency is dropped, and a photo is turned the way it was taken.
-    - `.csv`: int64 where all cells are whole numbers, else float32; (rows, columns), or (numbers,)
-      for a single row or column. A first row of names is left out.
+    - `.csv`: int64 where all cells are whole numbers, else float32; (rows, columns), of a single
+      row or column, too. A first row of names is left out.
 
     Args:
         data: the file's bytes.
@@ -258,8 +258,7 @@ def _image(data: bytes) -> Iterator[Tensor]:
 
 def _csv(data: bytes) -> Iterator[Tensor]:
     numbers, whole = numbers_of_table(data, most=MOST_NUMBERS)
-    table = torch.tensor(numbers, dtype=torch.int64 if whole else torch.float32)
-    yield table.flatten() if 1 in table.shape else table
+    yield torch.tensor(numbers, dtype=torch.int64 if whole else torch.float32)
 
 
 def _short(text: str) -> str:

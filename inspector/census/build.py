@@ -140,7 +140,7 @@ class _Found:
         seconds: float,
     ) -> Census:
         tree = decision_tree(self._groups) if self._groups else None
-        decisions = {} if tree is None else dict(ways(tree))
+        decisions = {} if tree is None else dict(ways(tree, self._groups))
         variants = tuple(
             Variant(
                 fingerprint=mark,

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 from inspector.census.domains import Values, parted
+from inspector.census.fingerprint import short_name
 from inspector.census.tally import ARGUMENT, SHAPE, Group, Site
 from inspector.census.words import branch_words, decision_words, question_words, site_words
 from inspector.counted import Branch, DecisionSite, Leaf, Split, Value, VariantDecision
@@ -49,15 +50,46 @@ def decision_tree(groups: Groups, depth: int = DEEPEST) -> Split | Leaf:
     return Split(where, visit, question_words(where, visit), tuple(branches))
 
 
-def ways(tree: Split | Leaf) -> Iterator[tuple[int, tuple[VariantDecision, ...]]]:
-    """(variant, the decisions on the way to it) for each variant."""
+def ways(
+    tree: Split | Leaf, groups: Groups = ()
+) -> Iterator[tuple[int, tuple[VariantDecision, ...]]]:
+    """(variant, the decisions on the way to it) for each variant.
+
+    Args:
+        tree: of these groups.
+        groups: as for `decision_tree`. With them, where several variants share a branch, each
+            decision has the values of the one alone.
+    """
+    own = dict(groups)
     if isinstance(tree, Leaf):
         for number in tree.variants:
             yield number, ()
         return
     for branch in tree.branches:
-        for number, further in ways(branch.then):
-            yield number, (branch.decision, *further)
+        found = list(ways(branch.then, groups))
+        for number, further in found:
+            decision = branch.decision
+            if len(found) > 1 and number in own:
+                decision = _of_one(tree, own[number])
+            yield number, (decision, *further)
+
+
+def _of_one(split: Split, group: Group) -> VariantDecision:
+    """What came out at a split for one variant."""
+    site = _key(split.site)
+    values = group.visits.get(site)
+    if split.visit is not None:
+        values = group.values.get((site, split.visit))
+    if values is None:
+        values = Values()  # none of its runs came by
+    return _decision(split.site, split.visit, values, branch_words(values, (), group.count))
+
+
+def _key(site: DecisionSite) -> Site:
+    """A site as runs are counted by: the other way round of `_site`."""
+    if not site.line:
+        return site.file, site.line, site.column, site.kind, site.text
+    return short_name(site.file), site.line, site.column, site.kind, site.function
 
 
 _Candidate = tuple[Site, int | None, list[Values | None], list[list[int]]]

@@ -1,6 +1,8 @@
 """`inspector check`: what is wrong in a run, printed as linters print it.
 
-Exit codes: 0 no errors were found, 1 there are errors, 2 wrong use.
+Exit codes: 0 no errors were found, 1 there are errors (the script's own exit code, where it is not
+0, is one), 2 wrong use or an unreadable recording. A script that os._exit() ends takes this process
+with it, and nothing is printed.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
 FOUND_ERRORS = 1
 FORMATS = ("text", "json", "sarif", "github")
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a recording's file begins."""
 
 
 def _names(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> list[str]:
     """Names given one by one or joined by commas."""
-    return [name.strip() for part in given for name in part.split(",") if name.strip()]
+    names = [name.strip() for part in given for name in part.split(",") if name.strip()]
+    if given and not names and parameter.name == "select":
+        raise click.BadParameter("It names no rule. `inspector check --rules` lists them.")
+    return names
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -54,7 +60,8 @@ def check(
     """Run SCRIPT with its own ARGUMENTS and say what is wrong, and why.
 
     SCRIPT may also be a recording. What the script prints goes to stderr; the findings alone are
-    on stdout. Exit code 1 when there are errors.
+    on stdout. Exit code 1 when there are errors, or when the script ends with another exit code
+    than 0.
     """
     if listing or explain is not None:
         click.echo(_listed() if explain is None else _explained(explain), nl=False)
@@ -67,7 +74,8 @@ def check(
     recording, name = _recorded(script, arguments, module)
     found = findings(recording, select=select or None, ignore=ignore)
     shown = [one for one in found if notes or one.severity != "note"]
-    click.echo(_written(kind, shown, recording, name), nl=False)
+    _echo(_written(kind, shown, recording, name))
+    _mistyped(recording)
     _summarise(found, shown)
     errors = any(one.severity == "error" for one in found)
     sys.exit(FOUND_ERRORS if errors else 0)
@@ -75,7 +83,7 @@ def check(
 
 def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Recording, str]:
     """The recording, read or made, and what the findings without a line are said to be of."""
-    if not module and not script.endswith(".py") and zipfile.is_zipfile(script):
+    if not module and _is_recording(script):
         from inspector.store import load
 
         return load(script), script
@@ -87,6 +95,36 @@ def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Re
     if status and recording.failure is None:
         click.echo(f"inspector: the script ended with exit code {status}", err=True)
     return recording, script
+
+
+def _is_recording(path: str) -> bool:
+    """Whether a file begins as recordings do, whatever its name; or has their name and is damaged
+    from its first bytes on.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False  # told as a script that cannot be read
+    return start in ZIP_STARTS or path.endswith(".inspect")
+
+
+def _echo(text: str) -> None:
+    """Print on stdout, in escapes what its encoding does not have."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+
+
+def _mistyped(recording: Recording) -> None:
+    """Tell of comments that are to silence a rule that is not there."""
+    from inspector.findings import all_rules
+    from inspector.findings.comments import Comments
+    from inspector.findings.formats import printable
+
+    for one in Comments(recording).unknown([rule.name for rule in all_rules()]):
+        where = f"{os.path.basename(one.file)}:{one.line}"
+        text = f"{where}: there is no rule {one.name!r}, so the comment does not silence it"
+        click.echo(f"inspector: {printable(text)}", err=True)
 
 
 @contextlib.contextmanager

@@ -39,13 +39,27 @@ def align(a: Item, b: Item) -> Both:
     todo = [root]
     while todo:
         owner = todo.pop()
-        inside_a = owner.a.children if owner.a is not None else []
-        inside_b = owner.b.children if owner.b is not None else []
-        pairs = _by_key(inside_a, inside_b)
-        pairs |= _by_order(inside_a, inside_b, pairs)
-        owner.children = list(_merged(inside_a, inside_b, pairs))
-        todo += owner.children
+        owner.children = _children(
+            owner.a.children if owner.a is not None else [],
+            owner.b.children if owner.b is not None else [],
+        )
+        todo += [  # most are ops, with nothing inside
+            one
+            for one in owner.children
+            if (one.a is not None and one.a.children) or (one.b is not None and one.b.children)
+        ]
     return root
+
+
+def _children(a: Sequence[Item], b: Sequence[Item]) -> list[Both]:
+    """The items of two owners in one order."""
+    if not a or not b:
+        return [*(Both(one, None) for one in a), *(Both(None, one) for one in b)]
+    if [one.key for one in a] == [one.key for one in b]:
+        return list(map(Both, a, b))
+    pairs = _by_key(a, b)
+    pairs |= _by_order(a, b, pairs)
+    return list(_merged(a, b, pairs))
 
 
 def everything(root: Both) -> Iterator[Both]:
@@ -54,7 +68,8 @@ def everything(root: Both) -> Iterator[Both]:
     while todo:
         one = todo.pop()
         yield one
-        todo += reversed(one.children)
+        if one.children:
+            todo += reversed(one.children)
 
 
 def _merged(a: Sequence[Item], b: Sequence[Item], pairs: dict[int, int]) -> Iterator[Both]:
@@ -70,7 +85,8 @@ def _merged(a: Sequence[Item], b: Sequence[Item], pairs: dict[int, int]) -> Iter
     for at, item in enumerate(a):
         other = pairs.get(at)
         if other is not None:
-            yield from (Both(None, alone) for alone in before[other])
+            for alone in before[other]:
+                yield Both(None, alone)
         yield Both(item, None if other is None else b[other])
     yield from (Both(None, alone) for alone in waiting)
 

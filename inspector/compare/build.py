@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable
 
 from inspector.compare.align import Both, align, everything
@@ -84,9 +85,9 @@ class Side:
         unclear = (run.statement for run in self.loops.runs if not run.exact)
         return frozenset(loop_key(statement, self.version) for statement in unclear)
 
-    def tree(self, flat: frozenset[Hashable], outer: int = 0) -> Item:
+    def tree(self, flat: frozenset[Hashable], outer: int, numbers: dict[Hashable, int]) -> Item:
         """The run as a tree, as `Tree` takes its arguments."""
-        return Tree(self.recording, self.loops, self.version, flat, outer).root
+        return Tree(self.recording, self.loops, self.version, numbers, flat, outer).root
 
 
 class Aligned:
@@ -97,14 +98,16 @@ class Aligned:
         self.b = Side(b, a, reference=False)
         flat = self.a.unclear() | self.b.unclear()
         self._align(flat, 0)
-        if a.ops and b.ops and not self.pairs("op"):
+        if a.ops and b.ops and not any(one.a and one.b for one in self.items["op"]):
             self._align(flat, shared_frames((a, b)) or 1)
 
     def _align(self, flat: frozenset[Hashable], outer: int) -> None:
-        self.both = align(self.a.tree(flat, outer), self.b.tree(flat, outer))
-        self.items: dict[str, list[Both]] = {}
+        numbers: dict[Hashable, int] = {}
+        tree_a = self.a.tree(flat, outer, numbers)
+        self.both = align(tree_a, self.b.tree(flat, outer, numbers))
+        self.items: defaultdict[str, list[Both]] = defaultdict(list)
         for one in everything(self.both):
-            self.items.setdefault(one.item.kind, []).append(one)
+            self.items[one.item.kind].append(one)
 
     def pairs(self, kind: str) -> list[tuple[int, int]]:
         """The numbers of the pairs of items of a kind, in the order of A."""

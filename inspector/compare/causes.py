@@ -24,7 +24,7 @@ def loop_differences(
         trips_a, trips_b = _trips(aligned.a, one), _trips(aligned.b, other)
         if trips_a is None or trips_b is None or trips_a == trips_b:
             continue
-        cause, trip = causes.of(x, min(trips_a, trips_b))
+        cause, trip = causes.of((x, y), (trips_a, trips_b))
         end = None
         if cause is not None and trip is not None:
             end = causes.end(cause, trip, x if trips_a > trips_b else y, in_a=trips_a > trips_b)
@@ -66,31 +66,91 @@ class _Causes:
         self._decisions = decisions
         self._runs = aligned.a.loops.runs
         self._inside: dict[tuple[int, int], int] = {}  # (run, trip) -> place among the decisions
-        self._before: dict[tuple[str, int], int] = {}
+        self._before: dict[tuple[str, int], list[int]] = {}
         for number, difference in enumerate(decisions):
             if difference.a is None or difference.b is None:
                 continue
             decision = aligned.a.recording.decisions[difference.a]
             if decision.source is not None:
                 place = decision.source.file, decision.source.line
-                self._before.setdefault(place, number)
+                self._before.setdefault(place, []).append(number)
             for run, trip in _trips_around(aligned.a, decision):
                 self._inside.setdefault((run, trip), number)
 
-    def of(self, run: int, shorter: int) -> tuple[int | None, int | None]:
-        """(place among the decisions, trip) of the cause.
+    def of(self, runs: tuple[int, int], trips: tuple[int, int]) -> tuple[int | None, int | None]:
+        """(place among the decisions, trip) of the cause; None where no recorded value is it.
 
-        A `for` ends with what it goes over; else the shorter run left in its last test, which is
-        that of the trip that did not come, or in its last trip (`break`, `return`).
+        A `for` ends with what it goes over, a `while` in its last test, which is that of the trip
+        that did not come; both also in their last trip (`break`, `return`).
+
+        Args:
+            runs: the execution of the loop in A, and in B.
+            trips: of these.
         """
+        run, shorter = runs[0], min(trips)
         statement = self._runs[run].statement
-        before = self._before.get((statement.file, statement.line))
-        if statement.kind != "while" and before is not None:
-            return before, None
+        before = self._before.get((statement.file, statement.line), [])
+        if statement.kind != "while":
+            return self._of_for(before, runs, trips)
         for trip in (shorter, shorter - 1):
             if (run, trip) in self._inside:
                 return self._inside[run, trip], trip
-        return before, None
+        return (before[0] if before else None), None
+
+    def _of_for(
+        self, before: Sequence[int], runs: tuple[int, int], trips: tuple[int, int]
+    ) -> tuple[int | None, int | None]:
+        """`of` for a loop with an end in sight: the surest reason first."""
+        for number in before:
+            one = self._decisions[number]
+            if (one.value_a, one.value_b) == trips:
+                return number, None
+        last = min(trips) - 1
+        left = self._inside.get((runs[0], last))
+        if left is not None and self._is_last(left, runs, trips):
+            return left, last
+        for number in before:
+            # A length is the number of trips; others need not be: as in `range(n // 2)`.
+            if self._kind(number) != "iter" or self._runs_along(number, trips):
+                return number, None
+        if left is None or self._went_over_all(before, trips):
+            return None, None
+        return left, last
+
+    def _went_over_all(self, before: Sequence[int], trips: tuple[int, int]) -> bool:
+        """Whether the shorter run made as many trips as a length says: so it did not leave early.
+
+        The longer one did, then: nothing that both read is the cause of its number of trips.
+        """
+        at = 0 if trips[0] < trips[1] else 1
+        decisions = (self._decisions[number] for number in before)
+        return any((one.value_a, one.value_b)[at] == trips[at] for one in decisions)
+
+    def _runs_along(self, number: int, trips: tuple[int, int]) -> bool:
+        """Whether the numbers read differ as those of the trips do, as in `list(x)[1:]`."""
+        one = self._decisions[number]
+        if not isinstance(one.value_a, int | float) or not isinstance(one.value_b, int | float):
+            return False
+        return one.value_b - one.value_a == trips[1] - trips[0]
+
+    def _is_last(self, number: int, runs: tuple[int, int], trips: tuple[int, int]) -> bool:
+        """Whether the shorter run left the loop right after it read this."""
+        at = 0 if trips[0] < trips[1] else 1
+        side, difference = self._sides[at], self._decisions[number]
+        decision = difference.a if at == 0 else difference.b
+        assert decision is not None
+        op = side.recording.decisions[decision].op
+        if op is None:
+            return False
+        after = op + 1
+        if after == len(side.recording.ops):
+            return True
+        return all(place.run != runs[at] for place in side.loops.around(after))
+
+    def _kind(self, number: int) -> str:
+        decision = self._decisions[number].a
+        assert decision is not None
+        return self._sides[0].recording.decisions[decision].kind
 
     def end(self, cause: int, trip: int, run: int, *, in_a: bool) -> int | None:
         """The trip in which the longer run read at last what the shorter one did at the cause.

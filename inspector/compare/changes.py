@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from inspector.comparison import Change, Drift
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy
 
 _TENSOR = re.compile(r"%\d+")
+_KINDS = "shape", "dtype", "device", "requires_grad"
+_compared = attrgetter(*_KINDS)
 
 LONGEST = 40
 """Characters of a call's arguments that are told in full."""
@@ -24,10 +27,15 @@ def changes(
 ) -> Iterator[Change]:
     """The pairs whose ops differ, in order. An op that raised in one run only has no results."""
     ends = _failed(a), _failed(b)
+    named_a, named_b = _parameters(a), _parameters(b)
     for one, other in pairs:
         if (one == ends[0]) != (other == ends[1]):
             continue
         found = list(_kinds(a, b, a.ops[one], b.ops[other]))
+        mine = [named_a[number] for number in a.ops[one].inputs if number in named_a]
+        theirs = [named_b[number] for number in b.ops[other].inputs if number in named_b]
+        if mine != theirs:
+            found.append(("parameters", f"{_list(mine)} → {_list(theirs)}"))
         if tolerance is not None:
             distance = pair_distance(a, b, one, other)
             if distance is not None and distance > tolerance:
@@ -43,14 +51,13 @@ def _kinds(a: Recording, b: Recording, one: Op, other: Op) -> Iterator[tuple[str
     if len(one.outputs) != len(other.outputs):
         yield "shape", f"{len(one.outputs)} → {len(other.outputs)} results"
     for x, y in zip(one.outputs, other.outputs, strict=False):
-        yield from _results(a.tensors[x], b.tensors[y])
+        mine, theirs = a.tensors[x], b.tensors[y]
+        if _compared(mine) != _compared(theirs):
+            yield from _results(mine, theirs)
     if one.arguments != other.arguments:
         words = _TENSOR.sub("%", one.arguments), _TENSOR.sub("%", other.arguments)
         if words[0] != words[1]:
             yield "arguments", _arguments(*words)
-    names = _parameters(a, one), _parameters(b, other)
-    if names[0] != names[1]:
-        yield "parameters", f"{_list(names[0])} → {_list(names[1])}"
 
 
 def _failed(recording: Recording) -> int | None:
@@ -81,7 +88,7 @@ def _parts(text: str) -> list[str]:
 def _results(x: TensorInfo, y: TensorInfo) -> Iterator[tuple[str, str]]:
     if x.shape != y.shape:
         yield "shape", f"{_shape(x)} → {_shape(y)}"
-    for kind in ("dtype", "device", "requires_grad"):
+    for kind in _KINDS[1:]:
         mine, theirs = getattr(x, kind), getattr(y, kind)
         if mine != theirs:
             said = kind.replace("_", " ")
@@ -96,9 +103,10 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names) or "no parameter"
 
 
-def _parameters(recording: Recording, op: Op) -> tuple[str, ...]:
-    tensors = (recording.tensors[number] for number in op.inputs)
-    return tuple(t.name for t in tensors if t.name is not None and not t.name.endswith(".grad"))
+def _parameters(recording: Recording) -> dict[int, str]:
+    """The names of parameters and buffers, by tensor."""
+    named = ((number, tensor.name) for number, tensor in recording.tensors.items())
+    return {number: name for number, name in named if name is not None and name[-5:] != ".grad"}
 
 
 # -- values ---------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def other_inputs(a: Recording, b: Recording) -> Iterator[str]:
             told = [f"{told[0]} on {mine.device}", f"{told[1]} on {theirs.device}"]
         if told[0] != told[1]:
             name = names.get(x, f"number {place + 1}")
-            yield f"The input {name} is {told[0]} in A and {told[1]} in B."
+            yield f"The input {name} was {told[0]} in A and {told[1]} in B."
 
 
 def _shape(tensor: TensorInfo) -> str:

@@ -36,6 +36,10 @@ class Item:
     children: list[Item] = field(default_factory=list)
 
 
+_What = tuple[int, tuple[str], bool, Hashable]
+"""Of an op: the number of its key, and `name`, `sure` and `line` of its item."""
+
+
 class Tree:
     """The tree of one recording.
 
@@ -43,6 +47,7 @@ class Tree:
         recording: the run.
         loops: its loops.
         version: its code, as it is told in for both runs.
+        numbers: of keys; the trees of both runs share it. Keys are deep, their numbers are not.
         flat: loops, by `loop_key`, whose trips cannot be told apart in one of the runs: what
             ran in them is kept in order, without trips.
         outer: frames of the run's own that are told without their lines: those around the
@@ -54,19 +59,23 @@ class Tree:
         recording: Recording,
         loops: Loops,
         version: Version,
+        numbers: dict[Hashable, int],
         flat: frozenset[Hashable] = frozenset(),
         outer: int = 0,
     ) -> None:
         self._recording = recording
         self._loops = loops
         self._version = version
+        self._numbers = numbers
         self._flat = flat
         self._outer = outer
+        self._known: dict[tuple[str, int, int, int], _What] = {}
         self._frames_around: dict[int, int] = {}
         self._activations: dict[int, Item] = {}
         self._runs: dict[int, Item] = {}
+        self._without_trips: set[int] = set()
         self._trips: dict[int, Item] = {}
-        self._counts: dict[tuple[int, Hashable], int] = {}
+        self._counts: dict[tuple[int, int], int] = {}
         self.root = Item("run", 0)
         self._grow()
 
@@ -83,11 +92,15 @@ class Tree:
             self._add_read(read)
 
     def _add_op(self, op: Op) -> None:
-        place = self._place(op)
-        item = Item(
-            "op", op.id, ("op", op.function, place.key), (op.function,), place.sure, place.line
-        )
-        self._put(item, self._owner(op.id))
+        around = self._around(op, op.module_call)
+        # A recording has one object per stack and place, and the ops of a loop share them.
+        same = op.function, id(op.stack), id(op.call_site), around
+        known = self._known.get(same)
+        if known is None:
+            place = self._place(op, around)
+            number = self._number(("op", op.function, place.key))
+            known = self._known[same] = number, (op.function,), place.sure, place.line
+        self._put(Item("op", op.id, *known), self._owner(op.id), known[0])
 
     def _add_read(self, read: Decision) -> None:
         """A size that was read, beside the op that ran next if that is in the same call."""
@@ -100,12 +113,17 @@ class Tree:
             owner = self._activation(self._loops.activations.of_call(read.module_call))
         place = self._version.place(() if read.source is None else (read.source,))
         item = Item("read", read.id, ("read", read.kind, place.key), (read.kind,), place.sure)
-        self._put(item, owner)
+        self._put(item, owner, self._number(item.key))
 
-    def _put(self, item: Item, owner: Item) -> None:
-        count = self._counts.get((id(owner), item.key), 0)
-        self._counts[id(owner), item.key] = count + 1
-        item.key = (item.key, count)
+    def _number(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def _put(self, item: Item, owner: Item, number: int) -> None:
+        """Into its owner, with the number of its key and how many equal ones came before."""
+        same = id(owner), number
+        count = self._counts.get(same, 0)
+        self._counts[same] = count + 1
+        item.key = number, count
         owner.children.append(item)
 
     # -- owners --------------------------------------------------------------------------------
@@ -129,7 +147,7 @@ class Tree:
             outer = activations.outer[number]
             owner = self._trip(place) if place is not None else self._activation(outer)
             found = self._made(number, in_run=owner is self.root)
-            self._put(found, owner)
+            self._put(found, owner, self._number(found.key))
         self._activations[number] = found
         return found
 
@@ -156,13 +174,13 @@ class Tree:
         if found is not None:
             return found
         where = self._loops.places[place]
-        run = self._loops.runs[where.run]
         found = owner = self._run(where.run)
-        if loop_key(run.statement, self._version) not in self._flat:
+        if where.run not in self._without_trips:
             # The last test of a `while` is the test of the trip that did not come.
+            run = self._loops.runs[where.run]
             number = run.trips if where.trip is None else where.trip
             found = Item("trip", number, ("trip", number), ("trip", number))
-            self._put(found, owner)
+            self._put(found, owner, self._number(found.key))
         self._trips[place] = found
         return found
 
@@ -180,19 +198,21 @@ class Tree:
         statement = run.statement
         loose = owner is self.root and self._outer
         key = loop_key(statement, self._version)
+        if key in self._flat:
+            self._without_trips.add(number)
         if loose:
             key = ("loop", statement.kind, statement.header)
         sure = self._version.line(statement.file, statement.line)[1]
         name = ("loop", statement.kind == "comprehension")
         found = self._runs[number] = Item("loop", number, key, name, sure)
-        self._put(found, owner)
+        self._put(found, owner, self._number(key))
         return found
 
     # -- the place of an op --------------------------------------------------------------------
 
-    def _place(self, op: Op) -> Place:
-        """Where an op ran, told within the call that it ran in."""
-        frames = op.stack[: len(op.stack) - self._around(op, op.module_call)]
+    def _place(self, op: Op, around: int) -> Place:
+        """Where an op ran, told within the call that it ran in (without the frames around it)."""
+        frames = op.stack[: len(op.stack) - around]
         site = op.call_site
         own = op.stack[0] if op.stack else None
         if site is not None and site is not own and site != own:

@@ -7,12 +7,15 @@ belong to which run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from inspector.compare.align import Both, everything
 from inspector.compare.build import Aligned, compared
-from inspector.comparison import Comparison
+from inspector.compare.copies import copies
+from inspector.comparison import Comparison, Value
 from inspector.loops import LoopPlace, LoopRun, Loops
 from inspector.loops.activations import Activations
 from inspector.making import uncollected
@@ -61,26 +64,31 @@ class _Union:
         self._new_a = _numbers(self._ops, "a")
         self._new_b = _numbers(self._ops, "b")
         self._call_a, self._call_b = _numbers(self._calls, "a"), _numbers(self._calls, "b")
-        self._tensors: dict[int, TensorInfo] = {}
-        self._tensor_a: dict[int, int] = {}
+        self._pairs = [
+            (
+                None if one.a is None else self._a.ops[one.a.number],
+                None if one.b is None else self._b.ops[one.b.number],
+            )
+            for one in self._ops
+        ]
+        self._tensor_a = {number: new for new, number in enumerate(self._a.tensors)}
         self._tensor_b: dict[int, int] = {}
 
     def made(self, comparison: Comparison) -> Union:
-        self._take_tensors()
-        ops = tuple(self._op(number, one) for number, one in enumerate(self._ops))
-        calls = tuple(self._call(number, one) for number, one in enumerate(self._calls))
+        tensors = self._both_tensors()
+        ops = tuple(self._both_ops())
         recording = Recording(
             ops=ops,
-            tensors={number: self._tensors[number] for number in range(len(self._tensors))},
-            module_calls=calls,
+            tensors=dict(enumerate(tensors)),
+            module_calls=tuple(self._both_calls(ops)),
             decisions=tuple(self._decisions()),
             steps=tuple(self._step(number, one) for number, one in enumerate(self._steps)),
             sources={**self._b.sources, **self._a.sources},
             lines=self._a.lines,
             failure=None,
             meta=self._meta(),
-            inputs=self._both_tensors(self._a.inputs, self._b.inputs),
-            output=self._both_tensors(self._a.output, self._b.output),
+            inputs=self._numbered(self._a.inputs, self._b.inputs),
+            output=self._numbered(self._a.output, self._b.output),
         )
         loops = _LoopsOf(self._aligned, recording)
         return Union(
@@ -98,34 +106,24 @@ class _Union:
 
     # -- tensors -------------------------------------------------------------------------------
 
-    def _take_tensors(self) -> None:
-        """Number the values: those of A first; of B those that have no counterpart in A."""
-        for number, tensor in self._a.tensors.items():
-            self._tensor_a[number] = self._add(tensor, self._new_a)
-        for one in self._ops:
-            if one.a is not None and one.b is not None:
-                mine, theirs = self._a.ops[one.a.number], self._b.ops[one.b.number]
+    def _both_tensors(self) -> list[TensorInfo]:
+        """The values: those of A first; of B those that have no counterpart in A."""
+        for mine, theirs in self._pairs:
+            if mine is not None and theirs is not None:
                 self._match(mine.outputs, theirs.outputs)
         self._match(self._a.inputs, self._b.inputs)
         self._match_named()
-        for number, tensor in self._b.tensors.items():
-            if number not in self._tensor_b:
-                self._tensor_b[number] = self._add(tensor, self._new_b)
-        for new, tensor in self._tensors.items():
-            table = self._tensor_a if new < len(self._a.tensors) else self._tensor_b
-            alias = None if tensor.alias_of is None else table[tensor.alias_of]
-            self._tensors[new] = replace(tensor, alias_of=alias)
-
-    def _add(self, tensor: TensorInfo, ops: dict[int, int]) -> int:
-        number = len(self._tensors)
-        producer = None if tensor.producer is None else ops.get(tensor.producer)
-        self._tensors[number] = replace(tensor, id=number, producer=producer)
-        return number
+        of_a = list(self._a.tensors.values())
+        alone = [number for number in self._b.tensors if number not in self._tensor_b]
+        self._tensor_b.update(zip(alone, itertools.count(len(of_a))))
+        of_b = [self._b.tensors[number] for number in alone]
+        found = _renumbered(of_a, 0, self._new_a, self._tensor_a)
+        return found + _renumbered(of_b, len(of_a), self._new_b, self._tensor_b)
 
     def _match(self, mine: Sequence[int], theirs: Sequence[int]) -> None:
         for x, y in zip(mine, theirs, strict=False):
-            outside = self._a.tensors[x].producer is None, self._b.tensors[y].producer is None
-            if outside[0] == outside[1]:
+            outside = self._a.tensors[x].producer is None
+            if outside == (self._b.tensors[y].producer is None):
                 self._tensor_b.setdefault(y, self._tensor_a[x])
 
     def _match_named(self) -> None:
@@ -135,42 +133,54 @@ class _Union:
             if tensor.producer is None and tensor.name in own:
                 self._tensor_b.setdefault(number, self._tensor_a[own[tensor.name]])
 
-    def _both_tensors(self, mine: Sequence[int], theirs: Sequence[int]) -> tuple[int, ...]:
+    def _numbered(self, mine: Sequence[int], theirs: Sequence[int]) -> tuple[int, ...]:
+        """Tensors of A and of B in the numbers of both, each once."""
+        if not mine and not theirs:
+            return ()
         found = [self._tensor_a[number] for number in mine]
         found += [self._tensor_b[number] for number in theirs]
         return tuple(dict.fromkeys(found))
 
     # -- the other records ---------------------------------------------------------------------
 
-    def _op(self, number: int, one: Both) -> Op:
-        mine = None if one.a is None else self._a.ops[one.a.number]
-        theirs = None if one.b is None else self._b.ops[one.b.number]
-        op = mine or theirs
-        assert op is not None
-        call = self._call_of(mine, theirs)
-        return replace(
-            op,
-            id=number,
-            inputs=self._both_tensors(_of(mine, "inputs"), _of(theirs, "inputs")),
-            outputs=self._both_tensors(_of(mine, "outputs"), _of(theirs, "outputs")),
-            overwrites=self._both_tensors(_of(mine, "overwrites"), _of(theirs, "overwrites")),
-            module_call=call,
+    def _both_ops(self) -> list[Op]:
+        """Of a pair the op of A, with the tensors of both."""
+        first = [mine or theirs for mine, theirs in self._pairs]
+        return copies(
+            Op,
+            [op for op in first if op is not None],
+            id=range(len(first)),
+            inputs=self._tensors_of_ops(attrgetter("inputs")),
+            outputs=self._tensors_of_ops(attrgetter("outputs")),
+            overwrites=self._tensors_of_ops(attrgetter("overwrites")),
+            module_call=itertools.starmap(self._call_of, self._pairs),
         )
 
     def _call_of(self, mine: Op | None, theirs: Op | None) -> int | None:
-        if mine is not None:
-            return None if mine.module_call is None else self._call_a[mine.module_call]
-        assert theirs is not None
-        return None if theirs.module_call is None else self._call_b[theirs.module_call]
+        op, table = (theirs, self._call_b) if mine is None else (mine, self._call_a)
+        return None if op is None or op.module_call is None else table[op.module_call]
 
-    def _call(self, number: int, one: Both) -> ModuleCall:
-        if one.a is not None:
-            call, table = self._a.module_calls[one.a.number], self._call_a
-        else:
-            call, table = self._b.module_calls[one.item.number], self._call_b
-        inside = tuple(self._number_of(child) for child in _direct_ops(one))
-        parent = None if call.parent is None else table.get(call.parent)
-        return replace(call, id=number, parent=parent, ops=inside)
+    def _tensors_of_ops(self, tensors: Callable[[Op], tuple[int, ...]]) -> Iterator[object]:
+        for mine, theirs in self._pairs:
+            yield self._numbered(
+                () if mine is None else tensors(mine), () if theirs is None else tensors(theirs)
+            )
+
+    def _both_calls(self, ops: Sequence[Op]) -> list[ModuleCall]:
+        first: list[ModuleCall] = []
+        parents: list[int | None] = []
+        for one in self._calls:
+            is_in_a = one.a is not None
+            run, table = (self._a, self._call_a) if is_in_a else (self._b, self._call_b)
+            call = run.module_calls[one.item.number]
+            first.append(call)
+            parents.append(None if call.parent is None else table.get(call.parent))
+        inside: list[list[int]] = [[] for _ in first]
+        for op in ops:
+            if op.module_call is not None:
+                inside[op.module_call].append(op.id)
+        own = map(tuple, inside)
+        return copies(ModuleCall, first, id=range(len(first)), parent=parents, ops=own)
 
     def _number_of(self, one: Both) -> int:
         return self._new_a[one.a.number] if one.a is not None else self._new_b[one.item.number]
@@ -186,9 +196,10 @@ class _Union:
         partners = {d.op: d for d in self._b.decisions if d.op is not None}
         own = {d.op: d for d in self._a.decisions if d.op is not None}
         found: list[Decision] = []
-        for number, one in enumerate(self._ops):
-            mine = None if one.a is None else own.get(one.a.number)
-            theirs = None if one.b is None else partners.get(one.b.number)
+        others: list[tuple[int, int | None, Value]] = []
+        for number, (op_a, op_b) in enumerate(self._pairs):
+            mine = None if op_a is None else own.get(op_a.id)
+            theirs = None if op_b is None else partners.get(op_b.id)
             decision = mine or theirs
             if decision is None:
                 continue
@@ -199,8 +210,10 @@ class _Union:
             if decision.tensor is not None:
                 table = self._tensor_a if decision is mine else self._tensor_b
                 tensor = table[decision.tensor]
-            found.append(replace(decision, id=len(found), op=number, tensor=tensor, value=value))
-        return found
+            found.append(decision)
+            others.append((number, tensor, value))
+        ops, tensors, values = zip(*others, strict=True) if others else ((), (), ())
+        return copies(Decision, found, id=range(len(found)), op=ops, tensor=tensors, value=values)
 
     def _meta(self) -> dict[str, object]:
         names = dict(self._a.meta.get("input_names", ()))
@@ -221,14 +234,17 @@ class _Union:
         ]
         return {"loss_from": min(found)} if found else {}
 
-    def _edges(self, recording: Recording, new: dict[int, int]) -> set[tuple[int, int]]:
-        found = set()
+    def _edges(self, recording: Recording, new: dict[int, int]) -> Iterator[tuple[int, int]]:
+        makers = {
+            number: None if tensor.producer is None else new.get(tensor.producer)
+            for number, tensor in recording.tensors.items()
+        }
         for op in recording.ops:
+            user = new[op.id]
             for number in op.inputs:
-                maker = recording.tensors[number].producer
-                if maker is not None and maker in new and op.id in new:
-                    found.add((new[maker], new[op.id]))
-        return found
+                maker = makers[number]
+                if maker is not None:
+                    yield maker, user
 
 
 class _LoopsOf:
@@ -276,11 +292,11 @@ class _LoopsOf:
                 number = self._next[kind]
                 self._next[kind] += 1
                 self._of[kind][number] = place
+                if kind == "op":
+                    continue
                 self._name(f"{kind}:{number}", one)
-                if kind == "call":
-                    place, call, step = None, number, None
-                elif kind == "step":
-                    place, call, step = None, None, number
+                is_call = kind == "call"
+                place, call, step = None, number if is_call else None, None if is_call else number
             elif kind == "loop":
                 place = self._add_run(one, place, call, step)
             elif kind == "trip" and place is not None:
@@ -346,19 +362,14 @@ def _numbers(items: Sequence[Both], side: str) -> dict[int, int]:
     return found
 
 
-def _of(op: Op | None, name: str) -> tuple[int, ...]:
-    found: tuple[int, ...] = () if op is None else getattr(op, name)
-    return found
-
-
-def _direct_ops(call: Both) -> list[Both]:
-    """The ops directly in a call: in its loops and trips too, not in calls inside it."""
-    found: list[Both] = []
-    todo = list(reversed(call.children))
-    while todo:
-        one = todo.pop()
-        if one.item.kind == "op":
-            found.append(one)
-        elif one.item.kind != "call":
-            todo += reversed(one.children)
-    return found
+def _renumbered(
+    tensors: Sequence[TensorInfo], first: int, ops: dict[int, int], numbers: dict[int, int]
+) -> list[TensorInfo]:
+    """Tensors in the numbers of both, from `first` on."""
+    return copies(
+        TensorInfo,
+        tensors,
+        id=range(first, first + len(tensors)),
+        producer=[None if one.producer is None else ops.get(one.producer) for one in tensors],
+        alias_of=[None if one.alias_of is None else numbers[one.alias_of] for one in tensors],
+    )

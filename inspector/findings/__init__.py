@@ -2,7 +2,8 @@
 
     evidence.py   what the rules look things up in, made once for all of them
     rule.py       what a rule is; `rules/` has them
-    gather.py     `findings`: all rules over one recording, silenced and sorted
+    gather.py     `findings`: all rules over one recording, silenced, folded and sorted
+    comments.py   the comments in the source that silence rules
     formats.py    findings as text, JSON, SARIF and GitHub's commands
 
 Other packages add rules by the entry point group `inspector.rules`.

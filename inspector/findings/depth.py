@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inspector.findings.evidence import Evidence
+from inspector.found import Finding
 from inspector.norms import nonfinite_count, norm_of, norm_of_all
 from inspector.records import GradNode, Op
 
@@ -26,7 +27,7 @@ class Trend:
 
     `first` and `last` are the AccumulateGrad nodes of the matrix farthest from the loss and of
     that next to it, with their gradients' norms; `worst` are the ops of the line whose nodes
-    changed it most in the same direction, in the order of the run, by `factor` in all. `along` is
+    changed it most in the same direction, in the order of the run, by `factor` each. `along` is
     the same ratio for what goes from op to op, from the loss to the beginning of the model.
     """
 
@@ -52,7 +53,53 @@ class Trend:
         return times >= EXTREME and along >= NOTED
 
 
-def times_words(ratio: float) -> str:
+def trend_finding(evidence: Evidence, rule: str, help_: str, *, shrinks: bool) -> Iterator[Finding]:
+    """At most one finding, at the line that changes the gradient most.
+
+    Args:
+        evidence: the recording.
+        rule: its name.
+        help_: what to do.
+        shrinks: whether a gradient is looked for that gets smaller, or one that gets larger.
+    """
+    trend = trend_of(evidence, shrinks=shrinks)
+    if trend is None:
+        return
+    first = trend.worst[0] if trend.worst else None
+    yield Finding(
+        rule,
+        "warning" if trend.is_extreme else "note",
+        _message(evidence, trend, shrinks),
+        op=None if first is None else first.id,
+        parameter=trend.first.parameter,
+        source=None if first is None else first.source,
+        related=tuple(op.id for op in trend.worst[1:20]),
+        help=help_,
+        grad_node=trend.first.id,
+    )
+
+
+def _message(evidence: Evidence, trend: Trend, shrinks: bool) -> str:
+    """Both factors are told as numbers above 1."""
+    ratio, factor = 1 / trend.ratio, trend.factor
+    compared, does = "larger", "makes it larger"
+    if shrinks:
+        ratio, factor = trend.ratio, 1 / trend.factor
+        compared, does = "smaller", "shrinks it"
+    message = (
+        f"The gradient of {trend.first.parameter} (norm {trend.first_norm:.3g}) is "
+        f"{_times(ratio)} times {compared} than that of {trend.last.parameter} "
+        f"(norm {trend.last_norm:.3g}), which is next to the loss."
+    )
+    if trend.worst:
+        count = len(trend.worst)
+        calls, each = (f" in {count} calls", " each") if count > 1 else ("", "")
+        worst = evidence.words(trend.worst[0])
+        message += f" {worst} {does} most:{calls} by a factor of {factor:,.3g}{each}."
+    return message
+
+
+def _times(ratio: float) -> str:
     """As in "1,200" or "3.5e+09"."""
     return f"{ratio:,.0f}" if ratio < 1e6 else f"{ratio:.3g}"
 
@@ -121,7 +168,11 @@ def _onward(evidence: Evidence, node: GradNode) -> list[tuple[GradNode, float]]:
 def _worst_line(
     evidence: Evidence, nodes: Sequence[GradNode], shrinks: bool
 ) -> tuple[tuple[Op, ...], float]:
-    """The ops of the line (and name) that changed the gradient most, and by which factor."""
+    """The ops of the line (and name) that changed the gradient most, and by which factor each.
+
+    Their geometric mean: the product of many is no number any more, and none of the gradient's
+    where they stand side by side.
+    """
     ops = evidence.recording.ops
     changes: dict[object, list[tuple[int, float]]] = {}
     for node in nodes:
@@ -135,7 +186,8 @@ def _worst_line(
     sign = 1 if shrinks else -1
     found = min(changes.values(), key=lambda own: sign * sum(change for _, change in own))
     numbers = sorted({number for number, _ in found})
-    return tuple(ops[number] for number in numbers), math.exp(sum(c for _, c in found))
+    mean = sum(change for _, change in found) / len(found)
+    return tuple(ops[number] for number in numbers), math.exp(mean)
 
 
 def _change(evidence: Evidence, node: GradNode) -> float | None:

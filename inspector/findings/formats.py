@@ -67,7 +67,19 @@ class Places:
         text = lines[line - 1] if 1 <= line <= len(lines) else ""
         if text.isascii():
             return column + 1
-        return len(text.encode()[:column].decode(errors="ignore")) + 1
+        before = text.encode(errors="surrogatepass")[:column]
+        return len(before.decode(errors="ignore")) + 1
+
+
+def printable(text: str) -> str:
+    r"""A text that every terminal and every encoding of Unicode takes: control characters and
+    lone surrogates as Python escapes them (`\x1b`, `\udc80`).
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def as_text(found: Iterable[Finding], recording: Recording, name: str) -> str:
@@ -87,7 +99,7 @@ def as_text(found: Iterable[Finding], recording: Recording, name: str) -> str:
         lines.append(f"{where}: {finding.severity} {finding.rule} {message}")
         if finding.help:
             lines.append(f"    help: {' '.join(finding.help.split())}")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def as_json(found: Iterable[Finding], recording: Recording, name: str) -> str:
@@ -138,7 +150,7 @@ def _escaped(text: str, also: str = "") -> str:
     """As the commands ask for it: percent signs, line ends, and in properties also `:` and `,`."""
     for sign in ("%", "\r", "\n", *also):
         text = text.replace(sign, f"%{ord(sign):02X}")
-    return text
+    return printable(text)
 
 
 def as_sarif(
@@ -215,11 +227,12 @@ def _location(place: Place) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
+    file = file.encode(errors="backslashreplace").decode()
     return Path(file).as_uri() if os.path.isabs(file) else quote(Path(file).as_posix())
 
 
 def _dumped(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2) + "\n"  # in ASCII: whatever encoding stdout has
 
 
 def page(rule: Rule) -> str:

@@ -1,15 +1,16 @@
-"""All rules over one recording: run, silenced, sorted."""
+"""All rules over one recording: run, silenced, folded, sorted."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import replace
 
 from inspector.errors import QuestionError
+from inspector.findings.comments import Comments
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import SEVERITIES, Finding
-from inspector.records import Recording
+from inspector.records import Recording, Source
 
 GROUP = "inspector.rules"
 """The entry point group in which other packages announce rules of their own."""
@@ -17,7 +18,8 @@ GROUP = "inspector.rules"
 LAST_RESORT = "run-failed"
 """Says that the run failed where no other rule says why."""
 
-_IGNORE = re.compile(r"#\s*inspector:\s*ignore(?:\[(?P<rules>[^\]]*)\])?")
+MOST_RELATED = 50
+"""Related ops of a finding that stands for many."""
 
 
 def findings(
@@ -30,12 +32,13 @@ def findings(
     """What is wrong in a recording: errors first, then warnings and notes, in order of the run.
 
     A comment `# inspector: ignore[rule-name]` on the line of a finding silences that rule there,
-    `# inspector: ignore` all rules.
+    `# inspector: ignore` all rules. What a rule says of one line, module path and parameter again
+    and again (in every step of a loop) is one finding, whose message ends in "(300 times)".
 
     Args:
         recording: the run.
-        select: names of the rules to check; None for all.
-        ignore: names of rules not to check.
+        select: names of the rules to check, or one name; None for all.
+        ignore: names of rules not to check, or one name.
         probes: findings of the probes that were run on the model, to be sorted in.
 
     Raises:
@@ -48,8 +51,10 @@ def findings(
         found += _checked(rule, evidence)
     if any(one.severity == "error" and one.rule != LAST_RESORT for one in found):
         found = [one for one in found if one.rule != LAST_RESORT]
-    heard = (finding for finding in found if not _silenced(finding, recording))
-    return tuple(sorted(heard, key=lambda finding: _order(finding, recording)))
+    comments = Comments(recording)
+    heard = [finding for finding in found if not comments.silence(finding)]
+    heard.sort(key=lambda finding: _order(finding, recording))
+    return tuple(_folded(heard, evidence))
 
 
 def all_rules() -> tuple[Rule, ...]:
@@ -71,6 +76,8 @@ def chosen_rules(
 def _chosen(
     known: Mapping[str, Rule], select: Collection[str] | None, ignore: Collection[str]
 ) -> tuple[Rule, ...]:
+    select = [select] if isinstance(select, str) else select
+    ignore = [ignore] if isinstance(ignore, str) else ignore
     for name in (*(select or ()), *ignore):
         if name not in known:
             raise QuestionError(f"There is no rule {name!r}. There are: {', '.join(known)}.")
@@ -92,7 +99,7 @@ def _known_rules() -> tuple[dict[str, Rule], list[Finding]]:
     for entry in importlib.metadata.entry_points(group=GROUP):
         try:
             rule = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             broken.append(_unusable(entry.name, f"{type(error).__name__}: {error}"))
             continue
         if not isinstance(rule, Rule):
@@ -116,33 +123,63 @@ def _unusable(name: str, reason: str) -> Finding:
 def _checked(rule: Rule, evidence: Evidence) -> list[Finding]:
     """The findings of one rule; one that fails says so and leaves the others alone."""
     try:
-        return list(rule.check(evidence))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        message = f"The rule {rule.name} could not be checked: it failed with {reason}."
-        help_ = "Please report it, with the recording. The other rules were checked."
-        return [Finding(rule.name, "note", message, help=help_)]
+        found = list(rule.check(evidence))
+        wrong = next(filter(None, (_wrong(one, rule, evidence.recording) for one in found)), None)
+    except (Exception, SystemExit) as error:
+        wrong = f"it failed with {type(error).__name__}: {error}"
+    if wrong is None:
+        return found
+    message = f"The rule {rule.name} could not be checked: {wrong}."
+    help_ = "Please report it, with the recording. The other rules were checked."
+    return [Finding(rule.name, "note", message, help=help_)]
 
 
-def _silenced(finding: Finding, recording: Recording) -> bool:
-    """Whether a comment on the finding's line silences it."""
-    return any(
-        match["rules"] is None or finding.rule in re.split(r"[,\s]+", match["rules"].strip())
-        for line in _lines(finding, recording)
-        for match in _IGNORE.finditer(line)
-    )
+def _wrong(one: object, rule: Rule, recording: Recording) -> str | None:
+    """What is wrong with a rule's result: nobody could show it. None if nothing is."""
+    if not isinstance(one, Finding):
+        return f"it gave {type(one).__name__!r} in place of a Finding"
+    if one.rule != rule.name:
+        return f"it gave a finding of a rule {one.rule!r}"
+    if one.severity not in SEVERITIES:
+        return f"it gave a finding of the severity {one.severity!r}"
+    if not all(isinstance(text, str) for text in (one.message, one.help)):
+        return "it gave a finding whose message or help is no text"
+    if not all(isinstance(place, Source | None) for place in (one.source,)):
+        return "it gave a finding whose source is no Source"
+    ops = one.related if one.op is None else (one.op, *one.related)
+    if not all(number in range(len(recording.ops)) for number in ops):
+        return "it gave a finding of an op that the recording does not have"
+    if one.tensor is not None and one.tensor not in recording.tensors:
+        return "it gave a finding of a tensor that the recording does not have"
+    if one.grad_node is not None and one.grad_node not in range(len(recording.grad_nodes)):
+        return "it gave a finding of an autograd node that the recording does not have"
+    return None
 
 
-def _lines(finding: Finding, recording: Recording) -> Iterator[str]:
-    """The text of the lines that the finding's expression stands on."""
-    source = finding.source
-    text = "" if source is None else recording.sources.get(source.file, "")
-    if source is None or "inspector" not in text:
-        return
-    lines = text.split("\n")
-    for number in range(source.line, (source.end_line or source.line) + 1):
-        if 1 <= number <= len(lines):
-            yield lines[number - 1]
+def _folded(found: Iterable[Finding], evidence: Evidence) -> list[Finding]:
+    """Each finding once for its line, module path and parameter, in the order of the first."""
+    ops = evidence.recording.ops
+    groups: dict[Hashable, list[Finding]] = {}
+    for one in found:
+        place: Hashable = id(one)  # without a line, nothing tells that two are the same
+        if one.source is not None:
+            # A probe's ops are those of its own run.
+            path = ""
+            if one.op is not None and one.op < len(ops):
+                path = evidence.path(ops[one.op])
+            place = (one.source.file, one.source.line, path)
+        groups.setdefault((one.rule, one.severity, one.parameter, place), []).append(one)
+    return [_one_for_all(same) for same in groups.values()]
+
+
+def _one_for_all(same: list[Finding]) -> Finding:
+    first = same[0]
+    if len(same) == 1:
+        return first
+    message = f"{first.message} ({len(same)} times)"
+    others = {op: None for one in same for op in (*one.related, one.op) if op is not None}
+    related = sorted([op for op in others if op != first.op][:MOST_RELATED])
+    return replace(first, message=message, related=tuple(related))
 
 
 def _order(finding: Finding, recording: Recording) -> tuple[int, int, str]:

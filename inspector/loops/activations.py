@@ -18,7 +18,7 @@ RUN = 0
 """The activation that is the whole run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Event:
     """Something that happened directly in an activation.
 
@@ -143,7 +143,7 @@ class _Events:
         self._files = files
         self._frames: dict[tuple[int, int, int, bool], tuple[Spot, ...]] = {}
         self._ends: dict[tuple[int, int, int], int] = {}
-        self._direct: dict[tuple[int, int], bool] = {}
+        self._seen: dict[tuple[int, int, int, int], tuple[tuple[Spot, ...], bool]] = {}
         self._written = _written_by_the_user(recording)
         self._sites = [None, *(c.source for c in recording.module_calls)]
         self._sites += [step.source for step in recording.steps]
@@ -151,38 +151,40 @@ class _Events:
     def found(self) -> list[list[Event]]:
         activations = self._activations
         events: list[list[Event]] = [[] for _ in activations.outer]
-        for op in self._recording.ops:
-            here = activations.of_op[op.id]
-            end = self._end(op.stack, here, 0)
-            direct = self._is_direct(op)
-            begun, last = here, 0
-            chain: list[Event] = []
-            while begun != RUN and activations.first_op[begun] == op.id:
-                outer = activations.outer[begun]
-                start = self._end(op.stack, begun, 0) if begun == here else last
-                skip = 1 if self._is_own_frame(outer) else 0
-                last = self._end(op.stack, outer, start + skip) if outer != RUN else len(op.stack)
-                chain.append(Event(op.id, begun, self._spots(op.stack, start, last, True), True))
-                begun = outer
-            for event in reversed(chain):
-                assert event.unit is not None
-                events[activations.outer[event.unit]].append(event)
-            is_item = not direct and not _starts_iterating(op.call_site)
-            spots = self._spots(op.stack, 0, end, not is_item)
+        for op, here in zip(self._recording.ops, activations.of_op, strict=True):
+            if here != RUN and activations.first_op[here] == op.id:
+                for event in reversed(self._begun(op, here)):
+                    assert event.unit is not None
+                    events[activations.outer[event.unit]].append(event)
+            # Many ops share their positions: those of a loop, and of equal modules.
+            same = id(op.stack), id(op.call_site), id(op.source), id(self._sites[here])
+            known = self._seen.get(same)
+            if known is None:
+                known = self._seen[same] = self._where(op, here)
             tests = op.name == "bool" and self._reads_the_last(op)
-            events[here].append(Event(op.id, None, spots, direct, tests))
+            events[here].append(Event(op.id, None, *known, tests))
         return events
 
-    def _is_direct(self, op: Op) -> bool:
-        """Whether the user's own code called the op; many ops share their two positions."""
-        key = id(op.call_site), id(op.source)
-        known = self._direct.get(key)
-        if known is None:
-            known = op.call_site is None or op.call_site == op.source
-            if op.source is not None and op.source.end_column is None:
-                known = False  # only the line is known: a statement of many ops is one place
-            self._direct[key] = known
-        return known
+    def _begun(self, op: Op, here: int) -> list[Event]:
+        """The activations that began with an op, innermost first."""
+        activations = self._activations
+        found: list[Event] = []
+        begun, last = here, self._end(op.stack, here, 0)
+        while begun != RUN and activations.first_op[begun] == op.id:
+            outer, start = activations.outer[begun], last
+            skip = 1 if self._is_own_frame(outer) else 0
+            last = self._end(op.stack, outer, start + skip) if outer != RUN else len(op.stack)
+            found.append(Event(op.id, begun, self._spots(op.stack, start, last, True), True))
+            begun = outer
+        return found
+
+    def _where(self, op: Op, here: int) -> tuple[tuple[Spot, ...], bool]:
+        """The spots of an op, and whether the user's own code called it."""
+        direct = op.call_site is None or op.call_site == op.source
+        if op.source is not None and op.source.end_column is None:
+            direct = False  # only the line is known: a statement of many ops is one place
+        is_item = not direct and not _starts_iterating(op.call_site)
+        return self._spots(op.stack, 0, self._end(op.stack, here, 0), not is_item), direct
 
     def _reads_the_last(self, op: Op) -> bool:
         made = (self._recording.tensors[tensor].producer for tensor in op.inputs)

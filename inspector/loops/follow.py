@@ -63,11 +63,22 @@ class Follower:
         self.executions: list[Execution] = []
         self.places: list[tuple[int, int]] = []
         self._numbers: dict[tuple[int, int], int] = {}
+        self._looping: dict[int, bool] = {}
+        self._kept: dict[tuple[Spot, Spot], int | None] = {}
 
     def follow(self, activation: int, events: Sequence[Event]) -> list[int | None]:
         """The place of each event; None outside of loops."""
+        if not any(self._is_in_loop(event.spots) for event in events):
+            return [None] * len(events)
         self._levels, self._activation = [], activation
         return [self._place_of(event) for event in events]
+
+    def _is_in_loop(self, spots: tuple[Spot, ...]) -> bool:
+        """Whether a loop is around one of these places; many events share theirs."""
+        known = self._looping.get(id(spots))
+        if known is None:
+            known = self._looping[id(spots)] = any(spot.depths for spot in spots)
+        return known
 
     def _place_of(self, event: Event) -> int | None:
         if not event.spots:
@@ -78,7 +89,7 @@ class Follower:
         if not self._go_on(event, 0):
             self._call_again(event)
         level = self._levels[-1]
-        if event.direct:
+        if event.direct and None in level.firsts:
             level.firsts = [first or level.spot for first in level.firsts]
         for known in self._levels:
             self._note_body(known)
@@ -107,11 +118,19 @@ class Follower:
                 # The body did not run yet: a data loader calls its dataset for each sample.
                 del self._levels[at + 1 :]
                 return at == len(event.spots) - 1 or self._enter(event, at + 1)
-        elif level.spot.leads_to(spot):
-            return self._move(event, at, spot, spot.common(level.spot))
-        elif spot.late is not None and level.spot.leads_to(spot.late):
-            return self._move(event, at, spot.late, spot.late.common(level.spot))
+        else:
+            for target in (spot, spot.late):
+                kept = None if target is None else self._common_loops(level.spot, target)
+                if target is not None and kept is not None:
+                    return self._move(event, at, target, kept)
         return self._next_trip(event, at)
+
+    def _common_loops(self, spot: Spot, target: Spot) -> int | None:
+        """How many loops stay as they are from one place to another; None for no way there."""
+        ends = spot, target
+        if ends not in self._kept:
+            self._kept[ends] = target.common(spot) if spot.leads_to(target) else None
+        return self._kept[ends]
 
     def _is_same_evaluation(self, event: Event, at: int) -> bool:
         """Whether the call that the frame is in can still be the one that it was in."""

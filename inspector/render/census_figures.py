@@ -37,6 +37,8 @@ _SHAPES = (
 )
 _LONGEST = 24
 _MOST_NAMES = 40
+_WIDE = 20
+"""How many times the shortest run the longest one takes on an axis that begins at zero."""
 
 
 def variant_mark(variant: int, failed: bool) -> tuple[str, str]:
@@ -78,7 +80,7 @@ def census_figure(census: Census, over: str, theme: str = "light") -> go.Figure 
         hovermode="closest",
     )
     figure.update_yaxes(title_text="ops", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title_text="time, recorded (ms)", rangemode="tozero", row=2, col=1)
+    figure.update_yaxes(**_time_axis(census.points), row=2, col=1)
     figure.update_xaxes(**_axis(census.points))
     figure.update_xaxes(title_text=as_text(over), row=2, col=1)
     return figure
@@ -125,6 +127,14 @@ def _place(point: CensusPoint) -> float | int:
     """Where on the axis: by the number that was swept, else by the order of the inputs."""
     swept = point.swept
     return point.position if swept is None or isinstance(swept, str) else swept
+
+
+def _time_axis(points: Sequence[CensusPoint]) -> dict[str, Any]:
+    """Logarithmic where one slow run would press all others onto the axis."""
+    times = [point.duration_us for point in points]
+    if min(times) > 0 and max(times) > _WIDE * min(times):
+        return {"title_text": "time, recorded (ms, log)", "type": "log"}
+    return {"title_text": "time, recorded (ms)", "rangemode": "tozero"}
 
 
 def _axis(points: Sequence[CensusPoint]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ drawn together with the run before (`views/morph.py`), in the names of the run n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -119,8 +119,25 @@ class MorphBook(Book):
             "before": self.before.run,
             "names": list(self.names),
             "was": {one: name for one, name in was.items() if name is not None},
+            "ir": self._ir_of_gone(ids),
         }
         return found
+
+    def _ir_of_gone(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The IR nodes that what is gone had run, where both runs have the same IR."""
+        before, now = self.before.static, self.now.static
+        if before is None or now is None or (before.kind, before.text) != (now.kind, now.text):
+            return {}
+        nodes: dict[int, list[str]] = {}
+        for node in before.nodes:
+            for op in self.before.cards.ops_of(node):
+                nodes.setdefault(op, []).append(f"ir:{node.id}")
+        found = {one: self.morph.ops_before(one) for one in ids}
+        linked = {
+            one: list(dict.fromkeys(ir for op in ops for ir in nodes.get(op, ())))
+            for one, ops in found.items()
+        }
+        return {one: irs for one, irs in linked.items() if irs}
 
 
 class _IndexNow(ViewIndex):

@@ -270,7 +270,9 @@ _MORPH_CSS = """
 .graph .edge.arrived path { stroke: var(--graph-stage-new); stroke-width: 2.2; }
 .graph .box.arrived:not(.node) .badge-plate, .graph .mark-arrived .plate {
   fill: var(--graph-stage-new); }
-.graph .vanished { opacity: 0.5; }
+.graph .vanished { opacity: 0.72; }
+.graph .vanished :is(.title, .subtitle, .box-title, .box-subtitle, .edge-label) {
+  fill: var(--graph-text); font-weight: 400; }
 .graph .node.vanished .outline, .graph .box.vanished:not(.node) > rect {
   fill: var(--graph-canvas); stroke: var(--graph-muted); stroke-dasharray: 2 3; }
 .graph .edge.vanished path { stroke: var(--graph-muted); stroke-dasharray: 2 3; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,9 @@ from inspector.whys.words import short_words
 
 Json = dict[str, Any]
 Translate = Callable[[str], str]
+
+MOST_NODES = 20_000
+"""Of a backward pass with this many autograd nodes only the first were recorded."""
 
 
 class Offers:
@@ -63,9 +67,17 @@ class Offers:
         return {"label": self._t(label), "ask": {"why": why, **about}}
 
     def _lacks_gradient(self, tensor: TensorInfo) -> bool:
-        if not tensor.requires_grad or tensor.grad is not None or not self._recording.grad_nodes:
+        if not tensor.requires_grad or tensor.grad is not None or not self._knows_gradients:
             return False
         return tensor.id not in self._reached and tensor.name not in self._named
+
+    @cached_property
+    def _knows_gradients(self) -> bool:
+        """Whether a backward pass ran to its end, and all its autograd nodes are known."""
+        nodes = self._recording.grad_nodes
+        if not nodes or self._recording.failure is not None:
+            return False
+        return max(Counter(node.pass_index for node in nodes).values()) < MOST_NODES
 
     @cached_property
     def _reached(self) -> frozenset[int | None]:

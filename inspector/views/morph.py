@@ -20,7 +20,7 @@ from inspector.views import words
 from inspector.views.index import ViewIndex
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 from inspector.views.opening import default_open
-from inspector.views.union import Said, union_index, union_view
+from inspector.views.union import Said, changed_ops, union_index, union_view
 
 GONE, NEW, ALTERED = "vanished", "arrived", "altered"
 """Flags of what only the run before has, only the run now, or both, and not the same."""
@@ -84,6 +84,30 @@ class Morph:
             return None
         return _TOKEN.sub(lambda m: self._is[m[0]], before_id)
 
+    def ghost(self, before_id: str) -> str | None:
+        """The id of what is gone, by that in the picture before; None for all else."""
+        found = f"was_{before_id}"
+        return found if found in self.was else None
+
+    def ops_before(self, now_id: str) -> tuple[int, ...]:
+        """The ops of the run before that an item of the picture which is gone stands for."""
+        was = self.was.get(now_id)
+        if was is None or not now_id.startswith("was_"):
+            return ()
+        kind, _, number = was.partition(":")
+        if kind in ("op", "parameters"):
+            return (int(number),)
+        index = self._runs[1 - self._side]
+        return index.ops_of(index.by_id[was]) if was in index.by_id else ()
+
+    def first_change(self) -> str | None:
+        """The first op that is new, gone or not the same, in the order of the picture."""
+        changed = changed_ops(self.union)
+        pairs = enumerate(zip(self.union.of_a, self.union.of_b, strict=True))
+        found = (number for number, own in pairs if None in own or number in changed)
+        first = next(found, None)
+        return None if first is None else self.name(f"op:{first}")
+
     def box_of(self, name: str) -> int | None:
         """The number of a box in the index, by its id in the picture."""
         return self.index.by_id.get(self._union_box.get(name, ""))
@@ -117,7 +141,15 @@ class Morph:
     def way_to(self, op: int) -> tuple[str, ...]:
         """The boxes to open for an op of the run now to be drawn, outermost first."""
         own = (self.union.of_a, self.union.of_b)[self._side]
-        return tuple(map(self.name, self.index.way_to(own.index(op))))
+        return self._way(own.index(op))
+
+    def way_to_gone(self, op: int) -> tuple[str, ...]:
+        """Likewise for an op of the run before."""
+        own = (self.union.of_a, self.union.of_b)[1 - self._side]
+        return self._way(own.index(op))
+
+    def _way(self, number: int) -> tuple[str, ...]:
+        return tuple(map(self.name, self.index.way_to(number)))
 
     # -- the picture ---------------------------------------------------------------------------
 

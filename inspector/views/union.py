@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain
 
 import numpy as np
 
@@ -165,7 +165,7 @@ class _UnionPicture:
     # -- edges ---------------------------------------------------------------------------------
 
     def _edges(self, sides: dict[str, int]) -> Iterable[ViewEdge]:
-        data = self._drawn_sides(((A, self._union.edges_a), (B, self._union.edges_b)))
+        data = self._drawn_sides()
         control = self._control()
         seen = set()
         for edge in self._base.edges:
@@ -184,30 +184,35 @@ class _UnionPicture:
             if (source, target) not in seen and source in drawn and target in drawn:
                 yield ViewEdge(source, target, kind="control", flags=self._said.flag(side))
 
-    def _drawn_sides(
-        self, pairs_of: Iterable[tuple[int, Iterable[tuple[int, int]]]]
-    ) -> dict[Pair, int]:
+    def _drawn_sides(self) -> dict[Pair, int]:
         """(drawn source, drawn target) -> the runs in which something went that way."""
         of_op, ids = self._picture.visible.of_op, self._picture.ids
         found: dict[Pair, int] = {}
-        for side, pairs in pairs_of:
-            for source, target in pairs:
-                ends = ids[int(of_op[source])], ids[int(of_op[target])]
+        for side, pairs in ((A, self._union.edges_a), (B, self._union.edges_b)):
+            flat = np.fromiter(chain.from_iterable(pairs), np.int64, 2 * len(pairs))
+            drawn = of_op[flat.reshape(-1, 2)]
+            several = drawn[:, 0] * len(ids) + drawn[:, 1]  # one number for each pair
+            for source, target in (divmod(one, len(ids)) for one in np.unique(several).tolist()):
+                ends = ids[source], ids[target]
                 found[ends] = found.get(ends, 0) | side
         return found
 
     def _control(self) -> dict[Pair, int]:
         """From each decision to what ran next, in each of the runs."""
         visible, ids = self._picture.visible, self._picture.ids
+        of_op, twin = visible.of_op, visible.twin
+        sides = np.array(self._sides, dtype=np.int64)
+        decides = np.zeros(len(sides), dtype=np.bool_)
+        decides[list(self._index.decisions)] = True
         found: dict[Pair, int] = {}
         for side in (A, B):
-            ops = np.flatnonzero([bool(each & side) for each in self._sides]).tolist()
-            for op, after in pairwise(ops):
-                is_last = op in self._index.decisions and after not in self._index.decisions
-                ends = ids[int(visible.of_op[op])], ids[int(visible.of_op[after])]
-                copied = visible.twin[op] or visible.twin[after]
-                if is_last and not copied and ends[0] != ends[1]:
-                    found[ends] = found.get(ends, 0) | side
+            ops = np.flatnonzero(sides & side)
+            here, after = ops[:-1], ops[1:]
+            is_drawn = (twin[here] == 0) & (twin[after] == 0) & (of_op[here] != of_op[after])
+            rows = is_drawn & decides[here] & ~decides[after]
+            for source, target in zip(of_op[here[rows]], of_op[after[rows]], strict=True):
+                ends = ids[source], ids[target]
+                found[ends] = found.get(ends, 0) | side
         return found
 
     def _is_next(self, pair: Pair) -> bool:

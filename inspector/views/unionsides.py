@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter, is_
 
+from inspector.compare.copies import copies
 from inspector.compare.union import Union
-from inspector.records import Decision, Recording
+from inspector.records import Decision, Op, Recording, TensorInfo
 from inspector.views.index import ViewIndex
 from inspector.views.model import GraphView, ViewEdge, ViewNode
 from inspector.views.union import union_view
@@ -41,6 +43,9 @@ def side_texts(
     found = []
     for side, run in enumerate(runs):
         recording = _as_in(union, run, side)
+        if recording is None:
+            found.append(SideTexts())
+            continue
         own = replace(union, recording=recording)
         found.append(_otherwise(view, union_view(own, opened, index.relabelled(recording))))
     return found[0], found[1]
@@ -63,22 +68,45 @@ def _labelled(edge: ViewEdge) -> tuple[str, str, str, str]:
     return edge.source, edge.target, edge.kind, edge.label
 
 
-def _as_in(union: Union, run: Recording, side: int) -> Recording:
-    """The union's recording with all that ran in a run as it was there."""
+_TOLD = attrgetter("shape", "dtype", "name", "variable")
+"""What a picture's texts say of a tensor."""
+
+
+def _as_in(union: Union, run: Recording, side: int) -> Recording | None:
+    """The union's recording saying what a run's does; None where that is what it says already."""
     numbers = (union.of_a, union.of_b)[side]
-    ops = tuple(
-        op if own is None else replace(op, arguments=run.ops[own].arguments)
-        for op, own in zip(union.recording.ops, numbers, strict=True)
-    )
-    tensors = dict(union.recording.tensors)
-    for own, new in (union.tensors_a, union.tensors_b)[side].items():
-        known = tensors[new]
-        tensors[new] = replace(
-            run.tensors[own], id=new, producer=known.producer, alias_of=known.alias_of
-        )
+    arguments = {
+        number: run.ops[own].arguments
+        for number, own in enumerate(numbers)
+        if own is not None and run.ops[own].arguments != union.recording.ops[number].arguments
+    }
+    known = union.recording.tensors
+    tensors = {
+        number: run.tensors[own]
+        for own, number in (union.tensors_a, union.tensors_b)[side].items()
+        if _TOLD(run.tensors[own]) != _TOLD(known[number])
+    }
     read = {decision.op: decision.value for decision in run.decisions if decision.op is not None}
     decisions = tuple(_read_as(one, numbers, read) for one in union.recording.decisions)
-    return replace(union.recording, ops=ops, tensors=tensors, decisions=decisions)
+    if not arguments and not tensors and all(map(is_, decisions, union.recording.decisions)):
+        return None
+    ops = list(union.recording.ops)
+    others = [ops[number] for number in arguments]
+    for op in copies(Op, others, arguments=arguments.values()):
+        ops[op.id] = op
+    own_tensors = copies(
+        TensorInfo,
+        list(tensors.values()),
+        id=tensors,
+        producer=[known[number].producer for number in tensors],
+        alias_of=[known[number].alias_of for number in tensors],
+    )
+    return replace(
+        union.recording,
+        ops=tuple(ops),
+        tensors={**known, **dict(zip(tensors, own_tensors, strict=True))},
+        decisions=decisions,
+    )
 
 
 def _read_as(
@@ -87,4 +115,5 @@ def _read_as(
     read: Mapping[int, bool | int | float | str],
 ) -> Decision:
     own = None if decision.op is None else numbers[decision.op]
-    return decision if own is None else replace(decision, value=read.get(own, decision.value))
+    value = decision.value if own is None else read.get(own, decision.value)
+    return decision if str(value) == str(decision.value) else replace(decision, value=value)

@@ -157,7 +157,7 @@ class _Search:
             way.append(node)
             for number in before.get(node.id, ()):
                 other = nodes[number]
-                if _sent_something(other) and not _got_something(node):
+                if _sent_something(other, node.id) and not _got_something(node):
                     return self._zeroed(other, node, way)
                 if number not in seen:
                     seen.add(number)
@@ -290,8 +290,12 @@ def _is_own_write(tensors: Mapping[int, TensorInfo], op: Op) -> bool:
     return bool(op.overwrites) and all(tensors[number].is_leaf for number in op.outputs)
 
 
-def _sent_something(node: GradNode) -> bool:
-    return any(grad is not None and grad.zero_fraction < 1 for grad in node.grad_inputs)
+def _sent_something(node: GradNode, to: int | None = None) -> bool:
+    """Whether a node sent on more than zeros, to any node, or to the one of this id."""
+    sent = [grad for grad in node.grad_inputs if grad is not None]
+    if to is not None and len(sent) == len(node.next):  # else it is not known what went where
+        sent = [grad for grad, number in zip(sent, node.next, strict=True) if number == to]
+    return any(grad.zero_fraction < 1 for grad in sent)
 
 
 def _got_something(node: GradNode) -> bool:

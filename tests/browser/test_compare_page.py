@@ -69,6 +69,20 @@ def test_what_both_runs_share_stays_where_it_is_when_either_is_shown(
     assert page.evaluate(PLACES) == both
 
 
+def test_where_less_motion_is_asked_for_a_click_and_no_clock_shows_the_other_run(
+    open_page: OpenPage,
+) -> None:
+    page = opened(open_page, BRANCHING)
+    page.emulate_media(reduced_motion="reduce")
+    show(page, "flicker")
+    settled_opacity(page, "op:5", "0.13")  # mul, of B only
+    page.wait_for_timeout(1500)  # a clock would have turned by now
+    settled_opacity(page, "op:5", "0.13")
+    show(page, "flicker")
+    settled_opacity(page, "op:3", "0.13")  # linear, of A only
+    settled_opacity(page, "op:5", "1")
+
+
 # Where the nodes of a pane stand, from the pane's upper left corner.
 IN_PANE = """pane => {
     const root = [...document.querySelectorAll("*")]

@@ -60,7 +60,8 @@ def test_an_uploaded_file_is_run_and_one_of_a_wrong_shape_shows_where_it_failed(
     upload(page, settle, "wrong.npy", np.ones((5, 3)))
     page.wait_for_url(re.compile("wrong.npy"))
     settle(page)
-    expect(page.get_by_text("mat1 and mat2 shapes cannot be multiplied")).to_be_visible()
+    failed = page.get_by_test_id("stAlert")
+    expect(failed).to_contain_text("mat1 and mat2 shapes cannot be multiplied")
 
 
 def badge(page: Page, says: str) -> Locator:

@@ -475,6 +475,23 @@ def test_fit_shows_the_whole_of_a_tall_graph(bench: Bench) -> None:
     assert last.bounding_box()["y"] < view["y"] + view["height"]
 
 
+def test_a_graph_that_can_be_read_in_whole_begins_so_and_nothing_covers_it(bench: Bench) -> None:
+    bench.open(payload())
+    view = bench.panel("dynamic").locator(".wb-viewport").bounding_box()
+    height = 1.2 * view["height"]  # of a drawing that fits at 0.7 to 1
+    last = ("op:9", "op", 150.0, height - 35)  # ends 20 px above the end of the drawing
+    data = payload()
+    data["panes"][0]["svg"] = svg_of(
+        [("op:0", "op", 150.0, 20.0), last], [], size=f"300 {height:.0f}"
+    )
+    bench.open(data)
+    buttons = bench.panel("dynamic").locator(".wb-zoom").bounding_box()
+    first, end = (bench.node("dynamic", item).bounding_box() for item in ("op:0", "op:9"))
+    assert first["y"] >= view["y"]
+    assert end["y"] + end["height"] <= buttons["y"]
+    expect(bench.panel("dynamic").locator(".wb-map")).to_be_hidden()
+
+
 def test_a_linked_node_out_of_view_is_brought_in_and_one_in_view_stays(bench: Bench) -> None:
     data = payload()
     tall = [(f"op:{i}", "op", 150.0, 30.0 + 60 * i) for i in range(60)]

@@ -15,6 +15,13 @@ _OPS = ("sub", "rsub", "eq", "ne", *_LOSSES)
 _ON_PURPOSE = frozenset(("unsqueeze", "getitem", "view", "reshape", "expand"))
 """Who makes a column by these ops means to compare all with all."""
 
+_SAME_VALUES = _ON_PURPOSE | {
+    "squeeze", "squeeze_", "unsqueeze_", "flatten", "unflatten", "ravel", "t", "transpose",
+    "permute", "T", "mT", "swapaxes", "movedim", "detach", "clone", "contiguous", "data",
+    "broadcast_to", "expand_as", "reshape_as", "view_as",
+}  # fmt: skip
+"""Ops that give the values they are given in another shape."""
+
 MOST_STEPS = 5
 """Ops between the difference and the mean over it: square, a weight, a mask."""
 
@@ -39,7 +46,16 @@ def _pair(evidence: Evidence, op: Op) -> tuple[int, int] | None:
     maker = evidence.maker(column)
     if maker is not None and (maker.name in _ON_PURPOSE or row in maker.inputs):
         return None
-    return column, row
+    return None if _root(evidence, column) == _root(evidence, row) else (column, row)
+
+
+def _root(evidence: Evidence, tensor: int) -> int:
+    """The tensor of whose values this one is another arrangement; itself if it is of none."""
+    maker = evidence.maker(tensor)
+    while maker is not None and maker.name in _SAME_VALUES and maker.inputs:
+        tensor = maker.inputs[0]
+        maker = evidence.maker(tensor)
+    return tensor
 
 
 def _finding(evidence: Evidence, op: Op, column: int, row: int) -> Finding:
@@ -47,7 +63,9 @@ def _finding(evidence: Evidence, op: Op, column: int, row: int) -> Finding:
     tall, flat = tensors[column].shape, tensors[row].shape
     square = (*flat, flat[-1])
     way = _to_scalar(evidence, op)
-    confirmed = way is not None and bool(evidence.nodes_of.get(op.id))
+    # A parameter has the shape that its author gave it: a column of centres meets all values.
+    designed = any(_root(evidence, one) in evidence.parameter_of for one in (column, row))
+    confirmed = way is not None and bool(evidence.nodes_of.get(op.id)) and not designed
     message = (
         f"{op.name} of {evidence.tensor_words(column)} {shape_words(tall)} and "
         f"{evidence.tensor_words(row)} {shape_words(flat)} works on {shape_words(square)}: "
@@ -88,8 +106,9 @@ RULE = Rule(
     title="A column against a row makes a square",
     what="Differences, comparisons and losses of a tensor of shape (…, N, 1) and one of shape "
     "(…, N): broadcasting lines shapes up from the right and gives (…, N, N). A warning if the "
-    "result is reduced to a loss that backward went through, else a note. Columns made on the spot "
-    "(`x[:, None]`, `unsqueeze`) are taken as meant.",
+    "result is reduced to a loss that backward went through, else a note, and so for a parameter. "
+    "Columns made on the spot (`x[:, None]`, `unsqueeze`) and those of the row itself (`s - "
+    "s.squeeze(1)`) are taken as meant.",
     why="PyTorch says nothing (mse_loss warns). The loss compares every prediction with every "
     "target, so the model learns the mean of the targets.",
     example="loss = (net(x) - y).square().mean()  # net(x): (N, 1), y: (N,)",

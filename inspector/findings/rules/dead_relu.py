@@ -9,6 +9,8 @@ from inspector.findings.rule import Rule
 from inspector.found import Finding
 from inspector.records import GradNode, Op, TensorSummary
 
+_MODULES = ("ReLU", "ReLU6")
+
 ENOUGH_VALUES = 100
 """Values that a ReLU must have given, over all its calls, before anything is said of it."""
 
@@ -43,6 +45,7 @@ def _finding(evidence: Evidence, ops: list[Op], values: int, zeros: float) -> Fi
     passes = {node.pass_index for node in nodes}
     dead = zeros == 1.0
     confirmed = dead and len(passes) >= ENOUGH_PASSES and all(map(_sends_zeros, nodes))
+    layer = confirmed and _is_layer(evidence, ops)
     share = "all" if dead else f"{100 * zeros:.3g} % of"
     given = evidence.recording.tensors[ops[0].inputs[0]].summary if ops[0].inputs else None
     message = f"{evidence.words(ops[0])} gave zeros: {share} its {values:,} values are 0"
@@ -53,9 +56,11 @@ def _finding(evidence: Evidence, ops: list[Op], values: int, zeros: float) -> Fi
             f". In {len(passes)} backward passes it sent only zeros back, so nothing above it can "
             "change that"
         )
+    if confirmed and not layer:
+        message += ". No weight works on it: a hinge or penalty that is met is 0 by design"
     return Finding(
         "dead-relu",
-        "warning" if confirmed else "note",
+        "warning" if layer else "note",
         message + ".",
         op=ops[0].id,
         tensor=ops[0].outputs[0],
@@ -64,6 +69,21 @@ def _finding(evidence: Evidence, ops: list[Op], values: int, zeros: float) -> Fi
         help="A smaller learning rate, an initialisation around zero (bias too), a normalisation "
         "before it, or leaky_relu, which has a slope on both sides.",
     )
+
+
+def _is_layer(evidence: Evidence, ops: list[Op]) -> bool:
+    """Whether a weight works on the values later on, or an nn.ReLU made them."""
+    call = evidence.call_of(ops[0])
+    return (call is not None and call.type in _MODULES) or any(
+        _is_weight(evidence, number)
+        for one in evidence.flow.descendants(ops[0].id)
+        for number in evidence.recording.ops[one].inputs
+    )
+
+
+def _is_weight(evidence: Evidence, number: int) -> bool:
+    info = evidence.recording.tensors[number]
+    return info.is_leaf and info.requires_grad
 
 
 def _sends_zeros(node: GradNode) -> bool:
@@ -78,7 +98,8 @@ RULE = Rule(
     name="dead-relu",
     title="A ReLU that gives only zeros",
     what=f"ReLUs whose values, {ENOUGH_VALUES} at least over all calls, are zeros: all of them, in "
-    f"{ENOUGH_PASSES} backward passes or more, is a warning; {MOSTLY:.0%} of them a note.",
+    f"{ENOUGH_PASSES} backward passes or more, is a warning; {MOSTLY:.0%} of them a note, and so a "
+    "hinge or penalty, on which no weight works.",
     why="PyTorch says nothing. Below 0 a ReLU has no slope: no gradient comes through, so the "
     "weights before it stay as they are, for good.",
     example="nn.init.constant_(layer.bias, -10.0)",

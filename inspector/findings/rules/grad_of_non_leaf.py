@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.records import Source
 
 NAME = "grad-of-non-leaf"
 
 _MESSAGE = "The .grad attribute of a Tensor that is not a leaf"
+_UPDATES = ("sub", "add", "rsub", "addcdiv", "lerp")
+_IN_PLACE = (
+    "An update by hand writes into the leaf, unseen by autograd: "
+    "`with torch.no_grad(): {name} -= …`. `{name} = {name} - …` makes a new tensor."
+)
+_MARK_AFTER = (
+    "Make the values first and mark them after: `(torch.ones(3) * 0.5).requires_grad_()`. "
+    "Or call retain_grad() on the tensor before backward()."
+)
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -35,14 +45,21 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             f"{evidence.words(maker)} returned, and backward keeps gradients of leaves "
             f"only.{behind}"
         )
-        help_ = (
-            "Make the values first and mark them after: `(torch.ones(3) * 0.5).requires_grad_()`. "
-            "Or call retain_grad() on the tensor before backward()."
-        )
+        updated = maker.name in _UPDATES and name in map(evidence.tensor_words, leaves)
         yield Finding(
-            NAME, "warning", message, op=maker.id, tensor=warning.tensor, source=maker.source,
-            help=help_,
+            NAME, "error" if _ended_there(evidence, warning.source) else "warning", message,
+            op=maker.id, tensor=warning.tensor, source=maker.source,
+            help=_IN_PLACE.format(name=name) if updated else _MARK_AFTER,
         )  # fmt: skip
+
+
+def _ended_there(evidence: Evidence, read: Source | None) -> bool:
+    """Whether the run failed in the line that read the gradient: it computed with None."""
+    failure = evidence.recording.failure
+    if failure is None or failure.source is None or read is None:
+        return False
+    place = failure.source
+    return (place.file, place.line) == (read.file, read.line) and "NoneType" in failure.message
 
 
 RULE = Rule(

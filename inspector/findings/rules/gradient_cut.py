@@ -66,7 +66,8 @@ def _finding(evidence: Evidence, cut_off: list[ParameterInfo], why: Why) -> Find
     kind = "" if boundary is None else boundary.kind
     names = ", ".join(info.name for info in cut_off[:4])
     names += f" and {len(cut_off) - 4} more" if len(cut_off) > 4 else ""
-    confirmed = kind in ("detach", "integer", "read") and _is_trained(evidence, cut_off)
+    learning = [info for info in cut_off if not _is_written(evidence, info)]
+    confirmed = kind in ("detach", "integer", "read") and _is_trained(evidence, learning)
     return Finding(
         "gradient-cut",
         "warning" if confirmed else "note",
@@ -78,6 +79,24 @@ def _finding(evidence: Evidence, cut_off: list[ParameterInfo], why: Why) -> Find
         related=tuple(s.op for s in why.steps if s.op is not None and s.op != why.cause),
         help=f"{why.help} If it is meant: requires_grad_(False) on the parameters says so.",
     )
+
+
+def _is_written(evidence: Evidence, info: ParameterInfo) -> bool:
+    """Whether the program itself writes into a parameter after its first use.
+
+    So a moving average learns: a codebook, a teacher.
+    """
+    tensors = evidence.recording.tensors
+    values = [number for number, one in evidence.parameter_of.items() if one.name == info.name]
+    written = [
+        op.id
+        for storage in {tensors[number].storage for number in values}
+        if storage is not None
+        for op in evidence.writes.get(storage, ())
+        if evidence.step_around(op.id) is None
+    ]
+    used = {op for number in values for op in evidence.consumers.get(number, ())} - set(written)
+    return bool(used and written) and max(written) > min(used)
 
 
 def _is_trained(evidence: Evidence, cut_off: list[ParameterInfo]) -> bool:
@@ -96,7 +115,8 @@ RULE = Rule(
     what="Parameters that require grad and were used, but got no gradient in any pass of the "
     "recording, with the op at which the way ends: detach, .data, an op with integer results, a "
     "Python number, no_grad. A warning if a detach or the like did it and an optimizer holds the "
-    "parameters; else a note, and so for a part under no_grad: it may be frozen.",
+    "parameters; else a note, and so for a part under no_grad (it may be frozen) and for what the "
+    "program itself writes into (a codebook that is a moving average).",
     why="PyTorch says nothing, unless the loss as a whole has no history (`element 0 of tensors "
     "does not require grad`). The part never learns, while the rest makes do with it.",
     example="code = self.encoder(x).detach(); out = self.decoder(code)",

@@ -30,6 +30,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for op in evidence.named(*_SUMS):
         if not 0 < len(op.inputs) < 3 or op.source is None or op.id in evidence.nodes_of:
             continue
+        if not op.outputs:  # it failed, and the program caught that
+            continue
         if not evidence.recording.tensors[op.outputs[0]].requires_grad:
             continue
         scaled = (one for tensor in op.inputs for one in _unscaled(evidence, tensor))

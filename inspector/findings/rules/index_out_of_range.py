@@ -32,12 +32,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     indices = [t for t in op.inputs if tensors[t].dtype.startswith(_INTEGERS)]
     index = indices[-1] if indices else None
     told = _told(evidence, op, index)
-    message = f"{evidence.words(op)} was given an index that is not there.{told}"
+    what = "a class number" if op.name in _CLASSES else "an index"
+    message = f"{evidence.words(op)} was given {what} that is not there.{told}"
     maker = None if index is None else evidence.maker(index)
-    help_ = (
-        "Make the table as large as the largest index plus one (special tokens count), or map the "
-        "data to 0 … n - 1. A negative class number needs ignore_index."
-    )
+    help_ = _help(evidence, op, index)
     related = () if maker is None else (maker.id,)
     yield error_at(NAME, op, message, help_, tensor=index, related=related)
 
@@ -52,7 +50,8 @@ def _told(evidence: Evidence, op: Op, index: int | None) -> str:
     parts = []
     if index is not None and summary is not None and summary.max is not None:
         name = evidence.tensor_words(index)
-        parts.append(f" The indices, {name}, run from {summary.min:.0f} to {summary.max:.0f}.")
+        what = "class numbers" if op.name in _CLASSES else "indices"
+        parts.append(f" The {what}, {name}, run from {summary.min:.0f} to {summary.max:.0f}.")
     if named is not None:
         parts.append(
             f" Dimension {named['dimension']} has the size {named['size']}, and index "
@@ -60,8 +59,30 @@ def _told(evidence: Evidence, op: Op, index: int | None) -> str:
         )
     elif table is not None and recording.tensors[table].shape:
         size = _size(recording.tensors[table].shape, op)
-        parts.append(f" {evidence.shaped(table)} knows the indices 0 to {size - 1}.")
+        shaped = evidence.shaped(table)
+        classes = f" There are {size} classes, 0 to {size - 1}: {shaped}."
+        indices = f" {shaped} knows the indices 0 to {size - 1}."
+        parts.append(classes if op.name in _CLASSES else indices)
     return "".join(parts) or torch_says(evidence)
+
+
+def _help(evidence: Evidence, op: Op, index: int | None) -> str:
+    """What to do, by what the index points into."""
+    if op.name not in _CLASSES:
+        return (
+            "Make the table as large as the largest index plus one (special tokens count), or map "
+            "the data to 0 … n - 1."
+        )
+    tensors = evidence.recording.tensors
+    summary = None if index is None else tensors[index].summary
+    scores = next((t for t in op.inputs if t != index and tensors[t].shape), None)
+    size = None if scores is None else _size(tensors[scores].shape, op)
+    if summary is not None and size is not None and summary.max == size and summary.min == 1:
+        return f"Count classes from 0: subtract 1 from {evidence.tensor_words(index or 0)}."
+    return (
+        "Give the last layer as many outputs as the largest class number plus one, or map the "
+        "labels to 0 … n - 1. A negative class number needs ignore_index."
+    )
 
 
 def _size(shape: tuple[int, ...], op: Op) -> int:

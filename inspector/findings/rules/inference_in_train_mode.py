@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inspector.findings.evidence import Evidence
-from inspector.findings.modes import BATCH_NORMS, DROPOUTS, is_training
+from inspector.findings.modes import BATCH_NORMS, DROPOUTS, is_training, momentum_of
 from inspector.findings.rule import Rule
-from inspector.found import Finding
-from inspector.records import ModuleCall, Op
+from inspector.found import Finding, Severity
+from inspector.records import ModuleCall, Op, Source, Step
 from inspector.whys.gradient import leading_to_backward
 
 ONE_VALUE = "Expected more than 1 value per channel when training"
 """What batch norm raises when it is given a single sample in train mode."""
+
+_MEASURES = frozenset((
+    "argmax", "max", "eq", "item", "tolist", "cross_entropy", "nll_loss", "mse_loss", "l1_loss",
+    "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "kl_div",
+))  # fmt: skip
+"""Ops by which a prediction is compared or counted: it is not only looked at."""
 
 _DOES = {
     "dropout": "drops values at random",
@@ -48,23 +55,79 @@ def _model(call: ModuleCall) -> str:
 
 
 def _of_model(evidence: Evidence, model: str, ops: list[Op]) -> Iterator[Finding]:
-    """A warning after training, under no_grad; a note where nothing at all was trained."""
-    trained = next(
-        (s for s in evidence.optimizer_steps if _moves(evidence, s.updated, model)), None
-    )
-    if trained is not None:
-        late = [op for op in ops if op.id >= trained.last_op and _without_grad(evidence, op)]
+    """A warning after training, under no_grad; a note where it may be meant or nothing trained."""
+    training = [step for step in evidence.optimizer_steps if _moves(step, model)]
+    if training:
+        start = training[0].last_op
+        late = [op for op in ops if op.id >= start and _without_grad(evidence, op)]
         # A generator's picture, a teacher's answer: something is trained with the result.
         used = leading_to_backward(evidence.recording, evidence.flow) if late else frozenset()
-        asked = [op for op in late if op.id not in used]
+        renewed = _renewing(evidence, late)
+        asked = [op for op in late if op.id not in used and _outermost(evidence, op) not in renewed]
         if asked:
-            yield _finding(evidence, model, asked, "warning")
+            meant = _looked_at(evidence, asked, training[-1]) or _in_eval(evidence, asked)
+            yield _finding(evidence, model, asked, "note" if meant else "warning", trained=True)
     elif not evidence.backwards:
-        yield _finding(evidence, model, ops, "note")
+        yield _finding(evidence, model, ops, "note", trained=False)
 
 
-def _moves(evidence: Evidence, updated: tuple[str, ...], model: str) -> bool:
-    return any(not model or name.partition(".")[0] == model for name in updated)
+def _moves(step: Step, model: str) -> bool:
+    return any(not model or name.partition(".")[0] == model for name in step.updated)
+
+
+def _outermost(evidence: Evidence, op: Op) -> int | None:
+    """The id of the outermost module call around an op."""
+    number = op.module_call
+    while number is not None:
+        parent = evidence.recording.module_calls[number].parent
+        if parent is None:
+            break
+        number = parent
+    return number
+
+
+def _in_eval(evidence: Evidence, asked: list[Op]) -> bool:
+    """Whether the models as a whole were in eval mode: a dropout was switched on by itself."""
+    calls = evidence.recording.module_calls
+    around = {_outermost(evidence, op) for op in asked}
+    return all(number is not None and not calls[number].training for number in around)
+
+
+def _looked_at(evidence: Evidence, asked: list[Op], last: Step) -> bool:
+    """Whether results are looked at in between (a GAN's pictures), and nothing measures them."""
+    calls, ops = evidence.recording.module_calls, evidence.recording.ops
+    lines: list[set[Source | None]] = [set(), set()]
+    for op in asked:
+        lines[op.id >= last.first_op].add(calls[_outermost(evidence, op) or 0].source)
+    before, after = lines
+    return (
+        bool(before)
+        and after <= before
+        and not any(
+            ops[number].name in _MEASURES
+            for op in asked
+            for number in evidence.flow.descendants(op.id)
+        )
+    )
+
+
+def _renewing(evidence: Evidence, late: list[Op]) -> set[int | None]:
+    """The outermost calls that take new statistics, as `update_bn` does.
+
+    Their batch norms have momentum=None: batches weigh 1, 1/2, 1/3 and so on.
+    """
+    found: set[int | None] = set()
+    seen: dict[str, int] = {}
+    for op in late:
+        weight = momentum_of(op) if op.name in BATCH_NORMS else None
+        if weight is None:
+            continue
+        path = evidence.path(op)
+        count = seen.get(path, 0) + 1
+        seen[path] = count if abs(weight * count - 1) < 1e-3 else int(weight == 1)
+        if seen[path]:
+            found.add(_outermost(evidence, op))
+    return found
 
 
 def _without_grad(evidence: Evidence, op: Op) -> bool:
@@ -72,16 +135,19 @@ def _without_grad(evidence: Evidence, op: Op) -> bool:
     return not any(tensors[number].requires_grad for number in op.outputs)
 
 
-def _finding(evidence: Evidence, model: str, ops: list[Op], severity: str) -> Finding:
+def _finding(
+    evidence: Evidence, model: str, ops: list[Op], severity: Severity, trained: bool
+) -> Finding:
     first = ops[0]
     kind = "batch_norm" if first.name in BATCH_NORMS else "dropout"
     others = sorted({evidence.path(op) or op.name for op in ops[1:]})
     more = f" So do {len(others)} more of its modules." if len(others) > 1 else ""
-    why = "after it was trained, without gradients" if severity == "warning" else "without training"
+    why = "after it was trained, without gradients" if trained else "without training"
+    mode = "with a part in train mode" if _in_eval(evidence, ops) else "in train mode"
     return Finding(
         "inference-in-train-mode",
-        "warning" if severity == "warning" else "note",
-        f"{model or 'The model'} ran {why}, but in train mode: {evidence.words(first)} "
+        severity,
+        f"{model or 'The model'} ran {why}, but {mode}: {evidence.words(first)} "
         f"{_DOES[kind]}.{more}",
         op=first.id,
         source=first.source,
@@ -112,7 +178,9 @@ RULE = Rule(
     what="Dropout and batch norm that ran as in training where the model was used, without "
     "gradients, after an optimizer had trained it, and nothing was trained with the result (a "
     "warning); in a recording in which nothing is trained at all (a note); and batch norm that "
-    "failed because of a single sample (an error).",
+    "failed because of a single sample (an error). Also a note if the model as a whole is in eval "
+    "mode (dropout switched on by itself), or if it is trained further and nothing measures the "
+    "result (a GAN's pictures). `update_bn` takes new statistics on purpose: nothing is said.",
     why="PyTorch says nothing, or `Expected more than 1 value per channel when training`. The "
     "answer differs from call to call or depends on the rest of the batch, and batch norm goes on "
     "learning from the test data. no_grad() does not change the mode.",

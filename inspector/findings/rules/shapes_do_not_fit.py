@@ -19,7 +19,9 @@ _MESSAGE = (
     r"same (?:size|shape|number of)|stack expects|"
     r"[Ee]xpected (?!more than 1 value).*(?:size|shape|dimension)|"
     r"shape mismatch|inconsistent (?:tensor )?size|not broadcast|does not match .*shape|"
-    r"Kernel size can't be greater|"
+    r"Kernel size can't be greater|multi-target not supported|"
+    # As tensors on the meta device are refused:
+    r"same reduction dim|broadcast a dimension of length|Invalid channel dimensions|"
     r"(?:[Bb]atch|[Dd]imension|size).* (?:must|should) (?:be|match)"
 )
 _PAIRS = {
@@ -53,7 +55,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         told += "".join(f" {sentence}" for sentence in why.sentences[1:])
     shapes = ", ".join(evidence.shaped(number) for number in op.inputs)
     message = f"{evidence.words(op)} cannot work with these shapes: {shapes}.{told}"
-    yield error_at(NAME, op, message, _help(op), tensor=tensor, related=chain)
+    yield error_at(NAME, op, message, _help(evidence, op), tensor=tensor, related=chain)
 
 
 def _culprit(evidence: Evidence, op: Op) -> tuple[int, int, int] | None:
@@ -90,7 +92,16 @@ def _unequal(op: Op, shapes: list[tuple[int, ...]]) -> tuple[int, int, int] | No
     return None
 
 
-def _help(op: Op) -> str:
+def _help(evidence: Evidence, op: Op) -> str:
+    shapes = [evidence.recording.tensors[number].shape for number in op.inputs]
+    if op.name in ("cross_entropy", "nll_loss") and len(shapes) > 1 and len(shapes[1]) > 1:
+        if shapes[1][-1] == 1:
+            target = evidence.tensor_words(op.inputs[1])
+            return f"Class numbers have no dimension for classes: {target}.squeeze(-1)."
+        return (
+            "The target has either class numbers (int64, the scores' shape without dimension 1) "
+            "or one probability for each class (float, the shape of the scores)."
+        )
     if op.name == "linear":
         return (
             "Give the layer the size that arrives (in_features), or change an op of the chain so "

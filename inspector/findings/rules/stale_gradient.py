@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
-from inspector.records import GradNode, Step
+from inspector.records import GradNode, Step, TensorInfo
 
 _ZEROING = ("zero_", "_foreach_zero_", "fill_", "copy_", "mul_")
 """Ops that may empty a gradient in place: after one of them nothing is said."""
+
+_ZEROS = ("zeros_like", "zeros", "new_zeros")
 
 
 @dataclass(slots=True)
@@ -50,8 +52,33 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _outside_of_steps(evidence: Evidence) -> list[int]:
-    """Ops that may have emptied gradients: those that write in place, not those of an optimizer."""
-    return [op.id for op in evidence.named(*_ZEROING) if evidence.step_around(op.id) is None]
+    """Ops that may have emptied gradients, in place or by zeros put there (`p.grad = zeros`)."""
+    ops = [op.id for op in evidence.named(*_ZEROING)]
+    ops += _zeros_for_optimizers(evidence)
+    return sorted(op for op in ops if evidence.step_around(op) is None)
+
+
+def _zeros_for_optimizers(evidence: Evidence) -> list[int]:
+    """Ops that made zeros in memory which an optimizer read as a gradient later on."""
+    tensors = evidence.recording.tensors
+    found: set[int | None] = set()
+    own = {tensors[number].storage for number in evidence.parameter_of}
+    for step in evidence.optimizer_steps:
+        for op in evidence.recording.ops[step.first_op : step.last_op]:
+            found.update(tensors[number].storage for number in op.inputs)
+    return [
+        info.producer
+        for storage in found - own
+        if storage is not None
+        for info in map(tensors.__getitem__, evidence.by_storage[storage])
+        if info.producer is not None and _is_zeros(evidence, info)
+    ]
+
+
+def _is_zeros(evidence: Evidence, info: TensorInfo) -> bool:
+    if info.summary is not None:
+        return info.summary.zero_fraction == 1.0
+    return info.producer is not None and evidence.recording.ops[info.producer].name in _ZEROS
 
 
 def _backward(evidence: Evidence, nodes: Iterable[GradNode], watch: _Watch) -> None:
@@ -100,10 +127,11 @@ def _finding(evidence: Evidence, found: list[tuple[GradNode, Step]]) -> Finding:
     more = f" and {len(names) - 1} more parameters" if len(names) > 1 else ""
     if len(names) == 2:
         more = f" and {names[1]}"
+    number = node.pass_index + 1  # in words passes count from 1
     return Finding(
         "stale-gradient",
         "warning",
-        f"Backward pass {node.pass_index} added onto the old gradient of {names[0]}{more}, which "
+        f"Backward pass {number} added onto the old gradient of {names[0]}{more}, which "
         f"an optimizer step had used already: {step.detail or 'the optimizer'} then moved along "
         f"both. So in {steps} step{'s' * (steps > 1)} of {len(evidence.optimizer_steps)}.",
         op=None if maker is None else maker.id,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
-from inspector.records import ModuleCall
+from inspector.parsing import parse
+from inspector.records import ModuleCall, Recording
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -47,13 +49,14 @@ def _findings(
     parent = evidence.recording.module_calls[first.parent or 0]
     owner = parent.path or parent.type
     names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
-    confirmed = bool(moved)
+    others = [name for name in moved if not parent.path or name.startswith(f"{parent.path}.")]
+    confirmed = bool(others) and not _is_argument(evidence.recording, first)
     message = (
         f"{first.type} runs inside of {owner}, which does not know it: {names} get gradients, but "
         f"are not among {owner}'s parameters()."
     )
     if confirmed:
-        message += f" The optimizer moved {len(moved)} other parameters, and never these."
+        message += f" The optimizer moved {len(others)} other parameters, and never these."
     yield Finding(
         "unregistered-module",
         "warning" if confirmed else "note",
@@ -63,6 +66,31 @@ def _findings(
         source=first.source,
         help="Put the modules into an nn.ModuleList or nn.ModuleDict, or assign each to an "
         "attribute.",
+    )
+
+
+def _is_argument(recording: Recording, call: ModuleCall) -> bool:
+    """Whether the module that is called was handed in, by the name of an argument."""
+    place = call.source
+    tree = None if place is None else parse(recording.sources.get(place.file, ""))
+    if tree is None or place is None:
+        return False
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.lineno <= place.line <= (node.end_lineno or 0)
+    ]
+    if not around:
+        return False
+    inner = max(around, key=lambda node: node.lineno).args
+    names = {one.arg for one in (*inner.posonlyargs, *inner.args, *inner.kwonlyargs)}
+    return any(
+        isinstance(node, ast.Call)
+        and (node.lineno, node.col_offset) == (place.line, place.column)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in names
+        for node in ast.walk(tree)
     )
 
 
@@ -79,7 +107,8 @@ RULE = Rule(
     title="A module in a plain list",
     what="Calls of modules with parameters inside of a module that has them neither as an "
     "attribute nor in a ModuleList, and whose parameters get gradients. A warning if an optimizer "
-    "stepped and never moved them, else a note.",
+    "moved other parameters of that module and never these, else a note, and so for a network that "
+    "is handed in as an argument: it may be fixed on purpose.",
     why="PyTorch says nothing, or `optimizer got an empty parameter list`. parameters(), "
     "state_dict(), to(device), train() and eval() pass over them: they stay as they were drawn.",
     example="self.layers = [nn.Linear(8, 8) for _ in range(3)]",

@@ -2,7 +2,10 @@
 
 const PADDING = 10;
 const MAX_FIT = 1.25; // a graph of two nodes is not blown up to fill the pane
-const READABLE = 0.72; // below this scale the small text of a node cannot be read
+const READABLE = 0.7; // below this scale the small text of a node cannot be read
+const OVERVIEW = 0.2; // below this one two drawings with nothing in common are no picture, either
+const FOOT = 40; // px; what the legend and the buttons take at the bottom
+const MARGIN = 20; // px of a drawing that are empty below its last node
 const MIN_SCALE = 0.03;
 const MAX_SCALE = 5;
 const DRAG_THRESHOLD = 4; // px; a smaller movement is still a click
@@ -27,6 +30,8 @@ class GraphPane {
     this.anchor = null;
     this.size = [0, 0];
     this.room = [0, 0];
+    this.untouched = true; // nothing was clicked or typed yet: the page is still being put together
+    for (const name of ["pointerdown", "keydown"]) hub.element.addEventListener(name, () => (this.untouched = false), { capture: true, once: true });
     this.search = new GraphSearch(this);
     this.minimap = new Minimap(this);
     this.trace = new Trace(this);
@@ -213,7 +218,7 @@ class GraphPane {
     if (!this.svg || !this.visible()) return this.minimap.follow();
     if (width === this.room[0] && height === this.room[1]) return undefined;
     // The card below grows when something is selected: the graph above it must not jump then.
-    const lower = width === this.room[0] && this.room[1] < height && this.view.mode !== "fit";
+    const lower = width === this.room[0] && this.room[1] < height && this.view.mode !== "fit" && !this.untouched;
     if (!lower && (this.view.mode !== "free" || this.offScreen())) this.fit(this.view.mode === "fit" ? "fit" : "start");
     this.apply();
     this.paint();
@@ -226,13 +231,20 @@ class GraphPane {
   fit(mode, smooth = false) {
     const [W, H] = this.hub.commonRoom(this);
     const [w, h] = this.size;
-    const whole = Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - 2 * PADDING) / h);
-    const k = mode === "fit" || whole >= READABLE ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
-    const y = h * k <= H ? (H - h * k) / 2 : PADDING;
+    const content = Math.max(h - MARGIN, 1);
+    const whole = Math.max(Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - FOOT) / content), MIN_SCALE);
+    const all = mode === "fit" || whole >= READABLE || (this.apart() && whole >= OVERVIEW);
+    const k = all ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
+    const y = all ? Math.max((H - FOOT - content * k) / 2, 0) : PADDING; // the buttons cover nothing
     this.moveTo({ k, x: (W - w * k) / 2, y, mode }, smooth);
     // Wider than the pane: begin at the topmost node, but never with room left empty at a side.
     if (w * k > W) this.view.x = clamp(W / 2 - this.topNodeCentre() * k, W - PADDING - w * k, PADDING);
     this.apply();
+  }
+
+  /** Whether two runs without anything in common are drawn: to begin at one node would show neither. */
+  apart() {
+    return Boolean(this.hub.data.compare) && [...this.nodes.values()].every((el) => el.matches(".only-a, .only-b"));
   }
 
   /** Horizontal centre of the topmost node: a wide graph begins there. */

@@ -5,6 +5,7 @@ Object.assign(LABELS, {
   compareSidesHint: "A and B side by side: what both have stands at the same place in both",
   compareBothHint: "Show both runs (V changes what is shown)",
   compareSideHint: "Show {run} only: “{name}”; the rest fades and stays where it is", compareFlickerHint: "Show A and B in turn",
+  compareStepHint: "Show A; each further click shows the other one (less motion was asked for)",
   compareTold: "Shown: {what}", compareTimes: "A ran it {a}×, B {b}×",
   "kind.only-a": "in A only", "kind.only-b": "in B only", "kind.changed": "not the same in A and B",
   "pair.executed": "ran in A and B", "pair.skipped": "ran in neither",
@@ -46,7 +47,7 @@ class RunSwitch {
     const { t } = this.pane.hub;
     const side = (run, name) => [[h("b", { class: `wb-run-${run.toLowerCase()}` }, run), h("span", {}, name)], t("compareSideHint", { run, name })];
     const faces = { both: [[t("compareBoth")], t("compareBothHint")], a: side("A", a), b: side("B", b),
-      sides: [[t("compareSides")], t("compareSidesHint")], flicker: [[t("compareFlicker")], t("compareFlickerHint")] };
+      sides: [[t("compareSides")], t("compareSidesHint")], flicker: [[t("compareFlicker")], t(reducedMotion() ? "compareStepHint" : "compareFlickerHint")] };
     return RUNS_SHOWN.map((shown) => {
       const [text, label] = faces[shown];
       const made = button("", label, () => this.choose(shown), { class: "wb-button wb-word", "data-runs": shown, "aria-pressed": "false" });
@@ -58,6 +59,11 @@ class RunSwitch {
   choose(shown) {
     const { hub } = this.pane;
     const before = hub.memory.runs;
+    if (shown === "flicker" && before === shown && reducedMotion()) {
+      this.see(this.seen === "a" ? "b" : "a");
+      hub.live.textContent = hub.t("compareTold", { what: this.seen.toUpperCase() });
+      return;
+    }
     hub.memory.runs = shown;
     if (before === "sides" || shown === "sides") hub.changeSides(shown === "sides");
     this.apply();
@@ -77,7 +83,7 @@ class RunSwitch {
     clearInterval(this.timer);
     const flickers = this.offered && chosen === "flicker";
     this.see(this.offered ? { flicker: "a", sides: "a" }[chosen] ?? chosen : "both");
-    if (flickers) this.timer = setInterval(() => this.see(this.seen === "a" ? "b" : "a"), FLICKER_MS);
+    if (flickers && !reducedMotion()) this.timer = setInterval(() => this.see(this.seen === "a" ? "b" : "a"), FLICKER_MS);
   }
 
   see(run) {

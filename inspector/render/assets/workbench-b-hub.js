@@ -92,7 +92,7 @@ class Workbench {
       if (!this.panes.has(spec.id)) this.panes.set(spec.id, this.newPane(spec));
       const entry = this.panes.get(spec.id);
       entry.side = this.memory.sides[spec.id] ?? (spec.side === "right" ? "right" : "left");
-      entry.title.textContent = spec.title;
+      entry.title.textContent = entry.title.title = spec.title; // in full on hovering: tabs shrink where room is scarce
       this.sides[entry.side].tabs.append(entry.tab);
       if (entry.panel.parentNode !== this.sides[entry.side].panels) this.sides[entry.side].panels.append(entry.panel);
       entry.pane.update(spec);

@@ -1,7 +1,8 @@
 /* -- the morph: when another run comes, what both have glides to its place ------------------------- */
 
 /*   data.run     a number of the run that is drawn
- *   data.morph = { before: number of the run before, names: [before, now], was: { id: id in the run before } }
+ *   data.morph = { before: number of the run before, names: [before, now], was: { id: id in the run before },
+ *                  ir: { id of what is gone: ids of the IR nodes that it was } }
  *
  * A picture of two runs has both at the same places (views/morph.py): after a switch back and forth nothing
  * moves at all. Otherwise the picture is put so that one thing of both stays, and the rest glides. */
@@ -104,6 +105,21 @@ class Glide {
     animate(el, { opacity: el.classList.contains("vanished") ? [1, to] : [0, to] });
   }
 }
+
+const linkedByRun = Workbench.prototype.linkedIn;
+
+extend(Workbench, {
+  /* What is gone has no op in the run now: its IR nodes are those that it was. */
+  linkedIn(pane, chosen) {
+    const { ir } = this.data.morph ?? {};
+    const between = [chosen.pane, pane].toSorted().join() === "dynamic,static";
+    if (!ir || !between || chosen.wholeLine) return linkedByRun.call(this, pane, chosen);
+    const nodes = pane === "static" ? ir[chosen.id] ?? [] : Object.keys(ir).filter((gone) => ir[gone].includes(chosen.id));
+    const found = nodes.filter((id) => this.item(pane, id));
+    if (!found.length) return linkedByRun.call(this, pane, chosen);
+    return new Set([...found, ...(chosen.ops.length ? linkedByRun.call(this, pane, chosen) : [])]);
+  },
+});
 
 function sizeOf({ w, h }) {
   return { w, h };

@@ -1,13 +1,13 @@
 /* -- findings: what is wrong in the run, and answers to questions that begin with why --------------- */
 
 Object.assign(LABELS, {
-  findingsWait: "Looking for what is wrong …", findingsNone: "Nothing is wrong in this run: {n} rules were checked.",
+  findingsWait: "Looking for what is wrong …", findingsNone: "Nothing is wrong in this run: {n} rules were checked.", findingsNotes: "No errors and no warnings: {n} rules were checked.",
   findingsTry: "Something to try: select a node, and click one of the sizes on its card. It says where that size comes from.",
   findingsMore: "… {n} more", findingsFailed: "This could not be looked for: {reason}",
   "count.error": "{n} errors", "count.error.one": "1 error", "count.warning": "{n} warnings", "count.warning.one": "1 warning",
   "count.note": "{n} notes", "count.note.one": "1 note", severity_error: "Error", severity_warning: "Warning", severity_note: "Note",
   remedy: "What to do", aboutRule: "About this rule", ruleExample: "Example", ruleInstead: "Instead",
-  way: "{n} ops belong to it", "way.one": "1 op belongs to it", whyWay: "From the cause on", whyWait: "Looking …",
+  way: "{n} ops belong to it", "way.one": "1 op belongs to it", whyLit: "{n} stations of the way", whyWay: "From the cause on", whyWait: "Looking …",
   whySize: "Why {size}? Where dimension {dim} got its size", whyClose: "Close the answer",
 });
 HELP_ROWS.splice(-2, 0,
@@ -22,13 +22,14 @@ function severitySign(severity) {
     warning: ["M8 1.2L15.3 14.5H0.7Z", "M8 5.8V10M8 12V12.2"],
     note: ["M8 1A7 7 0 1 1 8 15A7 7 0 1 1 8 1Z", "M8 7.4V11.6M8 4.6V4.8"],
   }[severity];
-  return s("svg", { class: `wb-sign wb-${severity}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
-    s("path", { class: "wb-sign-form", d: sign[0] }), s("path", { class: "wb-sign-mark", d: sign[1] }));
+  return s("svg", { class: `wb-severity wb-is-${severity}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
+    s("path", { class: "wb-severity-form", d: sign[0] }), s("path", { class: "wb-severity-mark", d: sign[1] }));
 }
 
-/** "`code`" in a text of ours as code elements. */
+/** "`code`" in a text as code elements. */
 function withCode(text) {
-  return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, at) => (at % 2 ? h("code", {}, part) : part)) : text;
 }
 
 /* A pane with a list. What is in it comes after the picture: `load` asks for it, once for each recording. */
@@ -86,7 +87,7 @@ class FindingsPane {
     const of = (severity) => found.findings.filter((one) => one.severity === severity);
     const [notes, loud] = [of("note"), [...of("error"), ...of("warning")]];
     const healthy = !loud.length && h("section", { class: "wb-healthy" },
-      h("p", {}, t("findingsNone", { n: found.checked })), h("p", { class: "wb-quiet" }, t("findingsTry")));
+      h("p", {}, t(notes.length ? "findingsNotes" : "findingsNone", { n: found.checked })), h("p", { class: "wb-quiet" }, t("findingsTry")));
     const rows = (some) => h("ul", {}, some.map((one) => this.row(one)));
     const folded = notes.length > 0 && h("details", { class: "wb-notes" },
       h("summary", {}, severitySign("note"), this.counted("note", notes.length)), rows(notes));
@@ -105,9 +106,7 @@ class FindingsPane {
     this.tally.hidden = !counts.length;
     this.tally.setAttribute("aria-label", counts.map(([severity, n]) => this.counted(severity, n)).join(", "));
     this.tally.replaceChildren(...counts.flatMap(([severity, n]) => [severitySign(severity), String(n)]));
-    const { tab, title } = this.hub.panes.get(this.id);
-    title.after(this.tally);
-    tab.scrollLeft = 0;
+    this.hub.panes.get(this.id).title.after(this.tally);
   }
 
   row(one) {
@@ -115,8 +114,8 @@ class FindingsPane {
     const about = this.shown.rules[one.rule];
     const title = h("button", { type: "button", class: "wb-finding-title", onclick: () => this.choose(one) },
       severitySign(one.severity), h("span", { class: "wb-live" }, `${t(`severity_${one.severity}`)}: `), h("strong", {}, about?.title ?? one.rule));
-    const row = h("li", { class: `wb-finding wb-${one.severity}`, onclick: (event) => this.click(event, one) }, title,
-      h("p", { class: "wb-told" }, one.message), this.where(one.place, one),
+    const row = h("li", { class: `wb-finding`, onclick: (event) => this.click(event, one) }, title,
+      h("p", {}, withCode(one.message)), this.where(one.place, one),
       one.help && h("p", { class: "wb-remedy" }, h("strong", {}, `${t("remedy")}: `), withCode(one.help)), about && this.about(one.rule, about));
     this.rows.set(one, row);
     return row;
@@ -154,7 +153,7 @@ class FindingsPane {
     await this.goTo(one);
     for (const [other, row] of this.rows || []) row.classList.toggle("wb-current", other === one);
     this.chosen = this.hub.memory.selected;
-    if (ops.length > 1) this.lightUp(ops, [], t(ops.length === 2 ? "way.one" : "way", { n: ops.length - 1 }));
+    this.lightUp("dynamic", "ops", ops, t(ops.length === 2 ? "way.one" : "way", { n: ops.length - 1 }));
   }
 
   /** Select an op or an autograd node, in front unless that would hide this list. */
@@ -166,11 +165,11 @@ class FindingsPane {
     await this.hub.goTo(pane, op === null ? `grad:${grad}` : `op:${op}`);
   }
 
-  lightUp(ops, grads, told) {
-    for (const [pane, kind, numbers] of [["dynamic", "ops", ops], ["backward", "grads", grads]]) {
-      const graph = this.hub.panes.get(pane)?.pane;
-      if (numbers.length && graph) graph.trace.way(this.hub.itemsWith(pane, kind, [numbers]), told);
-    }
+  /** Light up what draws these numbers: more than one. */
+  lightUp(pane, kind, numbers, told) {
+    if (numbers.length < 2) return;
+    const ids = this.hub.itemsWith(pane, kind, [numbers]).filter((id) => !/^(parameters|tensor|input|output):|@/.test(id));
+    this.hub.panes.get(pane)?.pane.trace.way(ids, told);
   }
 
   setMarks(marks) {
@@ -217,7 +216,7 @@ class FindingsPane {
   answered({ question, sentences, steps, place, op, grad, help }) {
     const { t } = this.hub;
     const told = { op, grad, related: steps.map((step) => step.op).filter((one) => one !== null) };
-    return [this.closer(), h("h4", {}, question), h("p", {}, sentences.join(" ")), this.where(place, told),
+    return [this.closer(), h("h4", {}, question), h("p", {}, withCode(sentences.join(" "))), this.where(place, told),
       help && h("p", { class: "wb-remedy" }, h("strong", {}, `${t("remedy")}: `), withCode(help)),
       steps.length > 0 && h("h5", {}, t("whyWay")), steps.length > 0 && h("ol", {}, steps.map((step) => this.station(step, steps)))];
   }
@@ -225,10 +224,11 @@ class FindingsPane {
   /** One station of the way: a click goes there, and all of the way is lit. */
   station(step, steps) {
     const go = async () => {
-      await this.goTo(step.op === null || (step.grad !== null && this.hub.panes.has("backward")) ? { grad: step.grad } : step);
-      const known = (kind) => [...new Set(steps.map((one) => one[kind]))].filter((one) => one !== null);
-      const [ops, grads] = [known("op"), known("grad")];
-      this.lightUp(ops, grads, this.hub.t(ops.length === 2 ? "way.one" : "way", { n: ops.length - 1 }));
+      await this.goTo(step.grad !== null && this.hub.panes.has("backward") ? { grad: step.grad } : step);
+      for (const [pane, kind, key] of [["dynamic", "ops", "op"], ["backward", "grads", "grad"]]) {
+        const known = [...new Set(steps.map((one) => one[key]))].filter((one) => one !== null);
+        this.lightUp(pane, kind, known, this.hub.t("whyLit", { n: known.length }));
+      }
     };
     return h("li", {}, h("button", { type: "button", class: "wb-link wb-station", onclick: go, disabled: step.op === null && step.grad === null }, step.text),
       step.place && h("span", { class: "wb-quiet" }, ` ${step.place.file}:${step.place.line}`));
