@@ -7,9 +7,8 @@ a linear map its input and its weight.
 from __future__ import annotations
 
 import io
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,26 +17,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from benchpages import Serve, served
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from inspector import Recording, record
-from inspector.errors import InspectorError
-from inspector.render.answers import Book, answer
+from inspector.render.answers import Book
 from inspector.render.theme import HEAT_STEPS, THEMES
-from inspector.render.workbench import Shown, script_text, style_text, workbench_payload
+from inspector.render.workbench import Shown, workbench_payload
 from inspector.views import default_open
 
-PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<style>html, body, #host { margin: 0; height: 100%% } %s</style><div id="host"></div>
-<script type="module">
-import { mountWorkbench } from "/workbench.js";
-const data = await (await fetch("/data")).json();
-mountWorkbench(document.getElementById("host"), data, {});
-</script>"""
 SVG = "{http://www.w3.org/2000/svg}"
-
-Serve = Callable[..., Page]
 
 
 class Net(torch.nn.Module):
@@ -67,43 +57,7 @@ def run() -> Recording:
 @pytest.fixture
 def serve(browser: Browser) -> Iterator[Serve]:
     """`serve(inline data)` or `serve(book=…)`: a page of a workbench; it must not complain."""
-    pages: list[Page] = []
-    complaints: list[str] = []
-
-    def open_page(
-        data: dict[str, Any] | None = None, book: Book | None = None, **context: Any
-    ) -> Page:
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, **context)
-        pages.append(page)
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        frame = {"source": "/ask", "place": {}, "place_seq": 1, "labels": {}}
-        page.route("http://bench.test/**", lambda route: _fulfil(route, data or frame, book))
-        page.goto("http://bench.test/")
-        page.wait_for_selector(".wb-panel[data-pane=dynamic] .node")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def _fulfil(route: Route, data: dict[str, Any], book: Book | None) -> None:
-    path = re.sub(r"^https?://bench\.test|\?.*$", "", route.request.url)
-    if path == "/":
-        route.fulfill(content_type="text/html", body=PAGE % style_text())
-    elif path == "/workbench.js":
-        route.fulfill(content_type="text/javascript", body=script_text())
-    elif path == "/data":
-        route.fulfill(json=data)
-    else:
-        assert book is not None
-        try:
-            asked = json.loads(route.request.post_data or "{}")
-            route.fulfill(json=answer(book, path.rsplit("/", 1)[1], asked))
-        except InspectorError as error:
-            route.fulfill(json={"error": str(error)})
+    yield from served(browser)
 
 
 def alone(run: Recording, theme: str = "light") -> dict[str, Any]:

@@ -6,35 +6,24 @@ above made. Every tenth op also takes the input. So all producers and consumers 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from benchpages import Serve, served
 from handmade import Program
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
-from inspector.errors import InspectorError
 from inspector.records import Recording, Source
-from inspector.render.answers import Book, answer
+from inspector.render.answers import Book
 from inspector.render.layout import EdgePath, Layout, Point, Rect
 from inspector.render.svg import to_svg
-from inspector.render.workbench import Shown, script_text, style_text, theme_css, workbench_payload
+from inspector.render.workbench import Shown, theme_css, workbench_payload
 from inspector.views import GraphView, ViewEdge, ViewNode
 
 COUNT = 60
 HOSTILE = '</text><img src=x onerror="window.broken=1"> \'"&\n🙂 <b>'
-PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<style>html, body, #host { margin: 0; height: 100%% } %s</style><div id="host"></div>
-<script type="module">
-import { mountWorkbench } from "/workbench.js";
-const data = await (await fetch("/data")).json();
-window.told = [];
-mountWorkbench(document.getElementById("host"), data, { onPlace: (place) => told.push(place) });
-</script>"""
-
-Serve = Callable[..., Page]
 
 
 # -- what is shown ---------------------------------------------------------------------------------
@@ -100,43 +89,7 @@ def blocks(count: int = 40) -> Recording:
 @pytest.fixture
 def serve(browser: Browser) -> Iterator[Serve]:
     """`serve(inline data)` or `serve(book=…)`: a page of a workbench; it must not complain."""
-    pages: list[Page] = []
-    complaints: list[str] = []
-
-    def open_page(
-        data: dict[str, Any] | None = None, book: Book | None = None, **context: Any
-    ) -> Page:
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, **context)
-        pages.append(page)
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        frame = {"source": "/ask", "place": {}, "place_seq": 1, "labels": {}}
-        page.route("**/*", lambda route: _fulfil(route, data or frame, book))
-        page.goto("http://bench.test/")
-        page.wait_for_selector(".wb-panel[data-pane=dynamic] .node")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def _fulfil(route: Route, data: dict[str, Any], book: Book | None) -> None:
-    path = re.sub(r"^https?://bench\.test|\?.*$", "", route.request.url)
-    if path == "/":
-        route.fulfill(content_type="text/html", body=PAGE % style_text())
-    elif path == "/workbench.js":
-        route.fulfill(content_type="text/javascript", body=script_text())
-    elif path == "/data":
-        route.fulfill(json=data)
-    else:
-        assert book is not None
-        try:
-            asked = json.loads(route.request.post_data or "{}")
-            route.fulfill(json=answer(book, path.rsplit("/", 1)[1], asked))
-        except InspectorError as error:
-            route.fulfill(status=400, json={"error": str(error)})
+    yield from served(browser)
 
 
 def view_of(page: Page) -> tuple[float, float, float]:
