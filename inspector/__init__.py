@@ -4,30 +4,27 @@
     recording = inspector.record(model, x, loss="sum")
     print(recording.to_text())
 
-Names that need torch or pyarrow are imported when first used, so that `import inspector` and
-the command line's help are quick. Functions named like their module (`overlay`, `compare`) are
-imported at once: a later import of the module would otherwise put the module in its place.
+Names are imported when first used, so that `import inspector` and the command line's help are
+quick. That holds for functions named like their module (`overlay`, `compare`), too: an import of
+the module does not put it in the function's place.
 (The standard library's module for looking at Python objects is `inspect`.)
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from inspector.advice import advice
-from inspector.census import census
-from inspector.compare import compare
-from inspector.findings import findings
-from inspector.overlay import overlay
-
 if TYPE_CHECKING:
-    from inspector.advice import model_facts
+    from inspector.advice import advice, model_facts
     from inspector.capture import CaptureOptions, Session, record, recording
     from inspector.capture.probes import probe_batch_mixing, probe_gradients
     from inspector.capture.training import Training, record_training
+    from inspector.census import census
     from inspector.census.fingerprint import fingerprint
-    from inspector.compare import value_drift
+    from inspector.compare import compare, value_drift
     from inspector.comparison import (
         Change,
         Comparison,
@@ -56,9 +53,11 @@ if TYPE_CHECKING:
         ExportFailure,
         ScriptablePart,
     )
+    from inspector.findings import findings
     from inspector.found import Finding
     from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
+    from inspector.overlay import overlay
     from inspector.records import (
         Decision,
         Disagreement,
@@ -121,14 +120,15 @@ if TYPE_CHECKING:
     from inspector.whys import who_overwrote, why_no_gradient, why_nonfinite, why_this_shape
 
 _HOME = {
-    "inspector.advice": ("model_facts",),
+    "inspector.advice": ("advice", "model_facts"),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
     "inspector.capture.training": ("Training", "record_training"),
     "inspector.capture.probes": ("probe_batch_mixing", "probe_gradients"),
-    "inspector.compare": ("value_drift",),
+    "inspector.compare": ("compare", "value_drift"),
     "inspector.comparison": (
         "Change", "Comparison", "DecisionDifference", "Difference", "Drift", "LoopDifference",
     ),
+    "inspector.census": ("census",),
     "inspector.census.fingerprint": ("fingerprint",),
     "inspector.counted": (
         "Branch", "Census", "CensusPoint", "Coverage", "DecisionSite", "InputProblem", "Leaf",
@@ -138,6 +138,7 @@ _HOME = {
     "inspector.exported": (
         "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
     ),
+    "inspector.findings": ("findings",),
     "inspector.found": ("Finding",),
     "inspector.gradients": ("GradientReport", "gradient_report", "largest_path"),
     "inspector.irdiff": ("graph_changes",),
@@ -147,6 +148,7 @@ _HOME = {
         "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning", "Step",
         "TensorInfo", "TensorSummary",
     ),
+    "inspector.overlay": ("overlay",),
     "inspector.render.picture": ("to_graphviz",),
     "inspector.stages": (
         "Advice", "BatchPoint", "BatchTiming", "Machine", "Measurement", "ModelFacts",
@@ -206,3 +208,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+class _Face(ModuleType):
+    """This package: names of functions stay theirs where a module of the name is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in _MODULE_OF):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
