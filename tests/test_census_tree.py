@@ -201,3 +201,9 @@ def test_a_hundred_and_fifty_trip_counts_part_at_one_split() -> None:
     tree = decision_tree(list(enumerate(tally.groups.values())))
     assert isinstance(tree, Split)
     assert len(tree.branches) == 150
+
+
+def test_values_are_told_in_one_order_however_they_came_in() -> None:
+    first = values(3, "None", 0.5, False, "a", True)
+    second = values(True, "a", 0.5, False, 3, "None")
+    assert first.in_order == second.in_order == [0.5, 3, True, "None", "a", False]

@@ -58,9 +58,20 @@ class Values:
             self.complete = False
 
     @property
+    def in_order(self) -> list[Value]:
+        """Those kept, however they came in: numbers by size, True before False, then texts."""
+        return sorted(self.known.values(), key=_rank)
+
+    @property
     def has_floats(self) -> bool:
         """Whether numbers with a fraction came out: they differ by chance, often."""
         return any(isinstance(value, float) for value in self.known.values())
+
+
+def _rank(value: Value) -> tuple[bool, float, str]:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return True, 0.0, "" if value is True else repr(value)
+    return False, value, ""
 
 
 def parted(domains: Sequence[Values | None], counts: Sequence[int]) -> list[list[int]]:

@@ -181,7 +181,7 @@ def _merged(domains: Sequence[Values | None], part: Sequence[int]) -> Values:
 
 
 def _decision(site: DecisionSite, visit: int | None, values: Values, words: str) -> VariantDecision:
-    named: tuple[Value, ...] = tuple(values.known.values()) if values.complete else ()
+    named: tuple[Value, ...] = tuple(values.in_order) if values.complete else ()
     bounded = values.numeric and values.met
     low, high = (values.low, values.high) if bounded else (None, None)
     return VariantDecision(site, visit, named, decision_words(site, visit, words), low, high)

@@ -97,10 +97,10 @@ def branch_words(values: Values, siblings: Sequence[Values], count: int) -> str:
     if not values.met:
         return NOT_REACHED
     if values.complete and len(values.known) <= _LISTED:
-        return _either([*map(_value, values.known.values()), *absent])
+        return _either([*map(_value, values.in_order), *absent])
     if values.numeric and _lies_apart(values, siblings):
         return _either([_between(values, siblings), *absent])
-    some = ", ".join(map(_value, list(values.known.values())[:_LISTED]))
+    some = ", ".join(map(_value, values.in_order[:_LISTED]))
     number = f"{len(values.known)}" if values.complete else f"more than {len(values.known)}"
     return _either([f"one of {number} values ({some}, …)", *absent])
 
