@@ -17,13 +17,14 @@ HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 APP_READY := $(VENV)/ready-app-$(HERE)
 DEV_READY := $(VENV)/ready-dev-$(HERE)
 
-.PHONY: help run test check format clean
+.PHONY: help run test check format catalogues clean
 
 help:
 	@echo "make run     set up .venv and open the app          (PORT=8600 chooses the port)"
 	echo "make test    all tests, browser tests included      (ARGS='-k overlay' chooses)"
 	echo "make check   ruff and mypy"
 	echo "make format  let ruff rewrite the files"
+	echo "make catalogues  bring the translations up to the sources, and list what lacks"
 	echo "make clean   remove .venv and everything built"
 
 run: $(APP_READY)
@@ -38,6 +39,10 @@ run: $(APP_READY)
 	echo
 	echo "  Open http://localhost:$$port    (Ctrl+C stops it)"
 	exec $(PY) -m streamlit run app/main.py --server.port "$$port" --server.headless "$$headless"
+
+catalogues: $(DEV_READY)
+	@$(PY) -m tools.catalogues update
+	$(PY) -m tools.catalogues missing
 
 test: $(DEV_READY)
 	@$(PY) tests/browser/chromium.py

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inspector.exported import Check
+from inspector.language import counted, listed, sentence, sentences
 from inspector.records import Overlay, Recording, Source, StaticGraph
 from inspector.stages import Advice, BatchTiming, Measurement, ModelFacts, Timing
 
@@ -16,10 +18,10 @@ NOTICEABLE = 1.1
 """A ratio of medians below this is called no difference, unless the quartiles lie apart."""
 
 _TITLES = {
-    "research": "Research and debugging",
-    "deployment": "Deployment",
-    "serving": "Serving many requests",
-    "interactive": "Interactive use",
+    "research": sentence("Research and debugging"),
+    "deployment": sentence("Deployment"),
+    "serving": sentence("Serving many requests"),
+    "interactive": sentence("Interactive use"),
 }
 
 
@@ -91,7 +93,7 @@ class _Case:
 
     def research(self) -> Advice:
         """Trying things out, and looking for what goes wrong."""
-        text = (
+        text = sentence(
             "Work on the dynamic model: it runs as it is written, stops at the line that fails, "
             "and follows the values of each input."
         )
@@ -102,25 +104,31 @@ class _Case:
         """Running without this Python code: a file that other programs load."""
         exports = [one for one in self._facts.exports if one.ok]
         evidence = [*self._makes(), *self._exports(), *self._parting()]
+        text: str
         if self._is_script_sound():
-            text = "Deploy the script: it needs no Python, and keeps the branches and loops."
+            text = sentence(
+                "Deploy the script: it needs no Python, and keeps the branches and loops."
+            )
             choice = "static"
         elif self._is_trace_sound():
-            text = (
+            text = sentence(
                 "Deploy the trace: it needs no Python, and no value decides what this model runs."
             )
             choice = "static"
         elif exports:
-            text = f"Deploy the {exports[0].kind} that could be written, checked on other inputs."
+            text = sentence(
+                "Deploy the {kind} that could be written, checked on other inputs.",
+                kind=exports[0].kind,
+            )
             choice = "static"
         elif self._facts.traces:
-            text = (
+            text = sentence(
                 "Deploy the dynamic model, or a trace where all inputs take the way of the traced "
                 "one: the trace has this one way built in."
             )
             choice = "dynamic"
         else:
-            text = "Deploy the dynamic model with its Python code: " + self._nothing_static()
+            text = self._nothing_static()
             choice = "dynamic"
         evidence += self._disagreement()
         return Advice("deployment", _TITLES["deployment"], choice, text, tuple(evidence))
@@ -129,13 +137,19 @@ class _Case:
         """Many requests: what counts is time per sample."""
         evidence = [*self._speed(), *self._shares(), *self._batching(), *self._compile_cost()]
         if self._best is None or self._base is None:
-            choice, text = "either", "Measure first: the times of this model are not known."
+            choice = "either"
+            text = sentence("Measure first: the times of this model are not known.")
         elif self._gain() >= NOTICEABLE and self._is_apart():
             choice = "static"
-            text = f"Serve the {self._best.title} variant: it is the fastest that is right here."
+            text = sentence(
+                "Serve the {variant} variant: it is the fastest that is right here.",
+                variant=self._best.title,
+            )
         else:
             choice = "either"
-            text = "The variants take about the same time here: choose by what is easier to run."
+            text = sentence(
+                "The variants take about the same time here: choose by what is easier to run."
+            )
         return Advice("serving", _TITLES["serving"], choice, text, tuple(evidence))
 
     def interactive(self) -> Advice:
@@ -143,20 +157,22 @@ class _Case:
         evidence = [*self._preparing(), *self._steering()]
         base, best = self._base, self._best
         if base is None or base.median is None:
-            text, choice = (
-                "Stay dynamic: nothing has to be compiled before the first run.",
-                "dynamic",
-            )
+            text = sentence("Stay dynamic: nothing has to be compiled before the first run.")
+            choice = "dynamic"
         elif best is None or best.median is None or best.prepare_ms is None or self._gain() <= 1:
-            text = "Stay dynamic: no static variant was faster for a single input."
+            text = sentence("Stay dynamic: no static variant was faster for a single input.")
             choice = "dynamic"
         else:
             saved = base.median - best.median
             calls = best.prepare_ms * 1e3 / saved
             choice = "dynamic" if calls > 100 else "either"
-            text = (
-                f"Making the {best.title} variant took {_time(best.prepare_ms * 1e3)} and saves "
-                f"{_time(saved)} a call: it pays after {calls:,.0f} calls with unchanged code."
+            text = sentence(
+                "Making the {variant} variant took {time} and saves {saved} a call: it pays after "
+                "{calls:,.0f} calls with unchanged code.",
+                variant=best.title,
+                time=_time(best.prepare_ms * 1e3),
+                saved=_time(saved),
+                calls=calls,
             )
         return Advice("interactive", _TITLES["interactive"], choice, text, tuple(evidence))
 
@@ -175,15 +191,23 @@ class _Case:
         return row is None or row.equal is not False
 
     def _nothing_static(self) -> str:
-        tried = self._facts.scripts is False or self._facts.traces is False
-        return "no static graph of it could be made." if tried else "no static graph was tried."
+        if self._facts.scripts is False or self._facts.traces is False:
+            return sentence(
+                "Deploy the dynamic model with its Python code: no static graph of it could be "
+                "made."
+            )
+        return sentence("Deploy the dynamic model with its Python code: no static graph was tried.")
 
     def _makes(self) -> Iterator[str]:
         facts = self._facts
-        if facts.scripts is not None:
-            yield "It scripts." if facts.scripts else f"It does not script: {facts.script_reason}"
-        if facts.traces is not None:
-            yield "It traces." if facts.traces else f"It does not trace: {facts.trace_reason}"
+        if facts.scripts:
+            yield sentence("It scripts.")
+        elif facts.scripts is not None:
+            yield sentence("It does not script: {reason}", reason=facts.script_reason)
+        if facts.traces:
+            yield sentence("It traces.")
+        elif facts.traces is not None:
+            yield sentence("It does not trace: {reason}", reason=facts.trace_reason)
 
     def _steering(self) -> Iterator[str]:
         decisions = self._facts.decisions
@@ -191,39 +215,60 @@ class _Case:
             return
         if not decisions:
             if not self._facts.divergence:
-                yield "No tensor's value decided what the recorded run did: a trace fixes nothing."
+                yield sentence(
+                    "No tensor's value decided what the recorded run did: a trace fixes nothing."
+                )
             return
-        places = ", ".join(_place(source) for source in decisions[:4])
-        more = f" and {len(decisions) - 4} more" if len(decisions) > 4 else ""
-        what = "a place" if len(decisions) == 1 else f"{len(decisions)} places"
-        yield (
-            f"A tensor became a Python value at {what} ({places}{more}): the trace keeps what "
-            "followed for this input, and other inputs may go another way."
+        places = listed(_place(source) for source in decisions[:4])
+        if len(decisions) > 4:
+            places = sentence("{places} and {n} more", places=places, n=len(decisions) - 4)
+        yield counted(
+            "A tensor became a Python value at a place ({places}): the trace keeps what followed "
+            "for this input, and other inputs may go another way.",
+            "A tensor became a Python value at {count} places ({places}): the trace keeps what "
+            "followed for this input, and other inputs may go another way.",
+            len(decisions),
+            places=places,
         )
 
     def _parting(self) -> Iterator[str]:
         if self._facts.divergence:
-            source = self._facts.divergence_source
-            where = f" at {_place(source)}" if source is not None else ""
-            yield f"Static graph and run part{where}: {self._facts.divergence}"
+            source, reason = self._facts.divergence_source, self._facts.divergence
+            if source is None:
+                yield sentence("Static graph and run part: {reason}", reason=reason)
+            else:
+                yield sentence(
+                    "Static graph and run part at {place}: {reason}",
+                    place=_place(source),
+                    reason=reason,
+                )
 
     def _exports(self) -> Iterator[str]:
         for one in self._facts.exports:
             if one.ok:
-                yield f"{one.kind}: written and checked."
+                yield sentence("{kind}: written and checked.", kind=one.kind)
             elif one.failure is not None:
-                yield f"{one.kind}: refused. {one.failure}"
+                yield sentence("{kind}: refused. {reason}", kind=one.kind, reason=one.failure.words)
             else:
                 failed = next((c for c in one.checks if c.passed is False), None)
-                yield f"{one.kind}: written, but a check failed." + (
-                    f" {failed.name}: {failed.detail}" if failed is not None else ""
+                yield sentences(
+                    sentence("{kind}: written, but a check failed.", kind=one.kind),
+                    "" if failed is None else _check(failed),
                 )
 
     def _disagreement(self) -> Iterator[str]:
         for row in self._timing.rows if self._timing is not None else ():
             if row.equal is False:
-                gap = "" if row.difference is None else f" by up to {row.difference:.3g}"
-                yield f"{row.title} returned something else than the model{gap}."
+                if row.difference is None:
+                    yield sentence(
+                        "{variant} returned something else than the model.", variant=row.title
+                    )
+                else:
+                    yield sentence(
+                        "{variant} returned something else than the model by up to {gap:.3g}.",
+                        variant=row.title,
+                        gap=row.difference,
+                    )
 
     # -- what was measured -----------------------------------------------------------------
 
@@ -258,21 +303,29 @@ class _Case:
             if row.variant in STATIC and row.median:
                 ratio = (base.median or 0.0) / row.median
                 runs = min(row.runs, base.runs)
-                yield (
-                    f"{row.title} ran {ratio:.2f} times as fast as {base.title} "
-                    f"({_time(row.median)} against {_time(base.median or 0.0)}; medians of {runs} "
-                    "runs in turns)."
+                yield sentence(
+                    "{variant} ran {ratio:.2f} times as fast as {base} ({time} against {other}; "
+                    "medians of {runs} runs in turns).",
+                    variant=row.title,
+                    ratio=ratio,
+                    base=base.title,
+                    time=_time(row.median),
+                    other=_time(base.median or 0.0),
+                    runs=runs,
                 )
             elif row.variant in STATIC and row.reason:
-                yield f"{row.title} was not timed: {row.reason}"
+                yield sentence(
+                    "{variant} was not timed: {reason}", variant=row.title, reason=row.reason
+                )
 
     def _shares(self) -> Iterator[str]:
         base = self._base
         if base is not None and base.outside_share is not None:
-            yield (
-                f"About {base.outside_share:.0%} of the time of {base.title} was spent outside of "
-                "ATen ops, mostly in Python: more than that a static graph with the same kernels "
-                "cannot save."
+            yield sentence(
+                "About {share:.0%} of the time of {variant} was spent outside of ATen ops, mostly "
+                "in Python: more than that a static graph with the same kernels cannot save.",
+                share=base.outside_share,
+                variant=base.title,
             )
 
     def _batching(self) -> Iterator[str]:
@@ -285,25 +338,40 @@ class _Case:
         small, large = points[0], points[-1]
         per_small = (small.median or 0.0) / small.size
         per_large = (large.median or 0.0) / large.size
-        yield (
-            f"{small.title}: {_time(per_small)} per sample in batches of {small.size}, "
-            f"{_time(per_large)} in batches of {large.size}."
+        yield sentence(
+            "{variant}: {first} per sample in batches of {small}, {then} in batches of {large}.",
+            variant=small.title,
+            first=_time(per_small),
+            small=small.size,
+            then=_time(per_large),
+            large=large.size,
         )
 
     def _preparing(self) -> Iterator[str]:
         for row in self._timing.rows if self._timing is not None else ():
             if row.variant in STATIC and row.prepare_ms is not None:
-                yield f"Making {row.title} took {_time(row.prepare_ms * 1e3)}."
+                yield sentence(
+                    "Making {variant} took {time}.",
+                    variant=row.title,
+                    time=_time(row.prepare_ms * 1e3),
+                )
 
     def _compile_cost(self) -> Iterator[str]:
         row = self._timing.row("compile") if self._timing is not None else None
         if row is not None and row.prepare_ms is not None:
-            yield f"torch.compile took {_time(row.prepare_ms * 1e3)} before its first result."
+            yield sentence(
+                "torch.compile took {time} before its first result.",
+                time=_time(row.prepare_ms * 1e3),
+            )
 
 
 def _place(source: Source) -> str:
     name = source.file.replace("\\", "/").rpartition("/")[2]
-    return f"{name} line {source.line}"
+    return sentence("{file} line {line}", file=name, line=source.line)
+
+
+def _check(check: Check) -> str:
+    return sentence("{check}: {detail}", check=check.name, detail=check.detail)
 
 
 def _time(microseconds: float) -> str:

@@ -24,6 +24,11 @@ from __future__ import annotations
 class InspectorError(Exception):
     """Base of all errors of this package."""
 
+    @property
+    def message(self) -> str:
+        """What `str()` gives, as it was made: a `Sentence` can be told in another language."""
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
 
 class CaptureError(InspectorError):
     """A recording could not be started (for example inside another recording)."""

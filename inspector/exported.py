@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.errors import InspectorError
+from inspector.language import sentence, sentences
 
 if TYPE_CHECKING:
     from inspector.records import Source, StaticWarning
@@ -52,10 +53,19 @@ class ExportFailure:
     line: int | None = None
     op: str = ""
 
+    @property
+    def words(self) -> str:
+        """Message, place and remedy in one text."""
+        message = self.message
+        if self.file is not None and f"line {self.line}" not in message:
+            place = f"{self.file}:{self.line}"
+            message = sentence("{message} ({place})", message=message, place=place)
+        if not message.endswith("."):
+            message = sentence("{message}.", message=message)
+        return sentences(message, self.remedy)
+
     def __str__(self) -> str:
-        said = self.file is None or f"line {self.line}" in self.message
-        place = "" if said else f" ({self.file}:{self.line})"
-        return f"{self.message.removesuffix('.')}{place}. {self.remedy}".rstrip()
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,13 @@ class Export:
             OSError: the folder is missing, full or not writable.
         """
         if self.failure is not None:
-            raise InspectorError(f"There is no {self.kind} to save. {self.failure}")
+            raise InspectorError(
+                sentence(
+                    "There is no {kind} to save. {reason}",
+                    kind=self.kind,
+                    reason=self.failure.words,
+                )
+            )
         target = Path(path)
         temporary = target.with_name(f".{secrets.token_hex(8)}.part")
         with open(temporary, "xb") as file:

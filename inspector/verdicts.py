@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from inspector.language import counted, listed, sentence, sentences
 from inspector.records import Failure, Source, TensorSummary
 from inspector.static_run import RunFailure
 
@@ -143,12 +144,19 @@ class Truth:
         if self._both_refuse:
             assert self.dynamic_failure is not None
             failure = self.dynamic_failure
-            return (
-                f"The model itself refuses this input ({failure.type}: {failure.message}), and so "
-                f"does the {self.kind}."
+            return sentence(
+                "The model itself refuses this input ({error}: {message}), and so does the "
+                "{graph}.",
+                error=failure.type,
+                message=failure.message,
+                graph=self._graph,
             )
         said = self._agreement() if self.parting is None else self.parting.reason
-        return f"{said} {self._result()}".strip()
+        return sentences(said, self._result())
+
+    @property
+    def _graph(self) -> str:
+        return sentence("trace") if self.kind == "trace" else sentence("script")
 
     @property
     def _both_refuse(self) -> bool:
@@ -160,42 +168,61 @@ class Truth:
         counts = {level: count for level, count in self.compared.items() if count}
         seen = sum(counts.values()) - counts.get("unknown", 0)
         if not seen:
-            return f"The {self.kind} and the run go the same way; no values were compared."
-        words = {
-            "bits": "bit for bit",
-            "statistics": "in every statistic",
-            "rounding": "up to rounding",
-        }
-        equal = [(counts[level], words[level]) for level in words if level in counts]
-        how = equal[0][1] if len(equal) == 1 else ", ".join(f"{n:,} {word}" for n, word in equal)
-        agree = "agrees" if seen == 1 else "agree"
+            return sentence(
+                "The {graph} and the run go the same way; no values were compared.",
+                graph=self._graph,
+            )
+        equal = [(counts[level], word) for level, word in _EQUAL.items() if level in counts]
+        how: str = equal[0][1]
+        if len(equal) > 1:
+            how = listed(sentence("{n:,} {how}", n=n, how=word) for n, word in equal)
         left = counts.get("unknown", 0)
         if not left:
-            ops = "the one op" if seen == 1 else f"all {seen:,} ops"
-            return f"The {self.kind} tells the truth: {ops} {agree} {how}."
-        were = "was" if seen == 1 else "were"
-        why = "values were not kept, or come from other random numbers"
-        return (
-            f"The {self.kind} tells the truth: {seen:,} of {seen + left:,} ops {were} compared, "
-            f"and {agree} {how}; {left:,} could not be: {why}."
+            return counted(
+                "The {graph} tells the truth: the one op agrees {how}.",
+                "The {graph} tells the truth: all {count} ops agree {how}.",
+                seen,
+                graph=self._graph,
+                how=how,
+            )
+        return counted(
+            "The {graph} tells the truth: {count} of {all:,} ops was compared, and agrees {how}; "
+            "{left:,} could not be: values were not kept, or come from other random numbers.",
+            "The {graph} tells the truth: {count} of {all:,} ops were compared, and agree {how}; "
+            "{left:,} could not be: values were not kept, or come from other random numbers.",
+            seen,
+            graph=self._graph,
+            all=seen + left,
+            how=how,
+            left=left,
         )
 
     def _result(self) -> str:
         if self.dynamic_failure is not None and self.static_failure is not None:
-            return f"Both end with {self.dynamic_failure.type}."
+            return sentence("Both end with {error}.", error=self.dynamic_failure.type)
         if self.parting is not None and self.parting.kind in ("raises", "runs on"):
             return ""
         if self.static_failure is not None:
-            return f"The {self.kind} ends with {self.static_failure.type}."
+            return sentence(
+                "The {graph} ends with {error}.", graph=self._graph, error=self.static_failure.type
+            )
         if self.dynamic_failure is not None:
-            return f"The run ends with {self.dynamic_failure.type}."
+            return sentence("The run ends with {error}.", error=self.dynamic_failure.type)
         if self.same_output is None:
             return ""
         if self.same_output:
-            return "The result is the same." if self.parting else ""
+            return sentence("The result is the same.") if self.parting else ""
         largest = [each.difference for each in self.outputs if each.difference is not None]
-        by = f", by {max(largest):.3g} at most" if largest else ""
-        return f"The result differs{by}."
+        if not largest:
+            return sentence("The result differs.")
+        return sentence("The result differs, by {most:.3g} at most.", most=max(largest))
+
+
+_EQUAL = {
+    "bits": sentence("bit for bit"),
+    "statistics": sentence("in every statistic"),
+    "rounding": sentence("up to rounding"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from inspector.irdiff.align import Alignment
 from inspector.irdiff.reasons import Reasons
 from inspector.irdiff.sides import CALLS, Side, computes, is_group
+from inspector.language import counted, sentence
 from inspector.records import IRNode, StaticGraph
 from inspector.stages import NodeChange, StageChange
 
@@ -94,7 +95,8 @@ class _Builder:
                 continue
             old = sorted({self.match.origin[number] for number in inside} - self.done_before)
             kinds = [self.before.nodes[number].kind.partition("::")[2] for number in old]
-            reason = f"one kernel for {', '.join(kinds[:6])}{'…' if len(kinds) > 6 else ''}"
+            named = ", ".join(kinds[:6]) + ("…" if len(kinds) > 6 else "")
+            reason = sentence("one kernel for {kinds}", kinds=named)
             yield self._change("fused", old, [group, *inside], reason)
 
     def _group_around(self, node: IRNode) -> int | None:
@@ -120,7 +122,7 @@ class _Builder:
             weights = self.after.parameters(self.after.nodes[twins[0]])
             if any(path.endswith(_FOLDED_NORM) for path in weights):
                 name = self.after.nodes[twins[0]].kind.partition("::")[2]
-                reason = f"the batch norm became part of the weights of {name}"
+                reason = sentence("the batch norm became part of the weights of {name}", name=name)
                 yield self._change("fused", [made[0], old], twins, reason)
 
     # -- replacement -----------------------------------------------------------------------
@@ -166,7 +168,12 @@ class _Builder:
             chain, beyond = self._chain(new)
             kinds = " and ".join(self.after.nodes[i].kind.partition("::")[2] for i in chain)
             name = self.before.nodes[old].kind.partition("::")[2]
-            yield self._change("replaced", [old], chain, f"{name} was rewritten as {kinds}")
+            yield self._change(
+                "replaced",
+                [old],
+                chain,
+                sentence("{name} was rewritten as {kinds}", name=name, kinds=kinds),
+            )
             # One after the other: what feeds the new nodes stands for what fed the old one.
             makers = map(self.before.made, self.before.nodes[old].inputs)
             feeding = [m[0] for m in makers if m is not None and self._may_be_rewritten(m[0])]
@@ -229,30 +236,34 @@ class _Builder:
                 continue
             node, twins = self.before.nodes[old], self.match.copies.get(old, [])
             if node.kind == "prim::Loop" and not twins and kept[old]:
-                times = "once" if kept[old] == 1 else f"{kept[old]} times"
-                yield self._change(
-                    "unrolled", [old], [], f"unrolled: its body stands here {times}, one per trip"
+                reason = counted(
+                    "unrolled: its body stands here once, one per trip",
+                    "unrolled: its body stands here {count} times, one per trip",
+                    kept[old],
                 )
+                yield self._change("unrolled", [old], [], reason)
             elif len(twins) > 1 and not self.done_after & set(twins):
                 yield self._change("unrolled", [old], twins, self._copied(node, len(twins)))
 
     def _copied(self, node: IRNode, count: int) -> str:
         if node.kind == "prim::Loop":
-            return "split: a loop whose body does several trips at once, and one for the rest"
+            return sentence(
+                "split: a loop whose body does several trips at once, and one for the rest"
+            )
         around = self.before.around(node)
         while around is not None and self.before.nodes[around].kind != "prim::Loop":
             around = self.before.around(self.before.nodes[around])
-        return f"{count} copies" + (
-            ": the loop around it was unrolled" if around is not None else ""
-        )
+        if around is None:
+            return sentence("{n} copies", n=count)
+        return sentence("{n} copies: the loop around it was unrolled", n=count)
 
 
 def _replacement(old: str, new: str) -> str:
     name, other = old.partition("::")[2], new.partition("::")[2]
     if other == name + "_":
-        return f"{name} writes into its input now: nothing else reads that"
+        return sentence("{name} writes into its input now: nothing else reads that", name=name)
     if other == "IfThenElse":
-        return "the branch became a choice between two values: both blocks were empty"
+        return sentence("the branch became a choice between two values: both blocks were empty")
     if "mkldnn" in other:
-        return f"{name} became a kernel of oneDNN"
-    return f"{name} became {other}"
+        return sentence("{name} became a kernel of oneDNN", name=name)
+    return sentence("{name} became {other}", name=name, other=other)

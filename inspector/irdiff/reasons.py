@@ -9,18 +9,23 @@ from collections.abc import Hashable
 
 from inspector.irdiff.align import Alignment
 from inspector.irdiff.sides import CALLS, GUARDS, is_group
+from inspector.language import sentence
 from inspector.records import IRNode
 
 _DROPOUT = ("dropout", "dropout_", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 
 _NEW = {
-    "aten::to_mkldnn": "changes the tensor to the memory layout that oneDNN's kernels want",
-    "aten::to_dense": "changes the tensor back from oneDNN's memory layout",
-    "prim::MKLDNNGroup": "a chain of ops that stays in oneDNN's memory layout",
-    "prim::DifferentiableGraph": "holds the ops that autograd records as a single node",
-    "prim::ListConstruct": "passes values on",
-    "prim::TupleUnpack": "passes values on",
-    "prim::CallFunction": "the unoptimised code, for inputs that the guard before it turns away",
+    "aten::to_mkldnn": sentence(
+        "changes the tensor to the memory layout that oneDNN's kernels want"
+    ),
+    "aten::to_dense": sentence("changes the tensor back from oneDNN's memory layout"),
+    "prim::MKLDNNGroup": sentence("a chain of ops that stays in oneDNN's memory layout"),
+    "prim::DifferentiableGraph": sentence("holds the ops that autograd records as a single node"),
+    "prim::ListConstruct": sentence("passes values on"),
+    "prim::TupleUnpack": sentence("passes values on"),
+    "prim::CallFunction": sentence(
+        "the unoptimised code, for inputs that the guard before it turns away"
+    ),
 }
 
 
@@ -59,18 +64,20 @@ class Reasons:
         """Why a node is gone."""
         node = self._before.nodes[number]
         if node.kind in CALLS:
-            return "the call was inlined: the called code stands in its place"
+            return sentence("the call was inlined: the called code stands in its place")
         if node.kind == "prim::GetAttr":
             return self._attribute(node)
         around = self._before.around(node)
         if around is not None and self._left_out(around):
-            return "lies in a block that is never taken"
+            return sentence("lies in a block that is never taken")
         if node.kind == "prim::If":
             return self._branch(node)
         if around is not None and self._went(around):
-            return "went with the branch around it"
+            return sentence("went with the branch around it")
         if node.kind == "prim::Loop":
-            return "the loop makes no trip" if self._before.is_fixed(node.inputs[0]) else ""
+            return (
+                sentence("the loop makes no trip") if self._before.is_fixed(node.inputs[0]) else ""
+            )
         return self._computation(node)
 
     def _left_out(self, around: int) -> bool:
@@ -90,28 +97,31 @@ class Reasons:
     def _attribute(self, node: IRNode) -> str:
         path = self._before.path(node.outputs[0])
         if path in self._read_after:
-            return "read once now, where it was read several times"
+            return sentence("read once now, where it was read several times")
         became = any(found == path or found.startswith(path + "_") for found in self._after_paths)
         if became and node.types and "__torch__" not in node.types[0]:
-            return "the value became a constant of the graph"
+            return sentence("the value became a constant of the graph")
         if any(found.startswith(path + ".") for found in self._after_paths):
-            return "led to values that became constants of the graph"
+            return sentence("led to values that became constants of the graph")
         if self._users_left(node):
-            return "the value became a constant of the graph"
-        return "nothing that is left reads it"
+            return sentence("the value became a constant of the graph")
+        return sentence("nothing that is left reads it")
 
     def _users_left(self, node: IRNode) -> bool:
         return any(user == -1 or user in self._copies for user in self._before.users[node.id])
 
     def _branch(self, node: IRNode) -> str:
         if self._before.is_fixed(node.inputs[0]):
-            return "the condition is known beforehand: only the block that is taken was kept"
+            return sentence(
+                "the condition is known beforehand: only the block that is taken was kept"
+            )
         if node.id in self._raising and not node.outputs:
-            return "only raised an error for bad input: the check is left out"
+            return sentence("only raised an error for bad input: the check is left out")
         left = self._blocks_left().get(node.id, set())
         if len(left) == 1:
-            block = "then" if 0 in left else "else"
-            return f"only the {block} block is left: torch found that it is always taken"
+            if 0 in left:
+                return sentence("only the then block is left: torch found that it is always taken")
+            return sentence("only the else block is left: torch found that it is always taken")
         return ""
 
     def _blocks_left(self) -> dict[int, set[int]]:
@@ -128,32 +138,34 @@ class Reasons:
     def _computation(self, node: IRNode) -> str:
         name = node.kind.partition("::")[2]
         if name in _DROPOUT and self._before.is_fixed(node.inputs[-1]):
-            return "dropout does nothing in evaluation mode"
+            return sentence("dropout does nothing in evaluation mode")
         if self._before.fixed[node.id]:
-            return "computed beforehand: all that it takes is constant"
+            return sentence("computed beforehand: all that it takes is constant")
         twin = self._kept.get(self._identity(node))
         if twin is not None and twin != node.id:
             line = self._before.nodes[twin].source
-            where = f" on line {line.line}" if line is not None else ""
-            return f"the same was computed{where} already: one of the two is enough"
+            where = sentence(" on line {line}", line=line.line) if line is not None else ""
+            return sentence(
+                "the same was computed{where} already: one of the two is enough", where=where
+            )
         if self._before.users[node.id] and not self._users_left(node):
-            return "only served nodes that are gone too"
+            return sentence("only served nodes that are gone too")
         if not self._before.users[node.id]:
-            return "nothing reads the result"
+            return sentence("nothing reads the result")
         return ""
 
     def new(self, number: int) -> str:
         """Why a node is new."""
         node = self._after.nodes[number]
         if node.kind in GUARDS:
-            return "checks that the inputs are like those that the code was optimised for"
+            return sentence("checks that the inputs are like those that the code was optimised for")
         if node.kind == "prim::If" and self._guarded(node):
-            return "runs the optimised code, or the original where the guard says no"
+            return sentence("runs the optimised code, or the original where the guard says no")
         if node.kind in _NEW:
             return _NEW[node.kind]
         if self._split and node.source is None and node.types == ("int",):
-            return "counts the trips of a loop that was split"
-        return "one kernel for several ops" if is_group(node.kind) else ""
+            return sentence("counts the trips of a loop that was split")
+        return sentence("one kernel for several ops") if is_group(node.kind) else ""
 
     def _guarded(self, node: IRNode) -> bool:
         made = self._after.made(node.inputs[0])

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Any, cast
 
 from inspector.errors import InspectorError
+from inspector.language import sentence
 from inspector.overlay.guide import Guide, Interpreted, Visits
 from inspector.overlay.lines import Lines
 from inspector.overlay.positions import Places, Slot
@@ -87,17 +88,26 @@ def expect(static: object, recording: object, run: object = None) -> None:
     """
     if isinstance(static, Recording) and isinstance(recording, StaticGraph):
         raise InspectorError(
-            "The static graph comes first, then the recording; here they are the other way round."
+            sentence(
+                "The static graph comes first, then the recording; here they are the other "
+                "way round."
+            )
         )
     if not isinstance(static, StaticGraph):
         raise InspectorError(
-            "The first argument must be a static graph, as `inspector.script`, `inspector.trace` "
-            f"and `inspector.load_torchscript` make it; this is {_a_kind(static)}."
+            sentence(
+                "The first argument must be a static graph, as `inspector.script`, "
+                "`inspector.trace` and `inspector.load_torchscript` make it; this is {kind}.",
+                kind=_a_kind(static),
+            )
         )
     if not isinstance(recording, Recording):
         raise InspectorError(
-            "The second argument must be a recording, as `inspector.record` makes it; this is "
-            f"{_a_kind(recording)}."
+            sentence(
+                "The second argument must be a recording, as `inspector.record` makes it; "
+                "this is {kind}.",
+                kind=_a_kind(recording),
+            )
         )
     several = isinstance(run, Sequence) and not isinstance(run, str)
     for each in cast(Sequence[object], run) if several else (run,):
@@ -105,12 +115,15 @@ def expect(static: object, recording: object, run: object = None) -> None:
             continue
         if not isinstance(each, StaticRun):
             raise InspectorError(
-                f"`run` must be what `inspector.interpret` returns; this is {_a_kind(each)}."
+                sentence(
+                    "`run` must be what `inspector.interpret` returns; this is {kind}.",
+                    kind=_a_kind(each),
+                )
             )
 
 
 def _a_kind(value: object) -> str:
-    return "None" if value is None else f"of the class `{type(value).__name__}`"
+    return "None" if value is None else sentence("of the class `{kind}`", kind=type(value).__name__)
 
 
 def _is_of_other_code(static: StaticGraph, recording: Recording, found: Overlay) -> bool:
@@ -146,8 +159,11 @@ def _other_code(static: StaticGraph, recording: Recording) -> Overlay:
             op=first.id,
             node=None,
             source=first.source,
-            reason=f"The recording is of other code: `{static.name}` is not called in it, and "
-            "none of its ops is on a line of the graph.",
+            reason=sentence(
+                "The recording is of other code: `{name}` is not called in it, and none of "
+                "its ops is on a line of the graph.",
+                name=static.name,
+            ),
         ),
         method="none: the recording is of other code",
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from inspector.language import sentence
 from inspector.records import Disagreement, IRNode, StaticGraph
 from inspector.static_run import StaticRun
 
@@ -87,17 +88,37 @@ def _joined(each: Sequence[Visits]) -> dict[int, tuple[int, ...]]:
 def _disagreement(
     node: IRNode, what: str, mine: int | tuple[int, ...], theirs: int | tuple[int, ...]
 ) -> Disagreement:
-    line = f" at line {node.source.line}" if node.source else ""
-    verb = {"executions": "ran {} times", "taken": "took blocks {}", "trips": "made trips {}"}[what]
-    reason = (
-        f"`{node.kind}`{line} {verb.format(_text(mine))} when the graph was interpreted, and by "
-        f"the recording {_text(theirs)}."
-    )
+    places = {
+        "kind": node.kind,
+        "line": sentence(" at line {line}", line=node.source.line) if node.source else "",
+        "mine": _text(mine),
+        "theirs": _text(theirs),
+    }
+    if what == "executions":
+        reason = sentence(
+            "`{kind}`{line} ran {mine} times when the graph was interpreted, and by the recording "
+            "{theirs}.",
+            **places,
+        )
+    elif what == "taken":
+        reason = sentence(
+            "`{kind}`{line} took blocks {mine} when the graph was interpreted, and by the "
+            "recording {theirs}.",
+            **places,
+        )
+    else:
+        reason = sentence(
+            "`{kind}`{line} made trips {mine} when the graph was interpreted, and by the recording "
+            "{theirs}.",
+            **places,
+        )
     return Disagreement(node.id, what, mine, theirs, node.source, reason)
 
 
 def _text(value: int | tuple[int, ...]) -> str:
     if isinstance(value, int):
         return str(value)
-    shown = ", ".join(map(str, value[:8])) or "none"
-    return shown if len(value) <= 8 else f"{shown}, … ({len(value)} visits)"
+    shown = ", ".join(map(str, value[:8])) or sentence("none")
+    if len(value) <= 8:
+        return shown
+    return sentence("{shown}, … ({n} visits)", shown=shown, n=len(value))

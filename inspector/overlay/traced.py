@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+from inspector.language import sentence
 from inspector.overlay.indexing import VIEWS, index_steps, views_into
 from inspector.overlay.positions import matches, plain, sites
 from inspector.overlay.queues import Queue
@@ -67,13 +68,17 @@ def divergence(static: StaticGraph, recording: Recording, match: Match) -> Diver
     wanted = needed(recording)
     for op in match.unmatched:
         if op.id in wanted:
-            line = f" at line {op.source.line}" if op.source else ""
+            line = sentence(" at line {line}", line=op.source.line) if op.source else ""
             return Divergence(
                 op=op.id,
                 node=None,
                 source=op.source,
-                reason=f"The trace has no node for `{op.name}`{line}: this input took a path "
-                "that the traced input did not take.",
+                reason=sentence(
+                    "The trace has no node for `{name}`{line}: this input took a path that the "
+                    "traced input did not take.",
+                    name=op.name,
+                    line=line,
+                ),
             )
     for node in static.nodes:
         if match.executions[node.id] == 0 and node.source and is_op(node):
@@ -82,8 +87,12 @@ def divergence(static: StaticGraph, recording: Recording, match: Match) -> Diver
                 op=None,
                 node=node.id,
                 source=node.source,
-                reason=f"The trace always runs `{name}` at line {node.source.line}; this input "
-                "did not get there (again).",
+                reason=sentence(
+                    "The trace always runs `{name}` at line {line}; this input did not get there "
+                    "(again).",
+                    name=name,
+                    line=node.source.line,
+                ),
             )
     return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from inspector.errors import ScriptError
+from inspector.language import Sentence, sentence
 from inspector.torchscript.wrapper import NoTensorReturned
 
 _FILE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -18,128 +19,170 @@ _PYTHON = str(Path(os.__file__).parent) + os.sep
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 """Folders of packages, which may lie within that of the standard library."""
 
-_TRACE = "Use the trace instead, which records one run and needs no compiling."
-
-_COMPILER: tuple[tuple[str, str], ...] = (
+_COMPILER: tuple[tuple[str, Sentence], ...] = (
     (
         r"variable number of arguments|keyword-only arguments",
-        "TorchScript cannot compile a function that takes *args, **kwargs or keyword-only "
-        "arguments with defaults. Give the arguments names, or use the trace instead.",
+        sentence(
+            "TorchScript cannot compile a function that takes *args, **kwargs or keyword-only "
+            "arguments with defaults. Give the arguments names, or use the trace instead."
+        ),
     ),
     (
         r"is called recursively",
-        "TorchScript cannot compile a function that calls itself. Write it as a loop, "
-        "or use the trace instead.",
+        sentence(
+            "TorchScript cannot compile a function that calls itself. Write it as a loop, "
+            "or use the trace instead."
+        ),
     ),
     (
         r"is not defined in the (true|false) branch",
-        "TorchScript needs a variable to be set in both branches of an `if` before it is used "
-        "below it. Set it before the `if`, or use the trace instead.",
+        sentence(
+            "TorchScript needs a variable to be set in both branches of an `if` before it is used "
+            "below it. Set it before the `if`, or use the trace instead."
+        ),
     ),
     (
         r"Failed to get source for <function \w+Config\.",
-        "It keeps its configuration object as an attribute and reads it while it runs, and "
-        "TorchScript cannot compile that object. Copy what is needed into plain attributes in "
-        "`__init__`, or use the trace instead.",
+        sentence(
+            "It keeps its configuration object as an attribute and reads it while it runs, and "
+            "TorchScript cannot compile that object. Copy what is needed into plain attributes in "
+            "`__init__`, or use the trace instead."
+        ),
     ),
     (
         r"Can't get source|[Cc]ould not get source|source code not available|"
         r"Failed to get source|Could not get qualified name|is a built-in (class|module)",
-        "TorchScript compiles from the source text, and there is none for this code. Put it "
-        "into a .py file on disk, or use the trace instead.",
+        sentence(
+            "TorchScript compiles from the source text, and there is none for this code. Put it "
+            "into a .py file on disk, or use the trace instead."
+        ),
     ),
     (
         r"has no attribute|nonexistent attribute",
-        "TorchScript does not know an attribute that this code reads: it is not set in "
-        "`__init__`, or has a type that TorchScript cannot hold. Annotate its type in the "
-        "class body, or use the trace instead.",
+        sentence(
+            "TorchScript does not know an attribute that this code reads: it is not set in "
+            "`__init__`, or has a type that TorchScript cannot hold. Annotate its type in the "
+            "class body, or use the trace instead."
+        ),
     ),
     (
         r"Python type cannot be used as a value|python value of type|Python builtin .* is "
         r"currently not supported|is not a supported",
-        "TorchScript cannot use this Python object or builtin. Replace it with torch functions "
-        "and annotated attributes, or use the trace instead.",
+        sentence(
+            "TorchScript cannot use this Python object or builtin. Replace it with torch functions "
+            "and annotated attributes, or use the trace instead."
+        ),
     ),
     (
         r"Expected a value of type|Arguments for call are not valid|not annotated|"
         r"cannot be cast|does not match|has type .* but|Type mismatch|previously had type",
-        "TorchScript found values whose types do not fit. A parameter without an annotation "
-        "is taken for a Tensor: annotate the types, or use the trace instead.",
+        sentence(
+            "TorchScript found values whose types do not fit. A parameter without an annotation "
+            "is taken for a Tensor: annotate the types, or use the trace instead."
+        ),
     ),
 )
 
-_TRACER: tuple[tuple[str, str], ...] = (
+_TRACER: tuple[tuple[str, Sentence], ...] = (
     (
         r"Tracer cannot (infer|get)|Only tensors|cannot be traced|outputs? .*tracer",
-        "The tracer takes and returns only tensors and tuples, lists or dicts of tensors. "
-        "Return such a value from the model.",
+        sentence(
+            "The tracer takes and returns only tensors and tuples, lists or dicts of tensors. "
+            "Return such a value from the model."
+        ),
     ),
     (
         r"don't support parameter sharing",
-        "One module holds the same parameter or buffer under two names, which the tracer "
-        "refuses. Hold it under one name and read it by that.",
+        sentence(
+            "One module holds the same parameter or buffer under two names, which the tracer "
+            "refuses. Hold it under one name and read it by that."
+        ),
     ),
     (
         r"requires grad as a constant",
-        "It uses a tensor that requires a gradient and was not passed in. Pass that tensor as "
-        "an argument, or trace the module that holds it.",
+        sentence(
+            "It uses a tensor that requires a gradient and was not passed in. Pass that tensor as "
+            "an argument, or trace the module that holds it."
+        ),
     ),
     (
         r"missing the required \"forward\" function",
-        "It has no forward, so there is nothing to run. Trace the module that calls it, or one "
-        "of its submodules.",
+        sentence(
+            "It has no forward, so there is nothing to run. Trace the module that calls it, or one "
+            "of its submodules."
+        ),
     ),
     (
         r"observable data dependence with trace inputs",
-        "What the model returns does not come from the tensors that went in, so there is "
-        "nothing to trace. Pass what it computes from as an argument.",
+        sentence(
+            "What the model returns does not come from the tensors that went in, so there is "
+            "nothing to trace. Pass what it computes from as an argument."
+        ),
     ),
     (
         r"vmap|functorch|torch\.func",
-        "The tracer cannot look into torch.func transforms (vmap, grad, ...). Call the function "
-        "without the transform, or use the recording, which shows what ran.",
+        sentence(
+            "The tracer cannot look into torch.func transforms (vmap, grad, ...). Call the "
+            "function without the transform, or use the recording, which shows what ran."
+        ),
     ),
 )
 
-_LOADER: tuple[tuple[str, str], ...] = (
+_LOADER: tuple[tuple[str, Sentence], ...] = (
     (
         r"failed finding central directory|failed reading file|failed locating file|"
         r"corrupted|decompress",
-        "the file is damaged or cut short. Save or copy it again.",
+        sentence("the file is damaged or cut short. Save or copy it again."),
     ),
     (
         r"maximum supported version|too old, please upgrade",
-        f"it was written by a newer PyTorch than this one ({torch.__version__}). Upgrade "
-        "PyTorch, or save it again with this one.",
+        sentence(
+            "it was written by a newer PyTorch than this one ({version}). Upgrade PyTorch, or save "
+            "it again with this one.",
+            version=str(torch.__version__),
+        ),
     ),
     (
         r"not a ZIP archive",
-        "it is no TorchScript file. Make one with torch.jit.save(torch.jit.script(model), path).",
+        sentence(
+            "it is no TorchScript file. Make one with torch.jit.save(torch.jit.script(model), "
+            "path)."
+        ),
     ),
     (
         r"constants\.pkl|hasRecord|archive does not contain|not in a subdirectory",
-        "it holds no TorchScript code (perhaps a state_dict or a pickled model). Make one with "
-        "torch.jit.save(torch.jit.script(model), path).",
+        sentence(
+            "it holds no TorchScript code (perhaps a state_dict or a pickled model). Make one with "
+            "torch.jit.save(torch.jit.script(model), path)."
+        ),
     ),
     (
         r"torch\.classes|custom class|Class .* is not registered",
-        "it uses a class of a C++ extension that is not loaded here. Load that extension first "
-        "(import its package, or torch.classes.load_library).",
+        sentence(
+            "it uses a class of a C++ extension that is not loaded here. Load that extension first "
+            "(import its package, or torch.classes.load_library)."
+        ),
     ),
     (
         r"Unknown builtin op|not defined on builtin|torch\.ops|No such operator",
-        "it uses an op of an extension that is not loaded here. Load that extension first "
-        "(import its package, or torch.ops.load_library).",
+        sentence(
+            "it uses an op of an extension that is not loaded here. Load that extension first "
+            "(import its package, or torch.ops.load_library)."
+        ),
     ),
     (
         r"Unknown type name",
-        "its code uses a class that the archive does not define: the file is incomplete, or "
-        "needs an extension that is not loaded here.",
+        sentence(
+            "its code uses a class that the archive does not define: the file is incomplete, or "
+            "needs an extension that is not loaded here."
+        ),
     ),
     (
         r"Unexpected token|Expected .* here|expected .* but found",
-        "the code inside is no TorchScript: the file was changed after it was saved. Save it "
-        "again.",
+        sentence(
+            "the code inside is no TorchScript: the file was changed after it was saved. Save it "
+            "again."
+        ),
     ),
 )
 
@@ -149,8 +192,23 @@ def compile_error(name: str, error: Exception) -> ScriptError:
     detail = str(error).strip()
     words = _lookup(_COMPILER, detail)
     if words is None:
-        words = f"TorchScript cannot compile this: {_first_line(detail)} {_TRACE}"
-    return _error(f"{name} cannot be scripted{{where}}. {words}", detail, _place(detail))
+        words = sentence(
+            "TorchScript cannot compile this: {reason} Use the trace instead, which records one "
+            "run and needs no compiling.",
+            reason=_first_line(detail),
+        )
+    place = _place(detail)
+    if place is None:
+        said = sentence("{name} cannot be scripted. {words}", name=name, words=words)
+    else:
+        said = sentence(
+            "{name} cannot be scripted ({file}, line {line}). {words}",
+            name=name,
+            file=Path(place[0]).name,
+            line=place[1],
+            words=words,
+        )
+    return _error(said, detail, place)
 
 
 def trace_error(name: str, error: Exception) -> ScriptError:
@@ -158,42 +216,56 @@ def trace_error(name: str, error: Exception) -> ScriptError:
     detail = str(error).strip()
     words = _lookup(_TRACER, detail)
     if isinstance(error, NoTensorReturned):
-        words = (
-            f"It returns {without_tensor(error)}, and a graph has to end in tensors. "
-            "Return what it computed."
+        words = sentence(
+            "It returns {what}, and a graph has to end in tensors. Return what it computed.",
+            what=without_tensor(error),
         )
     elif words is None:
-        words = (
-            f"It raised {type(error).__name__} when the tracer ran it: {_first_line(detail)} "
-            "Check that the model runs on these inputs."
+        words = sentence(
+            "It raised {error} when the tracer ran it: {reason} Check that the model runs on these "
+            "inputs.",
+            error=type(error).__name__,
+            reason=_first_line(detail),
         )
-    return _error(
-        f"{name} cannot be traced{{where}}. {words}", detail, _place(detail) or raised_at(error)
-    )
+    place = _place(detail) or raised_at(error)
+    if place is None:
+        said = sentence("{name} cannot be traced. {words}", name=name, words=words)
+    else:
+        said = sentence(
+            "{name} cannot be traced ({file}, line {line}). {words}",
+            name=name,
+            file=Path(place[0]).name,
+            line=place[1],
+            words=words,
+        )
+    return _error(said, detail, place)
 
 
 def without_tensor(error: NoTensorReturned) -> str:
     """What the model returned: "a float without a tensor in it"; "None" needs no such word."""
     returned = str(error)
-    return returned if returned == "None" else f"{returned} without a tensor in it"
+    if returned == "None":
+        return returned
+    return sentence("{value} without a tensor in it", value=returned)
 
 
 def load_error(path: str, error: Exception) -> ScriptError:
     """What the loader raised for the file at `path`, in plain words."""
     detail = str(error).strip()
-    words = _lookup(_LOADER, detail) or f"torch says: {_first_line(detail)}"
-    return ScriptError(f"{path} cannot be read as TorchScript: {words}", detail=detail)
+    words = _lookup(_LOADER, detail)
+    if words is None:
+        words = sentence("torch says: {reason}", reason=_first_line(detail))
+    said = sentence("{file} cannot be read as TorchScript: {reason}", file=path, reason=words)
+    return ScriptError(said, detail=detail)
 
 
-def _lookup(table: tuple[tuple[str, str], ...], detail: str) -> str | None:
+def _lookup(table: tuple[tuple[str, Sentence], ...], detail: str) -> Sentence | None:
     return next((words for pattern, words in table if re.search(pattern, detail)), None)
 
 
 def _error(message: str, detail: str, place: tuple[str, int] | None) -> ScriptError:
-    where = f" ({Path(place[0]).name}, line {place[1]})" if place else ""
-    # Not str.format: the compiler's text may hold braces of its own.
     return ScriptError(
-        message.replace("{where}", where, 1),
+        message,
         detail=detail,
         file=place[0] if place else None,
         line=place[1] if place else None,
@@ -201,7 +273,9 @@ def _error(message: str, detail: str, place: tuple[str, int] | None) -> ScriptEr
 
 
 def _first_line(detail: str) -> str:
-    line = next((row.strip() for row in detail.splitlines() if row.strip()), "no reason given")
+    line = next((row.strip() for row in detail.splitlines() if row.strip()), None)
+    if line is None:
+        return sentence("no reason given.")
     return line.rstrip(" :.") + "."
 
 

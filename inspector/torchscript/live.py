@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from inspector.errors import InterpretError
+from inspector.language import sentence
 from inspector.records import Origin, StaticGraph
 
 
@@ -66,8 +67,11 @@ def live_of(static: StaticGraph) -> Live:
     live = None if static.origin is None else _LIVE.get(static.origin)
     if live is None:
         raise InterpretError(
-            f"The graph of {static.name or 'this model'} cannot be run: the module or function "
-            "that it was read from is not in this process. Make the graph again with "
-            "inspector.script, inspector.trace or inspector.load_torchscript."
+            sentence(
+                "The graph of {name} cannot be run: the module or function that it was read "
+                "from is not in this process. Make the graph again with inspector.script, "
+                "inspector.trace or inspector.load_torchscript.",
+                name=static.name or "this model",
+            )
         )
     return live

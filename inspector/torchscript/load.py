@@ -9,13 +9,14 @@ from dataclasses import replace
 import torch
 
 from inspector.errors import ScriptError
+from inspector.language import sentence
 from inspector.records import StaticGraph
 from inspector.torchscript.explain import load_error
 from inspector.torchscript.kept import collected_warnings
 from inspector.torchscript.read import read
 
-_MAKE_ONE = "Make one with torch.jit.save(torch.jit.script(model), path)."
-_DAMAGED = "the file is damaged or cut short. Save or copy it again."
+_MAKE_ONE = sentence("Make one with torch.jit.save(torch.jit.script(model), path).")
+_DAMAGED = sentence("the file is damaged or cut short. Save or copy it again.")
 
 
 def load_torchscript(path: str | os.PathLike[str]) -> StaticGraph:
@@ -32,7 +33,13 @@ def load_torchscript(path: str | os.PathLike[str]) -> StaticGraph:
     shown = os.fspath(path)
     objection = _objection(shown)
     if objection:
-        raise ScriptError(f"{shown} cannot be read as TorchScript: {objection}")
+        raise ScriptError(
+            sentence(
+                "{shown} cannot be read as TorchScript: {objection}",
+                shown=shown,
+                objection=objection,
+            )
+        )
     unit = torch._C.CompilationUnit()
     with collected_warnings() as caught:
         try:
@@ -55,14 +62,14 @@ def load_torchscript(path: str | os.PathLike[str]) -> StaticGraph:
 def _objection(path: str) -> str:
     """Why a file is no TorchScript file, judged without torch; "" if it may be one."""
     if os.path.isdir(path):
-        return "it is a folder. Give the file's own path."
+        return sentence("it is a folder. Give the file's own path.")
     if not os.path.isfile(path):
-        return "there is no such file."
+        return sentence("there is no such file.")
     try:
         with open(path, "rb") as file:
             start = file.read(16)
         if not start:
-            return "the file is empty. Save or copy it again."
+            return sentence("the file is empty. Save or copy it again.")
         if not start.startswith(b"PK"):
             return _no_archive(start)
         with zipfile.ZipFile(path) as archive:
@@ -71,33 +78,42 @@ def _objection(path: str) -> str:
     except zipfile.BadZipFile:
         return _DAMAGED
     except OSError as error:
-        return f"it cannot be opened ({error.strerror})."
+        return sentence("it cannot be opened ({strerror}).", strerror=error.strerror)
     return _DAMAGED if damaged else _wrong_archive(names)
 
 
 def _no_archive(start: bytes) -> str:
     if start.startswith(b"\x80"):
-        return (
-            "it is a pickle (an old state_dict, or a pickled model), which holds no code. Load "
-            f"it into a model first. {_MAKE_ONE}"
+        return sentence(
+            "it is a pickle (an old state_dict, or a pickled model), which holds no "
+            "code. Load it into a model first. {how}",
+            how=_MAKE_ONE,
         )
-    return f"it is no TorchScript file. {_MAKE_ONE}"
+    return sentence("it is no TorchScript file. {how}", how=_MAKE_ONE)
 
 
 def _wrong_archive(names: list[str]) -> str:
     if "archive_format" in names or any(name.startswith("models/") for name in names):
-        return f"it is a program of torch.export. Read it with torch.export.load. {_MAKE_ONE}"
+        return sentence(
+            "it is a program of torch.export. Read it with torch.export.load. {how}",
+            how=_MAKE_ONE,
+        )
     if "constants.pkl" in names and "data.pkl" in names:
         has_code = any(name.startswith("code/") for name in names)
-        return "" if has_code else f"its code is missing from the archive. {_MAKE_ONE}"
+        return (
+            ""
+            if has_code
+            else sentence("its code is missing from the archive. {how}", how=_MAKE_ONE)
+        )
     if any(name.startswith("code/") for name in names):
         return _DAMAGED
     if "data.pkl" in names:
-        return (
-            "it holds no TorchScript code: it is a state_dict or a pickled model, written by "
-            f"torch.save. Load it into a model first. {_MAKE_ONE}"
+        return sentence(
+            "it holds no TorchScript code: it is a state_dict or a pickled model, "
+            "written by torch.save. Load it into a model first. {how}",
+            how=_MAKE_ONE,
         )
-    return f"it is an archive with no TorchScript code in it. {_MAKE_ONE}"
+    return sentence("it is an archive with no TorchScript code in it. {how}", how=_MAKE_ONE)
 
 
 def _archived_code(path: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from inspector.errors import ScriptError
+from inspector.language import sentence, sentences
 from inspector.records import StaticGraph, StaticWarning
 from inspector.torchscript.explain import compile_error, trace_error
 from inspector.torchscript.kept import (
@@ -144,11 +145,13 @@ def compile_trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     name = name_of(model)
     misfit = no_model(model)
     if misfit:
-        raise ScriptError(f"{name} cannot be traced. {misfit}")
+        raise ScriptError(sentence("{name} cannot be traced. {misfit}", name=name, misfit=misfit))
     inner = uncompiled(model)
     notes = []
     if inner is not model:
-        text = "The model is compiled with torch.compile; what it was compiled from is traced."
+        text = sentence(
+            "The model is compiled with torch.compile; what it was compiled from is traced."
+        )
         notes.append(StaticWarning("Note", text))
     with collected_warnings() as caught, random_state_kept():
         try:
@@ -165,9 +168,9 @@ def compile_trace(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 def no_model(model: Any) -> str:
     """Why this cannot be run as a model, and what to pass; "" where it may be one."""
     if isinstance(model, type):
-        return f"{model.__name__} is a class: pass an instance of it."
+        return sentence("{name} is a class: pass an instance of it.", name=model.__name__)
     if not callable(model):
-        return f"The model is {a_kind(model)}: pass a module or a function."
+        return sentence("The model is {kind}: pass a module or a function.", kind=a_kind(model))
     return ""
 
 
@@ -278,23 +281,34 @@ def _traced_again(model: Any, call: TensorCall, first: Any) -> Any:
 def _check_scriptable(model: Any, name: str) -> None:
     if name == "<lambda>":
         raise ScriptError(
-            "A lambda cannot be scripted: TorchScript needs a `def`. Write it as a function in "
-            "a .py file, or use the trace instead.",
+            sentence(
+                "A lambda cannot be scripted: TorchScript needs a `def`. Write it as a "
+                "function in a .py file, or use the trace instead."
+            ),
             file=model.__code__.co_filename,
             line=model.__code__.co_firstlineno,
         )
     if isinstance(model, types.MethodType):
         raise ScriptError(
-            f"{name} is a method: TorchScript compiles a whole module or a function. Pass the "
-            "module, or use the trace instead.",
+            sentence(
+                "{name} is a method: TorchScript compiles a whole module or a function. Pass "
+                "the module, or use the trace instead.",
+                name=name,
+            ),
             file=model.__func__.__code__.co_filename,
             line=model.__func__.__code__.co_firstlineno,
         )
     if isinstance(model, type):
-        raise ScriptError(f"{name} cannot be scripted. {no_model(model)}")
-    if not isinstance(model, nn.Module | types.FunctionType):
-        fallback = " Use the trace instead, which takes whatever can be called."
         raise ScriptError(
-            f"{name} is neither a module nor a function, so it cannot be scripted. Pass an "
-            "instance of torch.nn.Module or a function." + (fallback if callable(model) else "")
+            sentence("{name} cannot be scripted. {misfit}", name=name, misfit=no_model(model))
         )
+    if not isinstance(model, nn.Module | types.FunctionType):
+        told = sentence(
+            "{name} is neither a module nor a function, so it cannot be scripted. Pass an "
+            "instance of torch.nn.Module or a function.",
+            name=name,
+        )
+        if callable(model):
+            fallback = sentence("Use the trace instead, which takes whatever can be called.")
+            told = sentences(told, fallback)
+        raise ScriptError(told)

@@ -10,6 +10,7 @@ from torch import nn
 
 from inspector.errors import ScriptError
 from inspector.exported import ScriptablePart
+from inspector.language import sentence
 from inspector.torchscript.make import compile_script, no_model
 
 _HOLDERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
@@ -40,8 +41,10 @@ def scriptable_parts(model: nn.Module, seconds: float = 10.0) -> tuple[Scriptabl
     if not isinstance(model, nn.Module):
         raise ScriptError(
             no_model(model)
-            or f"{type(model).__name__} is no module, so it has no parts. Pass an instance of "
-            "torch.nn.Module."
+            or sentence(
+                "{kind} is no module, so it has no parts. Pass an instance of torch.nn.Module.",
+                kind=type(model).__name__,
+            )
         )
     search = _Search(time.monotonic() + seconds)
     search.look("", model)
@@ -89,7 +92,9 @@ class _Search:
         if isinstance(module, torch.jit.ScriptModule):
             return None
         if time.monotonic() > self.deadline:
-            return ScriptError("Not tried: the time for trying was over. Script it by itself.")
+            return ScriptError(
+                sentence("Not tried: the time for trying was over. Script it by itself.")
+            )
         try:
             compile_script(module)
         except ScriptError as error:
@@ -116,7 +121,7 @@ def _part(group: _Group) -> ScriptablePart:
         type=type(group.module).__name__,
         modules=sum(1 for _ in group.module.modules()),
         parameters=sum(parameter.numel() for parameter in group.module.parameters()),
-        reason="" if error is None else str(error),
+        reason="" if error is None else error.message,
         file=None if error is None else error.file,
         line=None if error is None else error.line,
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from inspector.errors import ScriptError
+from inspector.language import sentence
 from inspector.records import IRNode, StaticGraph, StaticWarning
 from inspector.torchscript.live import FixedArguments, Live, remember
 from inspector.torchscript.remedies import static_warnings
@@ -78,8 +79,11 @@ def forward_of(module: Any, name: str) -> Any:
         if module._has_method(method):
             return module._get_method(method)
     raise ScriptError(
-        f"{name} has no forward method, so it has no graph. Give it one, or script the "
-        "submodule that you want to see."
+        sentence(
+            "{name} has no forward method, so it has no graph. Give it one, or script "
+            "the submodule that you want to see.",
+            name=name,
+        )
     )
 
 

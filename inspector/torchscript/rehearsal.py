@@ -11,6 +11,7 @@ import torch
 
 from inspector.capture import CaptureOptions, record
 from inspector.errors import InterpretError, UnsupportedNode
+from inspector.language import sentence
 from inspector.records import Recording, StaticGraph
 from inspector.static_run import RunFailure, StaticRun
 from inspector.torchscript.copies import Values, copied_values, in_words, tensors_in, traced_values
@@ -136,9 +137,11 @@ def _interpreted(
     try:
         return interpret(static, *args, options=ALL_VALUES, **kwargs), ()
     except UnsupportedNode as error:
-        return _called(static, model, values), (f"{error} So only the results are compared.",)
+        return _called(static, model, values), (
+            sentence("{error} So only the results are compared.", error=error),
+        )
     except InterpretError as error:
-        failure = RunFailure("InterpretError", str(error), None, "", None)
+        failure = RunFailure("InterpretError", error.message, None, "", None)
         return _without_counts(static, None, failure), ()
 
 

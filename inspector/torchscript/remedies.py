@@ -6,58 +6,77 @@ import re
 import warnings
 from collections.abc import Iterable
 
+from inspector.language import sentence
 from inspector.records import StaticWarning
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"to a Python boolean",
-        "The graph keeps the way that this input took. Where another input may go another way, "
-        "use torch.where or torch.cond, or script the function that decides.",
+        sentence(
+            "The graph keeps the way that this input took. Where another input may go another way, "
+            "use torch.where or torch.cond, or script the function that decides."
+        ),
     ),
     (
         r"to a Python (integer|float|number|index|list|scalar)",
-        "The number is built into the graph. Compute with the tensor itself, or script this "
-        "function, if it differs from input to input.",
+        sentence(
+            "The number is built into the graph. Compute with the tensor itself, or script this "
+            "function, if it differs from input to input."
+        ),
     ),
     (
         r"to a NumPy array|to a NumPy",
-        "What NumPy computes is built into the graph as a constant. Use torch functions instead.",
+        sentence(
+            "What NumPy computes is built into the graph as a constant. Use torch functions "
+            "instead."
+        ),
     ),
     (
         r"Iterating over a tensor",
-        "The number of iterations is built into the graph. Script this function, or compute on "
-        "the whole tensor at once.",
+        sentence(
+            "The number of iterations is built into the graph. Script this function, or compute on "
+            "the whole tensor at once."
+        ),
     ),
     (
         r"Using len to get tensor shape",
-        "The length is built into the graph. Use `x.shape[0]` instead of `len(x)`.",
+        sentence("The length is built into the graph. Use `x.shape[0]` instead of `len(x)`."),
     ),
     (
         r"results are registered as constants",
-        "The tensor is built into the graph. That is right for a literal; where it depends on "
-        "the input, make it with torch functions from that input (`x.new_zeros`, torch.arange).",
+        sentence(
+            "The tensor is built into the graph. That is right for a literal; where it depends on "
+            "the input, make it with torch functions from that input (`x.new_zeros`, torch.arange)."
+        ),
     ),
     (
         r"live references to the data region being modified in-place|in-place",
-        "The graph may not see this write through another view. Write without in-place ops here.",
+        sentence(
+            "The graph may not see this write through another view. Write without in-place ops "
+            "here."
+        ),
     ),
     (
         r"nondeterministic nodes|do not match|not match the corresponding output",
-        "Set the model to eval() if dropout is on; otherwise the code does something else from "
-        "run to run.",
+        sentence(
+            "Set the model to eval() if dropout is on; otherwise the code does something else from "
+            "run to run."
+        ),
     ),
     (
         r"in training mode",
-        "Call model.eval() first, unless dropout and batch statistics are to be exported as "
-        "training uses them.",
+        sentence(
+            "Call model.eval() first, unless dropout and batch statistics are to be exported as "
+            "training uses them."
+        ),
     ),
     (
         r"type system doesn't support instance-level annotations on empty",
-        "Move the annotation into the class body, or use torch.jit.Annotate.",
+        sentence("Move the annotation into the class body, or use torch.jit.Annotate."),
     ),
     (
         r"The \.grad attribute of a Tensor that is not a leaf",
-        "Read .grad of leaf tensors only, or call .retain_grad() first.",
+        sentence("Read .grad of leaf tensors only, or call .retain_grad() first."),
     ),
 )
 

@@ -17,6 +17,7 @@ import torch
 
 from inspector.errors import ScriptError
 from inspector.irdiff import computes, graph_changes
+from inspector.language import sentence
 from inspector.records import StaticGraph
 from inspector.stages import Stage
 from inspector.torchscript.copies import copied_values, in_words, is_training, traced_values
@@ -35,25 +36,34 @@ _WARM_UP = 4
 """The executor watches the first run and optimises for the next ones, up to two times."""
 
 _ABOUT = {
-    "raw": ("As compiled", "The graph that the compiler or the tracer wrote, calls unopened."),
-    "inlined": ("Inlined", "Each call is replaced by the code that it calls."),
+    "raw": (
+        sentence("As compiled"),
+        sentence("The graph that the compiler or the tracer wrote, calls unopened."),
+    ),
+    "inlined": (sentence("Inlined"), sentence("Each call is replaced by the code that it calls.")),
     "frozen": (
-        "Frozen",
-        "torch.jit.freeze made parameters, buffers and flags constants, and computed what "
-        "follows from constants alone.",
+        sentence("Frozen"),
+        sentence(
+            "torch.jit.freeze made parameters, buffers and flags constants, and computed "
+            "what follows from constants alone."
+        ),
     ),
     "optimised": (
-        "Optimised for inference",
-        "torch.jit.optimize_for_inference rewrote the frozen graph with faster kernels; it "
-        "cannot be trained any more.",
+        sentence("Optimised for inference"),
+        sentence(
+            "torch.jit.optimize_for_inference rewrote the frozen graph with faster "
+            "kernels; it cannot be trained any more."
+        ),
     ),
     "executed": (
-        "Last executed",
-        "What TorchScript's executor made of the inlined graph while it ran on this input: "
-        "unrolled, merged and fused where that paid.",
+        sentence("Last executed"),
+        sentence(
+            "What TorchScript's executor made of the inlined graph while it ran on this "
+            "input: unrolled, merged and fused where that paid."
+        ),
     ),
 }
-_ONLY_MODULES = (
+_ONLY_MODULES = sentence(
     "This stage is for modules: a function has no parameters or flags that could become constants."
 )
 
@@ -92,7 +102,7 @@ def optimisation_stages(
         raise ValueError(f'how must be "script" or "trace", not {how!r}')
     misfit = no_model(model)
     if misfit:
-        raise ScriptError(f"There are no stages to show. {misfit}")
+        raise ScriptError(sentence("There are no stages to show. {misfit}", misfit=misfit))
     maker = _Maker(model, args, dict(kwargs or {}), how, grad)
     with collected_warnings(), random_state_kept():
         found = [maker.raw(), maker.inlined(), maker.frozen(), maker.optimised(), maker.executed()]
@@ -121,11 +131,11 @@ def _with(stage: Stage, **changed: Any) -> Stage:
 
 
 def _stage(name: str, graph: StaticGraph | None, reason: str = "", *notes: str) -> Stage:
-    title, sentence = _ABOUT[name]
+    title, about = _ABOUT[name]
     nodes = graph.nodes if graph is not None else ()
     kinds = dict(Counter(node.kind for node in nodes).most_common())
     computing = sum(map(computes, nodes))
-    return Stage(name, title, sentence, graph, kinds, computing, reason=reason, notes=notes)
+    return Stage(name, title, about, graph, kinds, computing, reason=reason, notes=notes)
 
 
 class _Maker:
@@ -147,7 +157,7 @@ class _Maker:
         try:
             self._made = self._script_or_trace()
         except ScriptError as error:
-            self._reason = str(error)
+            self._reason = error.message
 
     def _script_or_trace(self) -> Compiled:
         if self._how == "script":
@@ -156,7 +166,9 @@ class _Maker:
             except ScriptError as error:
                 if not self._args and not self._kwargs:
                     raise
-                self._notes.append(f"{error} These are the stages of its trace.")
+                self._notes.append(
+                    sentence("{error} These are the stages of its trace.", error=error)
+                )
                 self._how = "trace"
         return self._compile()
 
@@ -228,15 +240,19 @@ class _Maker:
         notes = []
         if is_training(self._model):
             notes.append(
-                "The model is in training mode. Freezing makes the flag a constant and needs "
-                "evaluation mode, so a copy in that mode was taken: without dropout, and with "
-                "the running statistics of batch norms."
+                sentence(
+                    "The model is in training mode. Freezing makes the flag a constant and needs "
+                    "evaluation mode, so a copy in that mode was taken: without dropout, and "
+                    "with the running statistics of batch norms."
+                )
             )
         try:
             changed = change(self._evaluating().eval())
             return _stage(name, self._flat(changed.graph, name), "", *notes)
         except Exception as error:  # torch refuses with every kind of exception
-            return _stage(name, None, f"torch refuses this: {in_words(error)}", *notes)
+            return _stage(
+                name, None, sentence("torch refuses this: {error}", error=in_words(error)), *notes
+            )
 
     def _evaluating(self) -> Any:
         """The compiled model to be frozen, which changes a copy of it: one does for both stages."""
@@ -253,7 +269,7 @@ class _Maker:
         if made is None:
             return _stage("executed", None, self._reason)
         if self._how == "script" and not self._args and not self._kwargs:
-            return _stage("executed", None, "Nothing was run: there are no inputs.")
+            return _stage("executed", None, sentence("Nothing was run: there are no inputs."))
         # An overloaded forward (LSTM) has a mangled name, and the module cannot be called.
         plain = not self._is_module() or hasattr(made.module, "forward")
         run = made.module if plain else self._method(made.module)
@@ -265,12 +281,18 @@ class _Maker:
                     run(*args, **kwargs)
             graph = torch._C._last_executed_optimized_graph()
         except Exception as error:  # whatever the model raises comes out here
-            return _stage("executed", None, f"The model raised {in_words(error)}")
+            return _stage(
+                "executed", None, sentence("The model raised {error}", error=in_words(error))
+            )
         if len(list(graph.inputs())) != expected:
-            reason = "The graph that ran last is not this one: the model calls other compiled code."
+            reason = sentence(
+                "The graph that ran last is not this one: the model calls other compiled code."
+            )
             return _stage("executed", None, reason)
-        how = "with" if self._grad else "without"
-        note = f"After {_WARM_UP} runs on this input, {how} gradients."
+        if self._grad:
+            note = sentence("After {n} runs on this input, with gradients.", n=_WARM_UP)
+        else:
+            note = sentence("After {n} runs on this input, without gradients.", n=_WARM_UP)
         return _stage("executed", self._flat(graph, "executed"), "", note)
 
     def _values(self) -> tuple[tuple[Any, ...], dict[str, Any]]:

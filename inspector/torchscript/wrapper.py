@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inspector.language import listed, sentence, sentences
 from inspector.records import StaticWarning
 
 Leaf = Callable[[str, Tensor], Any]
@@ -109,21 +110,26 @@ class TensorCall:
     def _say_what_became_of(self, output: Any, opaque: dict[str, str]) -> None:
         if isinstance(output, Tensor):
             return
-        listed = ", ".join(f"`{label}`" for label in self.outputs[:8])
+        labels = listed(f"`{label}`" for label in self.outputs[:8])
         more = len(self.outputs) - 8
-        listed += f" and {more} more" if more > 0 else ""
-        held = "".join(
-            f" `{path.removeprefix('.')}` is {kind}, of which only the tensors are kept."
+        if more > 0:
+            labels = sentence("{labels} and {n} more", labels=labels, n=more)
+        returned = sentence(
+            "The model returns {kind}; a graph returns tensors, which here are {labels}, in this "
+            "order.",
+            kind=a_kind(output),
+            labels=labels,
+        )
+        held = (
+            sentence(
+                "`{path}` is {kind}, of which only the tensors are kept.",
+                path=path.removeprefix("."),
+                kind=kind,
+            )
             for path, kind in opaque.items()
             if path
         )
-        self.notes.append(
-            StaticWarning(
-                "Note",
-                f"The model returns {a_kind(output)}; a graph returns tensors, which "
-                f"here are {listed}, in this order.{held}",
-            )
-        )
+        self.notes.append(StaticWarning("Note", sentences(returned, *held)))
 
     @property
     def signature(self) -> inspect.Signature:
@@ -139,7 +145,9 @@ def a_kind(value: Any) -> str:
     name = type(value).__name__
     if value is None:
         return "None"
-    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+    if name[0] in "aeioAEIO":
+        return sentence("an {kind}", kind=name)
+    return sentence("a {kind}", kind=name)
 
 
 def tensor_call(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.language import sentence
 from inspector.overlay import overlay
 from inspector.overlay.build import expect
 from inspector.overlay.traced import is_op, needed
@@ -100,8 +101,15 @@ def _is_same_run(recording: Recording, traced_with: Recording | None, compared: 
 
 def _without_consequence(event: Event) -> str:
     assert event.op is not None
-    line = "" if event.op.source is None else f" at line {event.op.source.line}"
-    return f"`{event.op.name}`{line} has no node of its own, without consequence for the result."
+    if event.op.source is None:
+        return sentence(
+            "`{op}` has no node of its own, without consequence for the result.", op=event.op.name
+        )
+    return sentence(
+        "`{op}` at line {line} has no node of its own, without consequence for the result.",
+        op=event.op.name,
+        line=event.op.source.line,
+    )
 
 
 @dataclass(slots=True)
@@ -147,7 +155,7 @@ class _Walk:
         refusal = None if self.run is None else self.run.failure
         if refusal is not None and refusal.type == "InterpretError":
             if self.recording.failure is not None and not self.ops:
-                self.notes.append("The model itself refuses this input.")
+                self.notes.append(sentence("The model itself refuses this input."))
                 return None
             return Event("raises", self.ops[0] if self.ops else None)
         wanted = needed(self.recording)
@@ -234,6 +242,6 @@ class _Walk:
             if event.node is None or not is_random(event.node) or self.explanation.mode(event):
                 return False
             self.drawn = event
-            self.notes.append("Values behind the first random op are not compared.")
+            self.notes.append(sentence("Values behind the first random op are not compared."))
         self.counts["unknown"] += 1
         return True

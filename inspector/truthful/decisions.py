@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from inspector.language import sentence
 from inspector.overlay.traced import needed
 from inspector.records import Decision, LineBranch, Op, Recording
 from inspector.truthful.code import Code, Statement
@@ -127,7 +128,9 @@ class Steering:
         text = self.code.read(decision.source)
         if not text:
             return ""
-        return f"a size in `{text}`" if decision.kind in ("shape", "size") else f"`{text}`"
+        if decision.kind in ("shape", "size"):
+            return sentence("a size in `{code}`", code=text)
+        return f"`{text}`"
 
     def _plain_cause(self, lines: Sequence[Line]) -> Cause | None:
         """A statement around the lines that plain Python values decide."""

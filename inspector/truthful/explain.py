@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from inspector.language import sentence, sentences
 from inspector.overlay.positions import matches
 from inspector.records import IRNode, Op, Overlay, Recording, Source, StaticGraph
+from inspector.static_run import RunFailure
 from inspector.truthful import reasons
 from inspector.truthful.decisions import Cause, Line, Steering, lines_of
 from inspector.truthful.events import Event, parting_of, parting_with_values
@@ -36,7 +38,7 @@ class Explanation:
         self._values = values
         self._traced = traced_with is not None
         self._steering = Steering(recording, traced_with)
-        self._graph = "trace" if static.kind == "trace" else "script"
+        self._graph = sentence("trace") if static.kind == "trace" else sentence("script")
         self._operands = Operands(static, recording, values, self._steering, self._graph)
 
     def mode(self, event: Event) -> Parting | None:
@@ -85,7 +87,7 @@ class Explanation:
             return None
         kind, reason = reasons.steering_reason(self._graph, cause, self._trips(event))
         if cause.decision is None:
-            reason += _given(self._values.notes)
+            reason = sentences(reason, *_given(self._values.notes))
         dynamic, static = self._sides(cause, event)
         return Parting(
             kind=kind,
@@ -171,34 +173,33 @@ class Explanation:
         assert event.node is not None
         found = next(d for d in self._found.disagreements if d.node == event.node.id)
         kind = "branch" if found.what == "taken" else "loop"
-        static = Side(f"{found.what}: {found.interpreted}")
-        dynamic = Side(f"{found.what}: {found.recorded}")
+        static = Side(_side(found.what, found.interpreted))
+        dynamic = Side(_side(found.what, found.recorded))
         return parting_of(event, kind, found.reason, found.source, dynamic, static)
 
     def _runs_on(self, event: Event) -> Parting:
         failure = self._recording.failure
         assert failure is not None
         where = reasons.at_line(failure.source)
-        reason = (
-            f"This input makes the model raise {failure.type}{where}; the {self._graph} runs on."
+        reason = sentence(
+            "This input makes the model raise {error}{where}; the {graph} runs on.",
+            error=failure.type,
+            where=where,
+            graph=self._graph,
         )
         dynamic = Side(f"{failure.type}: {failure.message}")
         remedy = reasons.REMEDIES["runs on"]
-        made = parting_of(event, "runs on", reason, failure.source, dynamic, Side("no exception"))
+        made = parting_of(event, "runs on", reason, failure.source, dynamic, Side(_NOTHING_RAISED))
         return replace(made, remedy=remedy if self._graph == "trace" else "")
 
     def _raises(self, event: Event, cause: Parting | None) -> Parting:
         failure = self._values.failure
         assert failure is not None
-        where = reasons.at_line(failure.source)
-        reason = f"The {self._graph} raises {failure.type}{where}, this run does not: "
-        if failure.type == "InterpretError":
-            reason = f"The {self._graph} cannot take this input: "
-        reason += failure.message.strip().partition("\n")[0].rstrip(".") + "."
+        reason = self._raised(failure)
         source = failure.source
         if cause is not None:
-            reason, source = f"{cause.reason} {reason}", cause.source
-        dynamic = Side("no exception")
+            reason, source = sentences(cause.reason, reason), cause.source
+        dynamic = Side(_NOTHING_RAISED)
         raised = self._recording.failure
         if raised is not None:
             dynamic = Side(f"{raised.type}: {raised.message}")
@@ -208,6 +209,21 @@ class Explanation:
         made = parting_of(event, "raises", reason, source, dynamic, static)
         node = made.node if failure.node is None else failure.node
         return replace(made, node=node, remedy="" if cause is None else cause.remedy)
+
+    def _raised(self, failure: RunFailure) -> str:
+        """What the graph raised, and why."""
+        message = failure.message.strip().partition("\n")[0].rstrip(".") + "."
+        if failure.type == "InterpretError":
+            return sentence(
+                "The {graph} cannot take this input: {message}", graph=self._graph, message=message
+            )
+        return sentence(
+            "The {graph} raises {error}{where}, this run does not: {message}",
+            graph=self._graph,
+            error=failure.type,
+            where=reasons.at_line(failure.source),
+            message=message,
+        )
 
     def _sides(self, cause: Cause, event: Event) -> tuple[Side, Side]:
         decision = cause.decision
@@ -222,12 +238,13 @@ class Explanation:
 
     def _event_sides(self, event: Event) -> tuple[Side, Side]:
         """What both ran."""
-        dynamic, static = "nothing", "nothing"
+        dynamic: str = sentence("nothing")
+        static: str = sentence("nothing")
         if event.op is not None:
-            dynamic = f"`{event.op.name}`{reasons.at_line(event.op.source)}"
+            dynamic = _named(event.op.name, event.op.source)
         node = event.near or event.node
         if node is not None:
-            static = f"`{reasons.kind_name(node)}`{reasons.at_line(self._user_source(node))}"
+            static = _named(reasons.kind_name(node), self._user_source(node))
         return Side(dynamic), Side(static)
 
     def _user_source(self, node: IRNode) -> Source | None:
@@ -255,9 +272,22 @@ class Explanation:
         return parting_with_values(event, self._recording, self._values, event.what, "")
 
 
-def _given(notes: tuple[str, ...]) -> str:
+_NOTHING_RAISED = sentence("no exception")
+
+
+def _given(notes: tuple[str, ...]) -> list[str]:
     """What the interpretation says of arguments that are built in."""
-    return "".join(f" {note}" for note in notes if "built in" in note)
+    return [note for note in notes if "built in" in note]
+
+
+def _side(what: str, value: object) -> str:
+    if what == "taken":
+        return sentence("taken: {value}", value=str(value))
+    return sentence("trips: {value}", value=str(value))
+
+
+def _named(name: str, source: Source | None) -> str:
+    return sentence("`{op}`{where}", op=name, where=reasons.at_line(source))
 
 
 def _place(cause: Cause, event: Event) -> Source | None:
@@ -274,9 +304,9 @@ def _function(op: Op) -> str:
 
 def _read(cause: Cause, value: object) -> str:
     if cause.decision is not None and cause.decision.kind == "iter" and cause.statement:
-        return f"{value} items in `{cause.statement.text}`"
+        return sentence("{n} items in `{code}`", n=str(value), code=cause.statement.text)
     text = cause.text or (f"`{cause.statement.text}`" if cause.statement else "")
-    return f"{text} is {value}" if text else str(value)
+    return sentence("{read} is {value}", read=text, value=str(value)) if text else str(value)
 
 
 def _lines_of(node: IRNode) -> list[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from inspector.errors import ScriptError
+from inspector.language import sentence
 from inspector.records import Overlay, StaticGraph
 from inspector.verdicts import LineMark, Truth
 
@@ -41,7 +42,7 @@ def line_marks(
 
 def _of_error(error: ScriptError | None) -> Iterator[LineMark]:
     if error is not None and error.file is not None and error.line is not None:
-        yield LineMark(error.file, error.line, "error", "compiler", str(error))
+        yield LineMark(error.file, error.line, "error", "compiler", error.message)
 
 
 def _of_truth(truth: Truth | None) -> Iterator[LineMark]:
@@ -70,7 +71,8 @@ def _of_warnings(
         place = warning.file, warning.line
         mark = LineMark(*place, "warning", warning.category, warning.message, warning.remedy)
         if place in parted:
-            yield replace(mark, message=f"{mark.message} With this input it came true.")
+            came_true = sentence("{warning} With this input it came true.", warning=mark.message)
+            yield replace(mark, message=came_true)
         else:
             yield replace(mark, severity="note") if place in idle else mark
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from inspector.language import counted, sentence
 from inspector.overlay.positions import plain
 from inspector.records import IRNode, Op, Source
 from inspector.truthful.code import Statement, shortened
@@ -11,24 +12,33 @@ from inspector.truthful.decisions import Cause
 from inspector.truthful.pairs import Number
 
 REMEDIES = {
-    "branch": "Script the function that decides, or decide on tensors with torch.where or "
-    "torch.cond.",
-    "loop": "Script the function with the loop: a script keeps it as a loop.",
-    "constant": "Compute with the size or tensor itself, without int(), .item() or .tolist(), or "
-    "script this function.",
-    "state": "Make the graph again, or load the model's present state into it.",
-    "mode": "Make the graph in the mode in which it is to run: call train() or eval() first.",
-    "random": "Compare with the same seed, or in eval() mode.",
-    "number": "TorchScript reckons with typed numbers. Convert with int() or float() where the "
-    "type matters.",
-    "runs on": "A trace holds no checks. Check before calling it, or script the function.",
+    "branch": sentence(
+        "Script the function that decides, or decide on tensors with torch.where or torch.cond."
+    ),
+    "loop": sentence("Script the function with the loop: a script keeps it as a loop."),
+    "constant": sentence(
+        "Compute with the size or tensor itself, without int(), .item() or .tolist(), or "
+        "script this function."
+    ),
+    "state": sentence("Make the graph again, or load the model's present state into it."),
+    "mode": sentence(
+        "Make the graph in the mode in which it is to run: call train() or eval() first."
+    ),
+    "random": sentence("Compare with the same seed, or in eval() mode."),
+    "number": sentence(
+        "TorchScript reckons with typed numbers. Convert with int() or float() where the "
+        "type matters."
+    ),
+    "runs on": sentence(
+        "A trace holds no checks. Check before calling it, or script the function."
+    ),
 }
 """What to do about each kind of parting."""
 
 
 def at_line(source: Source | None) -> str:
     """The line as an aside, with a space before it; or nothing."""
-    return "" if source is None else f" (line {source.line})"
+    return "" if source is None else sentence(" (line {line})", line=source.line)
 
 
 def kind_name(node: IRNode) -> str:
@@ -47,46 +57,87 @@ def steering_reason(graph: str, cause: Cause, counts: tuple[int, int] | None) ->
     statement = cause.statement
     if statement is None:
         return "branch", _loose_reason(graph, cause)
-    place = f"`{statement.text}` (line {statement.line})"
+    place = sentence("`{code}` (line {line})", code=statement.text, line=statement.line)
     if statement.is_loop:
         return "loop", _loop_reason(graph, statement, cause.trips or counts)
     if cause.decision is None:
-        return "branch", (
-            f"The {graph} kept the way that {place} went when it was made; this input took the "
-            "other. A plain Python value decides there, which torch does not warn of."
+        return "branch", sentence(
+            "The {graph} kept the way that {place} went when it was made; this input took the "
+            "other. A plain Python value decides there, which torch does not warn of.",
+            graph=graph,
+            place=place,
         )
     if type(cause.decision.value) is bool:
-        return "branch", f"The {graph} kept the branch for {place}; this input took the other."
-    read = cause.text or "the value read there"
-    then = "" if cause.other is None else f" was {shown(cause.other)} when it was made, and"
-    return "branch", (
-        f"The {graph} kept the branch for {place}; this input took another: {read}{then} is "
-        f"{shown(cause.decision.value)} here."
+        return "branch", sentence(
+            "The {graph} kept the branch for {place}; this input took the other.",
+            graph=graph,
+            place=place,
+        )
+    read = cause.text or sentence("the value read there")
+    here = shown(cause.decision.value)
+    if cause.other is None:
+        return "branch", sentence(
+            "The {graph} kept the branch for {place}; this input took another: {read} is {here} "
+            "here.",
+            graph=graph,
+            place=place,
+            read=read,
+            here=here,
+        )
+    return "branch", sentence(
+        "The {graph} kept the branch for {place}; this input took another: {read} was {there} "
+        "when it was made, and is {here} here.",
+        graph=graph,
+        place=place,
+        read=read,
+        there=shown(cause.other),
+        here=here,
     )
 
 
 def _loop_reason(graph: str, statement: Statement, trips: tuple[int, int] | None) -> str:
-    loop = f"`{statement.kind} {statement.text}` (line {statement.line})"
+    code = f"{statement.kind} {statement.text}"
+    loop = sentence("the loop `{code}` (line {line})", code=code, line=statement.line)
     if statement.kind == "for":
-        loop = f"over `{statement.text}` (line {statement.line})"
+        loop = sentence(
+            "the loop over `{code}` (line {line})", code=statement.text, line=statement.line
+        )
     if trips is None or trips[0] == trips[1]:
-        return f"The {graph} has another number of trips through the loop {loop} than this input."
+        return sentence(
+            "The {graph} has another number of trips through {loop} than this input.",
+            graph=graph,
+            loop=loop,
+        )
     there, here = trips
-    return f"The {graph} always runs the loop {loop} {_times(there)}; this input needed {here}."
-
-
-def _times(count: int) -> str:
-    return {0: "0 times", 1: "once"}.get(count, f"{count} times")
+    return counted(
+        "The {graph} always runs {loop} once; this input needed {here}.",
+        "The {graph} always runs {loop} {there} times; this input needed {here}.",
+        there,
+        graph=graph,
+        loop=loop,
+        there=there,
+        here=here,
+    )
 
 
 def _loose_reason(graph: str, cause: Cause) -> str:
     decision = cause.decision
     assert decision is not None
-    read = cause.text or "a value"
-    then = "" if cause.other is None else f": {shown(cause.other)} when it was made,"
-    return (
-        f"The {graph} goes the way that {read}{at_line(decision.source)} decided{then}"
-        f"{' and' if then else ':'} {shown(decision.value)} here."
+    places = {
+        "graph": graph,
+        "read": cause.text or sentence("a value"),
+        "where": at_line(decision.source),
+        "here": shown(decision.value),
+    }
+    if cause.other is None:
+        return sentence(
+            "The {graph} goes the way that {read}{where} decided: {here} here.", **places
+        )
+    return sentence(
+        "The {graph} goes the way that {read}{where} decided: {there} when it was made, and {here} "
+        "here.",
+        there=shown(cause.other),
+        **places,
     )
 
 
@@ -94,26 +145,43 @@ def number_reason(
     graph: str, op: Op, dynamic: Number, static: Number, text: str, read_at: int | None
 ) -> tuple[str, str]:
     """Kind and reason where the op got another number than the node has."""
-    had = f"`{text}` = {shown(dynamic.value)}" if text else shown(dynamic.value)
-    where = f"at `{op.name}`{at_line(op.source)}"
-    if static.built_in:
-        read = f", made a Python number at line {read_at}" if read_at is not None else ""
-        what = "number" if not isinstance(static.value, str | bool) else "value"
-        return "constant", (
-            f"The {graph} has the {what} {shown(static.value)} where this run had {had}, {where}"
-            f"{read}."
+    places = {
+        "graph": graph,
+        "value": shown(static.value),
+        "had": f"`{text}` = {shown(dynamic.value)}" if text else shown(dynamic.value),
+        "op": op.name,
+        "where": at_line(op.source),
+    }
+    if not static.built_in:
+        return "number", sentence(
+            "The {graph} computes {value} where this run had {had}, at `{op}`{where}.", **places
         )
-    return "number", (
-        f"The {graph} computes {shown(static.value)} where this run had {had}, {where}."
+    if isinstance(static.value, str | bool):
+        return "constant", sentence(
+            "The {graph} has the value {value} where this run had {had}, at `{op}`{where}.",
+            **places,
+        )
+    if read_at is None:
+        return "constant", sentence(
+            "The {graph} has the number {value} where this run had {had}, at `{op}`{where}.",
+            **places,
+        )
+    return "constant", sentence(
+        "The {graph} has the number {value} where this run had {had}, at `{op}`{where}, made a "
+        "Python number at line {line}.",
+        line=read_at,
+        **places,
     )
 
 
 def mode_reason(graph: str, op: Op, training: bool) -> str:
     """Where train or eval mode is built in. `training` is that of the run."""
-    mine, theirs = ("training", "eval") if training else ("eval", "training")
-    return (
-        f"`{op.name}`{at_line(op.source)}: {mine} mode in this run, {theirs} mode in the {graph}."
-    )
+    places = {"op": op.name, "where": at_line(op.source), "graph": graph}
+    if training:
+        return sentence(
+            "`{op}`{where}: training mode in this run, eval mode in the {graph}.", **places
+        )
+    return sentence("`{op}`{where}: eval mode in this run, training mode in the {graph}.", **places)
 
 
 def tensor_reason(graph: str, op: Op, name: str, state: bool) -> tuple[str, str]:
@@ -125,43 +193,84 @@ def tensor_reason(graph: str, op: Op, name: str, state: bool) -> tuple[str, str]
         name: of the tensor, "" where it has none.
         state: it is a parameter or buffer, not a constant.
     """
-    what = f"`{name}`" if name else "a tensor"
-    place = f"`{op.name}`{at_line(op.source)}"
+    places = {
+        "graph": graph,
+        "what": f"`{name}`" if name else sentence("a tensor"),
+        "op": op.name,
+        "where": at_line(op.source),
+    }
     if state:
-        return "state", f"In the {graph}, {what} of {place} has other values than in this run."
-    return "constant", f"The {graph} has {what} of {place} built in as a constant."
+        return "state", sentence(
+            "In the {graph}, {what} of `{op}`{where} has other values than in this run.", **places
+        )
+    return "constant", sentence(
+        "The {graph} has {what} of `{op}`{where} built in as a constant.", **places
+    )
 
 
 def random_reason(graph: str, op: Op) -> str:
     """Where both drew random numbers from states of their own."""
-    return (
-        f"`{op.name}`{at_line(op.source)} draws random numbers: run and {graph} differ there "
-        "unless both start from the same seed."
+    return sentence(
+        "`{op}`{where} draws random numbers: run and {graph} differ there unless both start from "
+        "the same seed.",
+        op=op.name,
+        where=at_line(op.source),
+        graph=graph,
     )
 
 
 def value_reason(op: Op, what: str, dynamic: str, static: str, difference: float | None) -> str:
     """The plain statement that two values differ."""
-    place = f"`{op.name}`{at_line(op.source)}"
-    if what in ("shape", "dtype"):
-        return f"The {what} first differs at {place}: {dynamic} in this run, {static} in the graph."
-    by = "" if difference is None else f", largest difference {difference:.3g}"
-    return f"The value first differs at {place}: {dynamic} in this run, {static} in the graph{by}."
+    places = {
+        "op": op.name,
+        "where": at_line(op.source),
+        "dynamic": dynamic,
+        "static": static,
+    }
+    if what == "shape":
+        return sentence(
+            "The shape first differs at `{op}`{where}: {dynamic} in this run, {static} in the "
+            "graph.",
+            **places,
+        )
+    if what == "dtype":
+        return sentence(
+            "The dtype first differs at `{op}`{where}: {dynamic} in this run, {static} in the "
+            "graph.",
+            **places,
+        )
+    if difference is None:
+        return sentence(
+            "The value first differs at `{op}`{where}: {dynamic} in this run, {static} in the "
+            "graph.",
+            **places,
+        )
+    return sentence(
+        "The value first differs at `{op}`{where}: {dynamic} in this run, {static} in the graph, "
+        "largest difference {difference:.3g}.",
+        difference=difference,
+        **places,
+    )
 
 
 def missing_reason(graph: str, op: Op) -> str:
     """An op without a node, and nothing known of why."""
-    return (
-        f"The {graph} has no node for `{op.name}`{at_line(op.source)}: this input took a path that "
-        f"the {graph} does not have."
+    return sentence(
+        "The {graph} has no node for `{op}`{where}: this input took a path that the {graph} does "
+        "not have.",
+        graph=graph,
+        op=op.name,
+        where=at_line(op.source),
     )
 
 
 def extra_reason(graph: str, node: IRNode) -> str:
     """A node that the run did not get to, and nothing known of why."""
-    return (
-        f"The {graph} always runs `{kind_name(node)}`{at_line(node.source)}; this input did not "
-        "get there (again)."
+    return sentence(
+        "The {graph} always runs `{op}`{where}; this input did not get there (again).",
+        graph=graph,
+        op=kind_name(node),
+        where=at_line(node.source),
     )
 
 

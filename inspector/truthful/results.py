@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from inspector.language import counted
 from inspector.records import Recording, TensorInfo
 from inspector.static_run import StaticRun
 from inspector.truthful.values import arrays_compared, side_of_tensor, side_of_value
@@ -54,8 +55,14 @@ def results(
         there, here = len(tensors), len(recording.output)
         return Results(
             notes=(
-                f"The results were not compared: the graph returns {there:,} "
-                f"tensor{'' if there == 1 else 's'}, the recording has {here:,} of the run's.",
+                counted(
+                    "The results were not compared: the graph returns {count} tensor, the "
+                    "recording has {here:,} of the run's.",
+                    "The results were not compared: the graph returns {count} tensors, the "
+                    "recording has {here:,} of the run's.",
+                    there,
+                    here=here,
+                ),
             )
         )
     pairs = enumerate(zip(tensors, known, strict=True))

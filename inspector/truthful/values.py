@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy
 
+from inspector.language import sentence
 from inspector.records import TensorInfo, TensorSummary
 from inspector.static_run import StaticValue
 from inspector.verdicts import Agreement, Side
@@ -23,7 +24,7 @@ ROUNDING = {
 }
 """Differences up to this part of the largest value count as rounding; none of whole numbers do."""
 
-TOLERANCE = (
+TOLERANCE = sentence(
     "Up to rounding: no difference larger than 1e-5 of the tensor's largest value (float32; "
     "1e-12 for float64, 4e-3 for float16, 3e-2 for bfloat16); whole numbers have to be equal."
 )
@@ -160,9 +161,13 @@ def side_of_value(value: StaticValue) -> Side:
 
 
 def _tensor_text(shape: tuple[int, ...], dtype: str, summary: TensorSummary | None) -> str:
-    text = f"{dtype} of shape {shape}"
     if summary is None or summary.mean is None:
-        return text
+        return sentence("{dtype} of shape {shape}", dtype=dtype, shape=str(shape))
     if summary.numel == 1:
         return f"{dtype} {summary.mean:.6g}"
-    return f"{text}, mean {summary.mean:.6g}"
+    return sentence(
+        "{dtype} of shape {shape}, mean {mean:.6g}",
+        dtype=dtype,
+        shape=str(shape),
+        mean=summary.mean,
+    )

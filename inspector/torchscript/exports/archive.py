@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inspector.errors import ScriptError
 from inspector.exported import Check, Export, ExportFailure
+from inspector.language import sentence
 from inspector.records import StaticGraph, StaticWarning
 from inspector.torchscript.exports.given import Given, given
 from inspector.torchscript.exports.runs import outputs_of, same
@@ -93,8 +94,12 @@ def _exported(model: Any, given_: Given, way: str, kind: str, make: Any) -> Expo
         data, file_name, checks = make(model, args, kwargs, made)
     except Exception as error:  # torch refuses to write some of what it compiles
         failure = ExportFailure(
-            f"{name} was compiled, but cannot be written: {str(error).strip().splitlines()[0]}",
-            remedy="Take another form of it, such as the IR.",
+            sentence(
+                "{name} was compiled, but cannot be written: {reason}",
+                name=name,
+                reason=str(error).strip().splitlines()[0],
+            ),
+            remedy=sentence("Take another form of it, such as the IR."),
             detail=str(error),
         )
         return Export(kind=kind, name=name, way=way, warnings=warnings, failure=failure)
@@ -133,7 +138,10 @@ def compile_either(
             raise
         reason = StaticWarning(
             "Note",
-            f"This is the trace of one call, because it does not script: {refused}",
+            sentence(
+                "This is the trace of one call, because it does not script: {refused}",
+                refused=refused,
+            ),
             refused.file,
             refused.line,
         )
@@ -142,7 +150,7 @@ def compile_either(
 
 def script_failure(error: ScriptError) -> ExportFailure:
     """A `ScriptError` as the reason why there is no export; its message has the remedy."""
-    return ExportFailure(str(error), detail=error.detail, file=error.file, line=error.line)
+    return ExportFailure(error.message, detail=error.detail, file=error.file, line=error.line)
 
 
 def _file(
@@ -151,7 +159,13 @@ def _file(
     data = _saved(made)
     with collected_warnings():
         loaded = torch.jit.load(io.BytesIO(data), map_location=None)
-    checks = [Check("loads again", True, f"{len(data):,} bytes were written and read back.")]
+    checks = [
+        Check(
+            sentence("loads again"),
+            True,
+            sentence("{n:,} bytes were written and read back.", n=len(data)),
+        )
+    ]
     checks.append(_compared(model, args, kwargs, made, loaded))
     return data, f"{name_of(uncompiled(model))}.pt", tuple(checks)
 
@@ -167,21 +181,37 @@ def _compared(
     model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Compiled, loaded: Any
 ) -> Check:
     """The file's answer against that of the model, both from the same random state."""
-    name = "gives the model's output"
+    name = sentence("gives the model's output")
     if not (args or kwargs):
-        return Check(name, None, "No inputs were given to compare on.")
+        return Check(name, None, sentence("No inputs were given to compare on."))
     given: tuple[Any, ...] = ((args, kwargs),) if made.call is None else made.call.tensors
     try:
         with collected_warnings(), runnable(uncompiled(model)) as run_here:
             called = _spread(run_here) if made.call is None else wrapped(run_here, made.call)
             expected = outputs_of(called, given)
     except Exception as error:
-        return Check(name, None, f"The model itself raises {type(error).__name__}: {error}")
+        return Check(
+            name,
+            None,
+            sentence(
+                "The model itself raises {error}: {message}",
+                error=type(error).__name__,
+                message=error,
+            ),
+        )
     try:
         with collected_warnings():
             found = outputs_of(_spread(loaded) if made.call is None else loaded, given)
     except Exception as error:  # TorchScript's about the arguments, mostly
-        return Check(name, False, f"{type(error).__name__} on these inputs: {_last_line(error)}")
+        return Check(
+            name,
+            False,
+            sentence(
+                "{error} on these inputs: {reason}",
+                error=type(error).__name__,
+                reason=_last_line(error),
+            ),
+        )
     return same(name, expected, found, exact=True)
 
 
@@ -192,7 +222,7 @@ def _spread(called: Any) -> Any:
 def _last_line(error: Exception) -> str:
     """TorchScript puts its own call stack before the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or ["no reason given"])[-1]
+    return (lines or [sentence("no reason given")])[-1]
 
 
 def _code(

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from inspector.errors import InspectorError
+from inspector.language import sentence, sentences
 from inspector.torchscript.make import no_model, uncompiled
 from inspector.torchscript.wrapper import a_kind
 
@@ -22,7 +23,7 @@ def given(model: Any, args: Any, kwargs: Any) -> Given:
     """
     misfit = no_model(uncompiled(model))
     if misfit:
-        raise InspectorError(f"There is nothing to export. {misfit}")
+        raise InspectorError(sentence("There is nothing to export. {misfit}", misfit=misfit))
     return _positional(args), _named(kwargs)
 
 
@@ -31,12 +32,13 @@ def _positional(args: Any) -> tuple[Any, ...]:
         return (args,)
     if isinstance(args, tuple | list):
         return tuple(args)
-    told = f"args is a tuple: (x,), and {a_kind(args)} was given."
+    told = sentence("args is a tuple: (x,), and {kind} was given.", kind=a_kind(args))
+    more = ""
     if isinstance(args, str | bytes):
-        told += ' An export is made first and then written: export.save("model.pt").'
+        more = sentence('An export is made first and then written: export.save("model.pt").')
     if isinstance(args, Mapping):
-        told += " Pass arguments by name as kwargs."
-    raise InspectorError(told)
+        more = sentence("Pass arguments by name as kwargs.")
+    raise InspectorError(sentences(told, more))
 
 
 def _named(kwargs: Any) -> dict[str, Any]:
@@ -45,5 +47,8 @@ def _named(kwargs: Any) -> dict[str, Any]:
     if isinstance(kwargs, Mapping) and all(isinstance(name, str) for name in kwargs):
         return dict(kwargs)
     raise InspectorError(
-        f"kwargs is a dict of arguments by name: {{'mask': mask}}, and {a_kind(kwargs)} was given."
+        sentence(
+            "kwargs is a dict of arguments by name: {{'mask': mask}}, and {kind} was given.",
+            kind=a_kind(kwargs),
+        )
     )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inspector.exported import Check
+from inspector.language import sentence
 from inspector.torchscript.exports.program import quiet
 from inspector.torchscript.exports.runs import same
 from inspector.torchscript.kept import collected_warnings
@@ -25,16 +26,22 @@ def well_formed(proto: Any) -> Check:
     except Exception as error:  # ValidationError, InferenceError
         return Check("onnx.checker", False, str(error).strip())
     version = max(item.version for item in proto.opset_import if item.domain in ("", "ai.onnx"))
-    return Check("onnx.checker", True, f"{len(proto.graph.node)} nodes, opset {version}.")
+    return Check(
+        "onnx.checker",
+        True,
+        sentence("{n} nodes, opset {version}.", n=len(proto.graph.node), version=version),
+    )
 
 
 def gives_outputs(proto: Any, feeds: dict[str, Tensor], expected: list[Tensor]) -> Check:
     """The file run by ONNX's reference evaluator, against what the model returned."""
-    name = "gives the model's output"
+    name = sentence("gives the model's output")
     numbers = sum(tensor.numel() for tensor in feeds.values())
     numbers += sum(_numel(item.dims) for item in proto.graph.initializer)
     if len(proto.graph.node) > MAX_NODES or numbers > MAX_NUMBERS:
-        return Check(name, None, "Not run: the file is too large for ONNX's reference evaluator.")
+        return Check(
+            name, None, sentence("Not run: the file is too large for ONNX's reference evaluator.")
+        )
     from onnx.reference import ReferenceEvaluator
 
     try:
@@ -42,7 +49,9 @@ def gives_outputs(proto: Any, feeds: dict[str, Tensor], expected: list[Tensor]) 
             given = {key: tensor.detach().cpu().numpy() for key, tensor in feeds.items()}
             found = ReferenceEvaluator(proto).run(None, given)
     except Exception as error:  # an op that it lacks, a dtype that NumPy lacks
-        return Check(name, None, f"ONNX's reference evaluator cannot run it: {error}")
+        return Check(
+            name, None, sentence("ONNX's reference evaluator cannot run it: {error}", error=error)
+        )
     # An ONNX tensor may come out as a NumPy scalar, or as a list for a sequence.
     tensors = [torch.as_tensor(each) for each in found if each is not None]
     return same(name, expected, tensors, exact=False)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from inspector.errors import ScriptError
 from inspector.exported import Export, ExportFailure
+from inspector.language import sentence
 from inspector.records import Source, StaticWarning
 from inspector.torchscript.exports.archive import script_failure
 from inspector.torchscript.exports.given import given
@@ -93,16 +94,24 @@ def _hindrance(model: Any) -> ExportFailure | None:
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         return ExportFailure(
-            f"ONNX files are written with packages that are not installed: {', '.join(missing)}.",
-            remedy=f"Install them: pip install {' '.join(missing)}",
+            sentence(
+                "ONNX files are written with packages that are not installed: {names}.",
+                names=", ".join(missing),
+            ),
+            remedy=sentence("Install them: pip install {names}", names=" ".join(missing)),
         )
     held = 0
     if isinstance(model, nn.Module):
         held = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
     if held > MAX_BYTES:
         return ExportFailure(
-            f"The parameters take {held / 1e9:.1f} GB, and one ONNX file holds 2 GB.",
-            remedy="Export it with torch.onnx.export(..., external_data=True) to a folder.",
+            sentence(
+                "The parameters take {value:.1f} GB, and one ONNX file holds 2 GB.",
+                value=held / 1000000000.0,
+            ),
+            remedy=sentence(
+                "Export it with torch.onnx.export(..., external_data=True) to a folder."
+            ),
         )
     return None
 
@@ -113,9 +122,11 @@ def _mode(model: Any) -> tuple[StaticWarning, ...]:
     return (
         StaticWarning(
             "Note",
-            "The model is in training mode, and is exported in it.",
-            remedy="Call model.eval() first, unless dropout and batch statistics are to be in "
-            "the file as training uses them.",
+            sentence("The model is in training mode, and is exported in it."),
+            remedy=sentence(
+                "Call model.eval() first, unless dropout and batch statistics are to be in "
+                "the file as training uses them."
+            ),
         ),
     )
 
@@ -179,8 +190,11 @@ def _from_script(
     assert failed.failure is not None
     note = StaticWarning(
         "Note",
-        "Written from the script by torch's older exporter, which is deprecated: the current one "
-        f"could not. {failed.failure.message}.",
+        sentence(
+            "Written from the script by torch's older exporter, which is deprecated: the "
+            "current one could not. {message}.",
+            message=failed.failure.message,
+        ),
         failed.failure.file,
         failed.failure.line,
     )
@@ -210,7 +224,10 @@ def _no_graph_printed() -> Iterator[None]:
 def _also(failure: ExportFailure) -> StaticWarning:
     return StaticWarning(
         "Note",
-        f"torch's older exporter, which can write `if` and loops, did not help: {failure.message}",
+        sentence(
+            "torch's older exporter, which can write `if` and loops, did not help: {message}",
+            message=failure.message,
+        ),
         failure.file,
         failure.line,
         failure.remedy,
@@ -227,12 +244,17 @@ def _finished(
         compared = replace(
             compared,
             passed=None,
-            detail="Not comparable: the model draws random numbers (dropout in training mode?), "
-            "and ONNX draws others.",
+            detail=sentence(
+                "Not comparable: the model draws random numbers (dropout in training mode?), "
+                "and ONNX draws others."
+            ),
         )
     elif compared.passed is False and getattr(model, "training", False):
         # torch writes batch norm with the running statistics whatever the mode.
-        text = f"{compared.detail} In training mode that is to be expected: call eval() first."
+        text = sentence(
+            "{detail} In training mode that is to be expected: call eval() first.",
+            detail=compared.detail,
+        )
         compared = replace(compared, detail=text)
     return replace(
         export,
@@ -252,8 +274,12 @@ def _conversion_failure(error: Exception, program: Any) -> ExportFailure:
         root = _root(error)
         place = place_in(str(root))
         return ExportFailure(
-            f"The ONNX exporter fails: {type(root).__name__}: {first_line(str(root))}",
-            remedy="Take the TorchScript file instead.",
+            sentence(
+                "The ONNX exporter fails: {kind}: {reason}",
+                kind=type(root).__name__,
+                reason=first_line(str(root)),
+            ),
+            remedy=sentence("Take the TorchScript file instead."),
             detail=detail,
             file=place[0] if place else None,
             line=place[1] if place else None,
@@ -261,9 +287,11 @@ def _conversion_failure(error: Exception, program: Any) -> ExportFailure:
     op = f"{match['op']}.{match['overload']}"
     source = _source_of_op(program, op)
     return ExportFailure(
-        f"ONNX has no counterpart for `{op}`",
-        remedy="Replace it by ops that ONNX has, or give torch.onnx.export a translation of it "
-        "(custom_translation_table). TorchScript and torch.export do keep it.",
+        sentence("ONNX has no counterpart for `{op}`", op=op),
+        remedy=sentence(
+            "Replace it by ops that ONNX has, or give torch.onnx.export a translation of "
+            "it (custom_translation_table). TorchScript and torch.export do keep it."
+        ),
         detail=detail,
         file=source.file if source else None,
         line=source.line if source else None,
@@ -286,9 +314,9 @@ def _legacy_failure(error: Exception) -> ExportFailure:
     match = _NO_SYMBOL.search(detail)
     op = "" if match is None else (match["op"] or match["plain"])
     if "INTERNAL ASSERT" in detail or not op:
-        words = "it cannot write this control flow or these types"
+        words = sentence("it cannot write this control flow or these types")
     else:
-        words = f"it has no counterpart for `{op}`"
+        words = sentence("it has no counterpart for `{op}`", op=op)
     return ExportFailure(words, detail=detail, op=op)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from inspector.exported import Check, Export, ExportedNode, ExportFailure
+from inspector.language import Sentence, sentence
 from inspector.records import Source
 from inspector.torchscript.explain import is_users, raised_at, without_tensor
 from inspector.torchscript.exports.given import given
@@ -28,46 +29,60 @@ from inspector.torchscript.wrapper import NoTensorReturned, TensorCall
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
 
-_REASONS: tuple[tuple[str, str, str], ...] = (
+_REASONS: tuple[tuple[str, Sentence, Sentence], ...] = (
     (
         r"Could not guard on data-dependent|Data-dependent branching|data-dependent jump",
-        "Which way the program goes here depends on a value that only a run has, and "
-        "torch.export keeps one graph for all inputs",
-        "Write it with torch.cond (both ways in the graph), torch.where (both computed, one "
-        "chosen), or decide before the model is called. TorchScript's `script` keeps such an "
-        "`if`.",
+        sentence(
+            "Which way the program goes here depends on a value that only a run has, and "
+            "torch.export keeps one graph for all inputs"
+        ),
+        sentence(
+            "Write it with torch.cond (both ways in the graph), torch.where (both "
+            "computed, one chosen), or decide before the model is called. TorchScript's "
+            "`script` keeps such an `if`."
+        ),
     ),
     (
         r"Could not extract specialized (integer|float)|_local_scalar_dense|DataDependentOutput",
-        "A number is read out of a tensor here and used as a Python number, and torch.export "
-        "has no value for it",
-        "Keep computing with the tensor; or, for a size or an index, state its range with "
-        "torch._check and export with strict=True.",
+        sentence(
+            "A number is read out of a tensor here and used as a Python number, and "
+            "torch.export has no value for it"
+        ),
+        sentence(
+            "Keep computing with the tensor; or, for a size or an index, state its range "
+            "with torch._check and export with strict=True."
+        ),
     ),
     (
         r"\.numpy\(\) is not supported|numpy|from_numpy",
-        "The tensor leaves for NumPy here, where torch.export cannot follow",
-        "Use the torch function that does the same.",
+        sentence("The tensor leaves for NumPy here, where torch.export cannot follow"),
+        sentence("Use the torch function that does the same."),
     ),
     (
         r"attribute .* was assigned during export|must be registered as buffers",
-        "The model assigns a tensor to an attribute while it runs, and a graph has no attributes",
-        "Register it with self.register_buffer in `__init__`, or return it.",
+        sentence(
+            "The model assigns a tensor to an attribute while it runs, and a graph has "
+            "no attributes"
+        ),
+        sentence("Register it with self.register_buffer in `__init__`, or return it."),
     ),
     (
         r"no fake impl|Operator does not support running with fake|UnsupportedOperator",
-        "This op does not say which shape its result has, so torch.export cannot pass it",
-        "Register a fake implementation with torch.library.register_fake.",
+        sentence("This op does not say which shape its result has, so torch.export cannot pass it"),
+        sentence("Register a fake implementation with torch.library.register_fake."),
     ),
     (
         r"ScriptModule is not supported|ScriptFunction|ScriptMethod",
-        "torch.export takes Python modules, and this one is TorchScript already",
-        "Pass the Python module that it was made of.",
+        sentence("torch.export takes Python modules, and this one is TorchScript already"),
+        sentence("Pass the Python module that it was made of."),
     ),
     (
         r"data_ptr|storage|is not supported for tensor subclasses",
-        "The code reads the memory behind a tensor, and while torch.export runs it there is none",
-        "Use torch functions on the tensor itself.",
+        sentence(
+            "The code reads the memory behind a tensor, and while torch.export runs it "
+            "there is none"
+        ),
+        sentence("Use torch functions on the tensor itself."),
     ),
 )
 
@@ -175,7 +190,7 @@ def quiet() -> Iterator[None]:
 
 
 def _checked(made: Program) -> Check:
-    name = "gives the model's output"
+    name = sentence("gives the model's output")
     try:
         with collected_warnings():
             found = outputs_of(made.program.module(), made.call.tensors)
@@ -187,11 +202,18 @@ def _checked(made: Program) -> Check:
 def _run_failure(error: Exception) -> ExportFailure:
     """The model itself raised, before there was anything to export."""
     place = raised_at(error) or (None, None)
-    words = f"The model raises {type(error).__name__} on these inputs: {first_line(str(error))}"
-    remedy = "Call it with inputs that it runs on."
+    words = sentence(
+        "The model raises {error} on these inputs: {reason}",
+        error=type(error).__name__,
+        reason=first_line(str(error)),
+    )
+    remedy = sentence("Call it with inputs that it runs on.")
     if isinstance(error, NoTensorReturned):
-        words = f"The model returns {without_tensor(error)}, and a graph has to end in tensors"
-        remedy = "Return what it computed."
+        words = sentence(
+            "The model returns {what}, and a graph has to end in tensors",
+            what=without_tensor(error),
+        )
+        remedy = sentence("Return what it computed.")
     return ExportFailure(
         words,
         remedy=remedy,
@@ -207,14 +229,16 @@ def export_failure(error: Exception) -> ExportFailure:
     kind = type(error).__name__
     file, line = _line_of(error, detail)
     code = linecache.getline(file, line).strip() if file and line else ""
-    words, remedy = f"torch.export refuses ({kind}): {first_line(detail)}", ""
+    words = sentence(
+        "torch.export refuses ({kind}): {reason}", kind=kind, reason=first_line(detail)
+    )
+    remedy = sentence("Use TorchScript (`script` or `trace`) to take the model away instead.")
     for pattern, reason, what_to_do in _REASONS:
         if re.search(pattern, f"{kind} {detail}"):
             words, remedy = reason, what_to_do
             break
     if code:
-        words += f": `{code}`"
-    remedy = remedy or "Use TorchScript (`script` or `trace`) to take the model away instead."
+        words = sentence("{words}: `{code}`", words=words, code=code)
     return ExportFailure(words, remedy, detail, file, line)
 
 
@@ -236,7 +260,9 @@ def place_in(text: str) -> tuple[str, int] | None:
 
 def first_line(detail: str) -> str:
     """The first line that says something, without its full stop."""
-    line = next((row.strip() for row in detail.splitlines() if row.strip()), "no reason given")
+    line = next(
+        (row.strip() for row in detail.splitlines() if row.strip()), sentence("no reason given")
+    )
     return line.rstrip(" .:")
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inspector.exported import Check
+from inspector.language import sentence
 from inspector.torchscript.kept import collected_warnings, random_state_kept
 from inspector.torchscript.make import called_of, runnable, uncompiled, wrapped
 from inspector.torchscript.wrapper import TensorCall, copied, rebuilt, tensor_call
@@ -61,7 +62,13 @@ def same(name: str, expected: Sequence[Tensor], found: Sequence[Tensor], exact: 
     """
     if len(expected) != len(found):
         return Check(
-            name, False, f"{len(found)} tensors came out, the model returns {len(expected)}."
+            name,
+            False,
+            sentence(
+                "{n} tensors came out, the model returns {expected}.",
+                n=len(found),
+                expected=len(expected),
+            ),
         )
     worst = 0.0
     for place, (mine, theirs) in enumerate(zip(expected, found, strict=True)):
@@ -69,7 +76,12 @@ def same(name: str, expected: Sequence[Tensor], found: Sequence[Tensor], exact: 
             return Check(
                 name,
                 False,
-                f"Output {place} is {_kind(theirs)}, the model returns {_kind(mine)}.",
+                sentence(
+                    "Output {place} is {kind}, the model returns {own}.",
+                    place=place,
+                    kind=_kind(theirs),
+                    own=_kind(mine),
+                ),
             )
         if _equal(mine, theirs):
             continue
@@ -77,10 +89,20 @@ def same(name: str, expected: Sequence[Tensor], found: Sequence[Tensor], exact: 
         worst = max(worst, difference)
         close = torch.allclose(mine, theirs, rtol=1e-3, atol=1e-5, equal_nan=True)
         if exact or not close:
-            return Check(name, False, f"Output {place} differs by up to {difference:.3g}.")
+            return Check(
+                name,
+                False,
+                sentence(
+                    "Output {place} differs by up to {difference:.3g}.",
+                    place=place,
+                    difference=difference,
+                ),
+            )
     if worst:
-        return Check(name, True, f"Equal to the model's output within {worst:.3g}.")
-    return Check(name, True, "Equal to the model's output bit by bit.")
+        return Check(
+            name, True, sentence("Equal to the model's output within {worst:.3g}.", worst=worst)
+        )
+    return Check(name, True, sentence("Equal to the model's output bit by bit."))
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:

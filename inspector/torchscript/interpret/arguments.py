@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from inspector.errors import InterpretError
+from inspector.language import sentence
 from inspector.torchscript.interpret.describe import text_of
 from inspector.torchscript.interpret.single import converter
 from inspector.torchscript.live import Live
@@ -31,20 +32,40 @@ def _bound(
     name: str, arguments: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> list[Any]:
     names = [argument.name for argument in arguments]
-    wanted = f"It takes ({', '.join(names)})."
+    wanted = sentence("It takes ({names}).", names=", ".join(names))
     if len(args) > len(names):
-        raise InterpretError(f"{name} got {len(args)} arguments. {wanted}")
+        raise InterpretError(
+            sentence("{name} got {n} arguments. {wanted}", name=name, n=len(args), wanted=wanted)
+        )
     given = dict(zip(names, args, strict=False))
     for key, value in kwargs.items():
         if key not in names:
-            raise InterpretError(f"{name} has no parameter {key!r}. {wanted}")
+            raise InterpretError(
+                sentence(
+                    "{name} has no parameter {key}. {wanted}",
+                    name=name,
+                    key=repr(key),
+                    wanted=wanted,
+                )
+            )
         if key in given:
-            raise InterpretError(f"{name} got {key!r} twice. {wanted}")
+            raise InterpretError(
+                sentence(
+                    "{name} got {key} twice. {wanted}", name=name, key=repr(key), wanted=wanted
+                )
+            )
         given[key] = value
     for argument in arguments:
         if argument.name not in given:
             if not argument.has_default_value():
-                raise InterpretError(f"{name} needs the argument {argument.name!r}. {wanted}")
+                raise InterpretError(
+                    sentence(
+                        "{name} needs the argument {argument}. {wanted}",
+                        name=name,
+                        argument=repr(argument.name),
+                        wanted=wanted,
+                    )
+                )
             given[argument.name] = argument.default_value
     return [given[each] for each in names]
 
@@ -54,8 +75,13 @@ def _fitting(name: str, argument: Any, value: Any) -> Any:
         return converter(name, [("value", argument.type)])(value)[0]
     except RuntimeError as error:
         raise InterpretError(
-            f"{name} takes a {argument.type.annotation_str} as {argument.name!r}, and got "
-            f"{a_kind(value)}."
+            sentence(
+                "{name} takes a {type} as {argument}, and got {kind}.",
+                name=name,
+                type=argument.type.annotation_str,
+                argument=repr(argument.name),
+                kind=a_kind(value),
+            )
         ) from error
 
 
@@ -142,14 +168,20 @@ def traced_arguments(
     except TypeError as error:
         if len(args) == count and not kwargs:
             return args, []  # the graph's own inputs
-        raise InterpretError(f"{name} cannot take these arguments: {error}.") from None
+        raise InterpretError(
+            sentence("{name} cannot take these arguments: {error}.", name=name, error=error)
+        ) from None
     for label, value in labelled(bound, args).items():
         built_in = live.fixed.values.get(label)
         if label in live.fixed.values:
             if _differs(value, built_in):
                 notes.append(
-                    f"The trace has {label}={text_of(built_in)} built in; the given "
-                    f"{text_of(value)} has no effect."
+                    sentence(
+                        "The trace has {label}={value} built in; the given {given} has no effect.",
+                        label=label,
+                        value=text_of(built_in),
+                        given=text_of(value),
+                    )
                 )
         elif is_traceable(value):
             found.append(value)

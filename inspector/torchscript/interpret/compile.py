@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from inspector.errors import UnsupportedNode
+from inspector.language import sentence
 from inspector.records import IRNode
 from inspector.torchscript.interpret import control, functions
 from inspector.torchscript.interpret.lifetimes import Lifetimes, Owner
@@ -143,11 +144,22 @@ class _Compiler:
 
         def stop(*_: Any) -> Any:
             file, line = (node.source.file, node.source.line) if node.source else (None, None)
-            where = f"{file}, line {line}" if node.source else "no line of its own"
-            number = f"node {node.id}" if self.code.shown else "inside a call"
+            where = (
+                sentence("{file}, line {line}", file=file, line=line)
+                if node.source
+                else sentence("no line of its own")
+            )
+            number = (
+                sentence("node {id}", id=node.id) if self.code.shown else sentence("inside a call")
+            )
             raise UnsupportedNode(
-                f"The graph cannot be run further than {node.kind} ({number}, {where}): there "
-                "is no operator of that kind here. If an extension brings it, import that first.",
+                sentence(
+                    "The graph cannot be run further than {kind} ({number}, {where}): there is "
+                    "no operator of that kind here. If an extension brings it, import that first.",
+                    kind=node.kind,
+                    number=number,
+                    where=where,
+                ),
                 kind=node.kind,
                 node=node.id if self.code.shown else None,
                 file=file,

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from inspector.errors import InspectorError, InterpretError
-from inspector.records import Origin, StaticGraph
+from inspector.language import sentence
+from inspector.records import IRNode, Origin, StaticGraph
 from inspector.static_run import Execution, RunFailure, StaticRun, StaticValue
 from inspector.torchscript.interpret.arguments import converted, returned, traced_arguments
 from inspector.torchscript.interpret.compile import Code, compile_code
@@ -98,14 +99,20 @@ def _checked(static: Any, options: Any) -> InterpretOptions:
     """The options, where both are of the right type: people pass the model itself."""
     if not isinstance(static, StaticGraph):
         raise InterpretError(
-            f"interpret runs a StaticGraph, and got {_of_type(static)}. Make the graph first: "
-            "inspector.interpret(inspector.script(model), x), or with inspector.trace or "
-            "inspector.load_torchscript."
+            sentence(
+                "interpret runs a StaticGraph, and got {kind}. Make the graph first: "
+                "inspector.interpret(inspector.script(model), x), or with inspector.trace or "
+                "inspector.load_torchscript.",
+                kind=_of_type(static),
+            )
         )
     if options is not None and not isinstance(options, InterpretOptions):
         raise InterpretError(
-            f"interpret takes an inspector.InterpretOptions as options, and got "
-            f"{_of_type(options)}. To give the model an argument of that name, pass it by place."
+            sentence(
+                "interpret takes an inspector.InterpretOptions as options, and got {kind}. "
+                "To give the model an argument of that name, pass it by place.",
+                kind=_of_type(options),
+            )
         )
     return options or InterpretOptions()
 
@@ -170,23 +177,25 @@ def _leave_blocks(state: State) -> None:
 
 def _stopped(static: StaticGraph, state: State, limit: ExecutionLimit, most: int) -> RunFailure:
     """The failure of a run that took too long: of the loops around it the busiest is named."""
-    number, trips, what = state.node, state.path, ""
+    number, trips, begun = state.node, state.path, 0
     if limit.loops:
         outside_in = limit.loops[::-1]
         depth = max(range(len(outside_in)), key=lambda place: outside_in[place][1])
         number, begun = outside_in[depth]
-        trips, what = state.path[:depth], f"{begun:,} trips into the loop"
+        trips = state.path[:depth]
     node = static.nodes[number] if number >= 0 else None
-    place = "the start" if node is None else f"node {node.id}"
-    if node is not None and node.source is not None:
-        place += f" ({node.source.file}, line {node.source.line})"
+    where = {"begun": begun, "place": _place(node)}
+    told = sentence("The run was ended at {place}.", **where)
+    if limit.loops:
+        told = sentence("The run was ended {begun:,} trips into the loop of {place}.", **where)
     return RunFailure(
         type="ExecutionLimit",
-        message=(
-            f"The run was ended {what + ' of' if what else 'at'} {place}: it would pass the "
-            f"limit of {most:,} executions of nodes. If nothing ends the loop, look at its "
-            "condition; if it is meant to run this long, set a higher limit with "
-            "options=inspector.InterpretOptions(max_executions=...)."
+        message=sentence(
+            "{told} It would pass the limit of {most:,} executions of nodes. If nothing ends the "
+            "loop, look at its condition; if it is meant to run this long, set a higher limit with "
+            "options=inspector.InterpretOptions(max_executions=...).",
+            told=told,
+            most=most,
         ),
         node=None if node is None else node.id,
         kind="" if node is None else node.kind,
@@ -196,17 +205,31 @@ def _stopped(static: StaticGraph, state: State, limit: ExecutionLimit, most: int
     )
 
 
+def _place(node: IRNode | None) -> str:
+    if node is None:
+        return sentence("the start")
+    if node.source is None:
+        return sentence("node {id}", id=node.id)
+    return sentence(
+        "node {id} ({file}, line {line})",
+        id=node.id,
+        file=node.source.file,
+        line=node.source.line,
+    )
+
+
 def _outputs(live: Live, results: list[Any]) -> tuple[Any, RunFailure | None]:
     """What the compiled module returns, or why it cannot be had."""
     try:
         return returned(live, results), None
     except RuntimeError:  # its text may hold whole tensors
         types = ", ".join([each.type.annotation_str for each in live.method.schema.returns])
-    message = (
-        f"The program ran to its end, but what it returns, a {types}, cannot be made into "
-        "Python values: TorchScript does not take an optional tensor that was not given (None) "
-        "in a tuple, nor some mixtures of types. Return a tensor in its place, or values of one "
-        "type."
+    message = sentence(
+        "The program ran to its end, but what it returns, a {types}, cannot be made "
+        "into Python values: TorchScript does not take an optional tensor that was "
+        "not given (None) in a tuple, nor some mixtures of types. Return a tensor in "
+        "its place, or values of one type.",
+        types=types,
     )
     return None, RunFailure("RuntimeError", message, None, "", None)
 
@@ -257,7 +280,13 @@ def _record(
     total = sum(state.counts)
     steps = state.steps or []
     if len(steps) < total:
-        notes.append(f"The order of the first {len(steps):,} of {total:,} executions is kept.")
+        notes.append(
+            sentence(
+                "The order of the first {n:,} of {total:,} executions is kept.",
+                n=len(steps),
+                total=total,
+            )
+        )
     if state.watch is not None:
         notes += state.watch.notes()
     return StaticRun(

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from inspector.language import sentence
 from inspector.torchscript.copies import copied_values, in_words, tensors_in
 from inspector.torchscript.measuring.variants import Variant
 
@@ -81,7 +82,7 @@ def _attempt(runner: Runner, work: Callable[[], None]) -> None:
     try:
         work()
     except Exception as error:  # whatever the model raises comes out here
-        runner.reason = f"It raised {in_words(error)}"
+        runner.reason = sentence("It raised {error}", error=in_words(error))
 
 
 def _start(runner: Runner, course: Course) -> None:

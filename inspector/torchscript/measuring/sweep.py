@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from inspector.errors import TimingError
+from inspector.language import sentence
 from inspector.stages import BatchPoint, BatchTiming
 from inspector.torchscript.measuring.machine import machine, waiting
 from inspector.torchscript.measuring.race import Clock, Course, Runner, quartiles, race
@@ -65,7 +66,9 @@ def sweep_batch(
     check_order(model, seconds, max_runs)
     places = _batched(args, batched)
     if not all(is_count(size) for size in sizes):
-        raise TimingError("Batch sizes count samples: they must be whole numbers, 1 or more.")
+        raise TimingError(
+            sentence("Batch sizes count samples: they must be whole numbers, 1 or more.")
+        )
     points: list[BatchPoint] = []
     with subject_of(model, args, {}, compile_limit) as (subject, notes):
         made, failed = made_variants(names, subject, clock)
@@ -100,7 +103,7 @@ def _point(runner: Runner, size: int) -> BatchPoint:
     low, middle, high = quartiles(runner.times)
     name, reason = runner.variant.name, runner.reason
     if not reason and runner.equal is False:
-        reason = "It returns something else than the model does for this size."
+        reason = sentence("It returns something else than the model does for this size.")
     if reason:
         low = middle = high = None
     return BatchPoint(
@@ -125,8 +128,10 @@ def _batched(args: tuple[Any, ...], asked: Sequence[int] | None) -> list[int]:
         places = list(asked)
     if not places or not all(0 <= place < len(args) and has_rows[place] for place in places):
         raise TimingError(
-            "A batch needs an argument that is a tensor with a row per sample; name the "
-            "positions of those in `batched`."
+            sentence(
+                "A batch needs an argument that is a tensor with a row per sample; name the "
+                "positions of those in `batched`."
+            )
         )
     return places
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from inspector.errors import InspectorError, TimingError
+from inspector.language import sentence
 from inspector.stages import Measurement, Timing
 from inspector.torchscript.copies import (
     copied_model,
@@ -34,7 +35,7 @@ from inspector.torchscript.measuring.variants import DEFAULT, TITLES, Subject, V
 from inspector.torchscript.read import name_of
 
 MAX_RUNS = 200
-_HIDDEN = "Its kernels are no ATen ops, so the share outside of them is not known."
+_HIDDEN = sentence("Its kernels are no ATen ops, so the share outside of them is not known.")
 
 
 def measure(
@@ -107,13 +108,26 @@ def known(variants: Sequence[str] | None) -> list[str]:
         TimingError: there is no such variant, or none was named.
     """
     if isinstance(variants, str):
-        raise TimingError(f"variants is a list of names: [{variants!r}], and a str was given.")
+        raise TimingError(
+            sentence(
+                "variants is a list of names: [{variants}], and a str was given.",
+                variants=repr(variants),
+            )
+        )
     names = list(dict.fromkeys(DEFAULT if variants is None else variants))
     unknown = [name for name in names if name not in TITLES]
     if unknown:
-        raise TimingError(f"There is no variant {unknown[0]!r}; there are: {', '.join(TITLES)}.")
+        raise TimingError(
+            sentence(
+                "There is no variant {name}; there are: {names}.",
+                name=repr(unknown[0]),
+                names=", ".join(TITLES),
+            )
+        )
     if not names:
-        raise TimingError(f"variants is empty: name at least one of {', '.join(TITLES)}.")
+        raise TimingError(
+            sentence("variants is empty: name at least one of {names}.", names=", ".join(TITLES))
+        )
     return names
 
 
@@ -130,11 +144,17 @@ def check_order(model: Any, seconds: Any, max_runs: Any) -> None:
     """
     misfit = no_model(model)
     if misfit:
-        raise TimingError(f"There is nothing to time. {misfit}")
+        raise TimingError(sentence("There is nothing to time. {misfit}", misfit=misfit))
     if not isinstance(seconds, Real) or not float(seconds) >= 0:
-        raise TimingError(f"seconds is a number, 0 or more, not {seconds!r}.")
+        raise TimingError(
+            sentence("seconds is a number, 0 or more, not {seconds}.", seconds=repr(seconds))
+        )
     if not is_count(max_runs):
-        raise TimingError(f"max_runs is a whole number, 1 or more, not {max_runs!r}.")
+        raise TimingError(
+            sentence(
+                "max_runs is a whole number, 1 or more, not {max_runs}.", max_runs=repr(max_runs)
+            )
+        )
 
 
 # -- the model and its variants -------------------------------------------------------------------
@@ -147,7 +167,7 @@ def subject_of(
     """What to measure, with nothing left behind afterwards; and what is to be said about it."""
     is_module = isinstance(model, torch.nn.Module)
     is_copied = is_module and copied_model(model) is not None
-    notes = []
+    notes: list[str] = []
     with ExitStack() as stack:
         stack.enter_context(collected_warnings())
         stack.enter_context(random_state_kept())
@@ -157,8 +177,10 @@ def subject_of(
             stack.enter_context(attributes_kept(model))
         if is_module and not is_copied:
             notes.append(
-                "The model cannot be copied, so it ran itself and was set back; variants that "
-                "would change it are left out."
+                sentence(
+                    "The model cannot be copied, so it ran itself and was set back; variants "
+                    "that would change it are left out."
+                )
             )
 
         def copied() -> Any:
@@ -182,9 +204,9 @@ def made_variants(
         try:
             made[name] = make_variant(name, subject, clock)
         except InspectorError as error:
-            reason = str(error)
+            reason = error.message
         except Exception as error:  # torch refuses with every kind of exception
-            reason = f"torch refuses this: {in_words(error)}"
+            reason = sentence("torch refuses this: {error}", error=in_words(error))
         if reason:
             failed[name] = Measurement(name, TITLES[name], reason=reason)
     return made, failed
@@ -262,7 +284,7 @@ def _share(
     try:
         return profiled_share(lambda: variant.run(values), _rounds(median), clock), ""
     except Exception as error:  # a profiler of the user's may be running
-        return None, f"The profiler could not run: {in_words(error)}"
+        return None, sentence("The profiler could not run: {error}", error=in_words(error))
 
 
 def _rounds(median: float) -> int:

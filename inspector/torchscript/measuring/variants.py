@@ -14,17 +14,18 @@ from typing import Any
 import torch
 
 from inspector.errors import ScriptError, TimingError
+from inspector.language import sentence
 from inspector.torchscript.copies import Values, copied_values, in_words, traced_values
 from inspector.torchscript.kept import collected_warnings
 from inspector.torchscript.make import compile_script, compile_trace
 
 TITLES: Mapping[str, str] = {
     "eager": "eager",
-    "no_grad": "eager, no_grad",
+    "no_grad": sentence("eager, no_grad"),
     "script": "script",
     "trace": "trace",
     "frozen": "frozen",
-    "optimised": "optimised for inference",
+    "optimised": sentence("optimised for inference"),
     "compile": "torch.compile",
 }
 """All variants, in the order of a table. All but "eager" run without gradients."""
@@ -77,7 +78,7 @@ def make_variant(name: str, subject: Subject, clock: Callable[[], float]) -> Var
         TimingError, ScriptError: it cannot be made.
     """
     if name in _NEED_COPY and subject.is_module and not subject.is_copied:
-        raise TimingError("The model cannot be copied, and this variant would change it.")
+        raise TimingError(sentence("The model cannot be copied, and this variant would change it."))
     start = clock()
     call, fresh, compiled = _MAKERS[name](subject)
     return Variant(
@@ -105,7 +106,7 @@ def _script(subject: Subject) -> Made:
 
 def _callable(module: Any) -> Callable[..., Any]:
     if isinstance(module, torch.jit.ScriptModule) and not hasattr(module, "forward"):
-        raise TimingError("This module has several forward methods and cannot be called.")
+        raise TimingError(sentence("This module has several forward methods and cannot be called."))
     return module  # type: ignore[no-any-return]
 
 
@@ -130,7 +131,9 @@ def _optimised(subject: Subject) -> Made:
 def _changed(subject: Subject, change: Callable[[Any], Any]) -> Made:
     """Freeze the script in evaluation mode, or the trace where there is no script."""
     if not subject.is_module:
-        raise TimingError("Freezing is for modules: a function has no parameters to fold in.")
+        raise TimingError(
+            sentence("Freezing is for modules: a function has no parameters to fold in.")
+        )
     own = subject.copy().eval()
     evaluating = Subject(
         lambda: own, True, True, False, subject.args, subject.kwargs, subject.compile_limit
@@ -147,7 +150,7 @@ def _changed(subject: Subject, change: Callable[[Any], Any]) -> Made:
 def _compile(subject: Subject) -> Made:
     """Compile with torch.compile, its first call included, within the time limit."""
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl")):
-        raise TimingError("There is no C++ compiler here, which torch.compile needs.")
+        raise TimingError(sentence("There is no C++ compiler here, which torch.compile needs."))
     from torch._inductor import config
 
     compiled = torch.compile(subject.copy())
@@ -200,9 +203,11 @@ def within(seconds: float, work: Callable[[], None]) -> None:
     thread.join(seconds)
     if thread.is_alive():
         _stop(thread)
-        raise TimingError(f"torch.compile took longer than the {seconds:g} s allowed.")
+        raise TimingError(
+            sentence("torch.compile took longer than the {seconds:g} s allowed.", seconds=seconds)
+        )
     if failed:
-        raise TimingError(f"torch.compile failed: {in_words(failed[0])}")
+        raise TimingError(sentence("torch.compile failed: {error}", error=in_words(failed[0])))
 
 
 def _stop(thread: threading.Thread) -> None:
