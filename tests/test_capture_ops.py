@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -146,6 +147,23 @@ def test_a_write_through_a_view_makes_new_values_of_view_and_base() -> None:
     assert recording.tensors[between].alias_of == base
     assert recording.tensors[between].producer == add.id
     assert recording.tensors[between].summary.max == 1.0
+
+
+def test_memory_that_loading_took_over_makes_no_alias() -> None:
+    """`torch.load` makes empty tensors, and gives them the file's memory behind our back."""
+
+    def load() -> torch.Tensor:
+        file = io.BytesIO()
+        torch.save({"w": torch.ones(3), "v": torch.ones(2, 2)}, file)
+        file.seek(0)
+        loaded = torch.load(file, weights_only=True)
+        fresh = [torch.empty(3), torch.empty(0), torch.empty(2)]
+        return loaded["w"] + fresh[0]
+
+    recording = inspector.record(load)
+    made = [op.outputs[0] for op in recording.ops if op.name == "empty"]
+    assert len(made) >= 3
+    assert [recording.tensors[number].alias_of for number in made] == [None] * len(made)
 
 
 @pytest.mark.parametrize("inference", [False, True], ids=["grad mode", "inference mode"])

@@ -330,17 +330,23 @@ class TensorTable:
             # or to be made by an op that got a tensor of that storage.
             raw, storage = self.raw, known.number
             sharing = [i for i in inputs if raw[i].storage == storage]
-            if sharing or self._has_witness(known):
+            if sharing or self._has_witness(known, key):
                 known.witness = id(tensor)
                 return known, sharing[0] if sharing else known.tensor
         fresh = self._storages[key] = _Storage(self._storage_count, id(tensor), number)
         self._storage_count += 1
         return fresh, None
 
-    def _has_witness(self, storage: _Storage) -> bool:
-        """Whether a tensor object that was found to use this memory is alive."""
+    def _has_witness(self, storage: _Storage, key: int) -> bool:
+        """Whether a tensor object that was found to use this memory is alive, and still does.
+
+        `torch.load` makes a tensor and gives it other memory by a call that no mode sees.
+        """
         live = self._live.get(storage.witness)
-        return live is not None and live.storage is storage and live() is not None
+        if live is None or live.storage is not storage:
+            return False
+        tensor = live()
+        return tensor is not None and _storage_key(tensor) == key
 
 
 def _size_of(tensor: torch.Tensor) -> tuple[tuple[int, ...], int]:

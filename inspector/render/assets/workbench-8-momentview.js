@@ -137,7 +137,7 @@ class Later {
   firstOf(pane, name, item) {
     if (/^decision:\d/.test(name) && !item?.ops?.length) return { kind: "read", first: Number(/\d+/.exec(name)[0]) };
     if (/^(parameters?|input|tensor|output):/.test(name)) return null;
-    if (pane === "backward") return item?.grads?.length ? { kind: "grad", first: lowestOf(item.grads) } : null;
+    if (pane === "backward" || name.startsWith("grad:")) return item?.grads?.length ? { kind: "grad", first: lowestOf(item.grads) } : null;
     return item?.ops?.length ? { kind: "op", first: lowestOf(item.ops) } : null;
   }
 }
