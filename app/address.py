@@ -17,8 +17,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, language_in_address, row, say
 
 _WRITTEN, _ACTED = "_address", "_address_acted"
 _REDRAWN = "_address_redrawn"
@@ -27,6 +26,11 @@ _REDRAWN = "_address_redrawn"
 def acted() -> None:
     """Callback of a widget whose choice stands in the address: the viewer has used it."""
     st.session_state[_ACTED] = True
+
+
+def was_acted() -> bool:
+    """Whether the viewer has used such a widget, and no `Address` has been made since."""
+    return bool(st.session_state.get(_ACTED))
 
 
 def redraw() -> NoReturn:
@@ -99,15 +103,17 @@ class Address:
                 say(
                     "This address asks for {what}: not found here. What is shown instead stands"
                     " in the sidebar and in the address.",
-                    what=", ".join(self._wrong),
+                    what=row(self._wrong),
                 )
             )
 
     def write(self, **shown: str | None) -> None:
         """Make the address say what is shown, in one go; other parameters are dropped.
 
-        After the back button Streamlit lets the browser replace the address: the way on stays.
+        The language stands in it, too, where it is not the server's. After the back button
+        Streamlit lets the browser replace the address: the way on stays.
         """
+        shown = shown | {"lang": language_in_address()}
         wanted = {name: value for name, value in shown.items() if value is not None}
         if wanted != self.asked:
             st.query_params.from_dict(wanted)

@@ -15,13 +15,16 @@ import streamlit as st
 import sample_models
 from inspector.capture.given import inputs_of
 from inspector.controls import read
+from inspector.language import sentence
 from inspector_app.address import Address, acted
 from inspector_app.controls import as_address, choose_given, own_name
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, say, told
 from inspector_app.runs import CUSTOM, Order
 
-STATIC = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
+STATIC = {
+    "script": sentence("Script (compiled from the source)"),
+    "trace": sentence("Trace (what this input ran)"),
+}
 
 _SHOWN = "_sample_shown"
 
@@ -41,7 +44,7 @@ def choose_sample(address: Address, key: str) -> sample_models.Sample:
     if asked is not None and asked not in catalog:
         start = names[0]
     if address.opened and asked is not None and asked not in catalog:
-        _unknown(asked, catalog[start].title)
+        _unknown(asked, told(catalog[start].title))
         st.session_state[key] = start
     else:
         address.options("sample", names, key=key, start=start, what=say("sample"))
@@ -50,7 +53,7 @@ def choose_sample(address: Address, key: str) -> sample_models.Sample:
         names,
         key=key,
         on_change=acted,
-        format_func=lambda one: catalog[one].title,
+        format_func=lambda one: told(catalog[one].title),
         help=say("Each sample is one short file in sample_models/."),
     )
     return catalog[name]
@@ -61,8 +64,20 @@ def _unknown(name: str, instead: str) -> None:
     try:
         sample_models.get(name)
     except sample_models.UnknownSample as error:
-        reason = escaped(str(error))
+        reason = escaped(_no_sample(error))
         st.error(say("{reason} Showing “{title}” instead.", reason=reason, title=instead))
+
+
+def _no_sample(error: sample_models.UnknownSample) -> str:
+    values = {"name": repr(error.name), "known": ", ".join(sample_models.catalog())}
+    if not error.close:
+        return say("No sample is called {name}. There are: {known}.", **values)
+    close = say(" or ").join(error.close)
+    return say(
+        "No sample is called {name}. Did you mean {close}? There are: {known}.",
+        close=close,
+        **values,
+    )
 
 
 def choose_input(
@@ -92,9 +107,11 @@ def choose_input(
         names,
         key=here,
         on_change=acted,
-        format_func=lambda one: say("Your own") if one == CUSTOM else one,
+        format_func=lambda one: say("Your own") if one == CUSTOM else told(one),
         captions=[
-            say("Set the controls below.") if one == CUSTOM else sample.inputs[one].description
+            say("Set the controls below.")
+            if one == CUSTOM
+            else told(sample.inputs[one].description)
             for one in names
         ],
         help=say("Switch it and watch the graph change."),
@@ -144,7 +161,7 @@ def choose_one(
         names,
         key=key,
         on_change=acted,
-        format_func=lambda name: options[name],
+        format_func=lambda name: told(options[name]),
         help=help,
     )
     return str(chosen)
@@ -154,7 +171,7 @@ def choose_view(views: Mapping[str, tuple[str, Any]], key: str) -> str:
     """One of a page's views, in a row of buttons; the address sets it.
 
     Args:
-        views: (title, ...) of each, by name.
+        views: (title, a text of the library, ...) of each, by name.
         key: of the widget.
     """
     chosen = st.segmented_control(
@@ -162,7 +179,7 @@ def choose_view(views: Mapping[str, tuple[str, Any]], key: str) -> str:
         list(views),
         key=key,
         on_change=acted,
-        format_func=lambda name: say(views[name][0]),
+        format_func=lambda name: told(views[name][0]),
         required=True,
         label_visibility="collapsed",
     )

@@ -14,8 +14,10 @@ from typing import Any
 import streamlit as st
 
 from inspector.render.answers import Book
+from inspector.render.labels import labels
 from inspector.render.workbench import script_text, style_text
-from inspector_app.served import address_of, shelf
+from inspector_app.phrases import spoken
+from inspector_app.served import address_of, name_in, shelf
 
 _HEIGHT = ".wb { height: clamp(560px, calc(100vh - var(--wb-above, 136px)), 1200px); }"
 """The graphs and the card are seen without scrolling; 136 px are the headline's."""
@@ -108,7 +110,7 @@ class Place:
 
 
 def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
-    """Show a workbench and return what is looked at in it.
+    """Show a workbench in the session's language and return what is looked at in it.
 
     Args:
         book: the records.
@@ -116,12 +118,19 @@ def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
         place: what to look at when `key` is new, or when `look_anew` was called.
     """
     name = shelf().put(book)
+    language_changed = st.session_state.get("_workbench_language", spoken()) != spoken()
+    st.session_state["_workbench_language"] = spoken()
+    if language_changed and st.session_state.get("_workbench_key") == key:
+        place = st.session_state["_workbench_looked"]
+        look_anew()
     number = _command(key)
     command = _commanded(number, place or Place())
     result = _mount(
         key="workbench",
         data={
-            "source": address_of(name),
+            "source": address_of(name, spoken()),
+            "language": spoken(),
+            "labels": labels(spoken()),
             "ops": len(book.recording.ops),
             "place": command.as_command(),
             "place_seq": number,
@@ -131,9 +140,10 @@ def workbench(book: Book, *, key: str, place: Place | None = None) -> Place:
         on_lost_change=_forgotten,
     )
     told = result.place
-    if not isinstance(told, Mapping) or told.get("seq") != number:
-        return command
-    return Place.of_browser(told)
+    heard = isinstance(told, Mapping) and told.get("seq") == number
+    looked = Place.of_browser(told) if heard else command
+    st.session_state["_workbench_looked"] = looked
+    return looked
 
 
 def look_anew() -> None:
@@ -168,4 +178,4 @@ def _forgotten() -> None:
     """The browser asked about a recording that is no longer kept: it gets another name."""
     lost = st.session_state["workbench"].lost
     if lost:
-        shelf().forget(str(lost).rpartition("/")[2])
+        shelf().forget(name_in(str(lost)))

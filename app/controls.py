@@ -22,9 +22,10 @@ import streamlit as st
 from inspector.control_kinds import FILE, LONGEST_TEXT, Choice, Real, Switch, Text, Whole
 from inspector.controls import Control
 from inspector.errors import InspectorError
+from inspector.language import listed, sentence
 from inspector.recipes import TensorControl
 from inspector_app.address import Address, acted
-from inspector_app.phrases import prose, say
+from inspector_app.phrases import prose, reason_of, say, told
 from inspector_app.screens.controls_file import choose_file, file_in_address
 from inspector_app.screens.controls_tensor import choose_tensor, said_recipe
 
@@ -113,33 +114,35 @@ def in_address(controls: Sequence[Control], asked: Mapping[str, str]) -> dict[st
 
 def label(control: Control) -> str:
     """A control's name in words."""
-    return control.name.replace("_", " ").capitalize()
+    return told(control.name.replace("_", " ").capitalize())
 
 
 def own_name(controls: Sequence[Control], values: Mapping[str, Any]) -> str:
     """What an input made by controls is called in a sentence: by what differs from the start.
 
-    As in "your own (length 7)", "your own (x 2×4 table)", or the name of the uploaded file.
+    A text of the library, as in "your own (length 7)", "your own (x 2×4 table)", or the name of
+    the uploaded file.
     """
     file = values.get(FILE)
     if file is not None:
         return str(file.name)
-    told = [
+    changed = [
         _told(control, values[control.name])
         for control in controls
         if control.written(values[control.name]) != control.written(control.start)
     ]
-    if not told:
-        return say("your own (nothing changed)")
-    listed = ", ".join(told)
-    cut = listed if len(listed) <= _LONGEST else f"{listed[: _LONGEST - 1]}…"
-    return say("your own ({values})", values=cut)
+    if not changed:
+        return sentence("your own (nothing changed)")
+    row = listed(changed)
+    cut = row if len(row) <= _LONGEST else f"{row[: _LONGEST - 1]}…"
+    return sentence("your own ({values})", values=cut)
 
 
 def _told(control: Control, value: Any) -> str:
     if isinstance(control, TensorControl):
-        return f"{control.name} {said_recipe(value)}"
-    return f"{control.name.replace('_', ' ')} {control.written(value)}"
+        return sentence("{name} {value}", name=control.name, value=said_recipe(value))
+    name = control.name.replace("_", " ")
+    return sentence("{name} {value}", name=name, value=control.written(value))
 
 
 # -- one widget ------------------------------------------------------------------------------------
@@ -178,8 +181,8 @@ def _choose(control: Whole | Real | Switch | Choice | Text, key: str) -> tuple[A
     try:
         return control.parse(control.written(value)), ""
     except InspectorError as error:
-        st.error(prose(str(error)), icon=":material/error:")
-        return control.start, str(error)
+        st.error(prose(reason_of(error)), icon=":material/error:")
+        return control.start, reason_of(error)
 
 
 def _choose_option(control: Choice, name: str, common: dict[str, Any]) -> Any:
@@ -246,7 +249,7 @@ def _refusal(check: Callable[[dict[str, Any]], object], values: dict[str, Any]) 
     try:
         check(values)
     except InspectorError as error:
-        return str(error)
+        return reason_of(error)
     return ""
 
 

@@ -14,9 +14,10 @@ import streamlit as st
 import inspector
 from inspector.errors import InspectorError, ScriptError
 from inspector.exported import Export
+from inspector.language import sentence
 from inspector.records import StaticGraph
 from inspector.stages import ModelFacts, Stage
-from inspector_app.phrases import say
+from inspector_app.phrases import named, reason_of, working
 from inspector_app.runs import one_at_a_time
 from inspector_app.subject import Subject
 
@@ -35,7 +36,8 @@ def _asked(way: str) -> str:
     return "" if way == "script" else way
 
 
-@st.cache_resource(max_entries=64, show_spinner="Optimising the graph step by step …")
+@working(sentence("Optimising the graph step by step …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def stages_of(subject: Subject, way: str) -> tuple[Stage, ...]:
     """The five stages of a model's graph, each compared with the one before.
 
@@ -47,14 +49,16 @@ def stages_of(subject: Subject, way: str) -> tuple[Stage, ...]:
         return inspector.optimisation_stages(model, *args, how=way)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Writing and checking it …")
+@working(sentence("Writing and checking it …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def export_of(subject: Subject, way: str, kind: str) -> Export:
     """One thing to take away, checked; its `failure` says why there is none."""
     with one_at_a_time:
         return EXPORTS[kind](subject, way)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Finding out what decides …")
+@working(sentence("Finding out what decides …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def facts_of(subject: Subject) -> ModelFacts:
     """What can be found out without measuring: what scripts, traces, steers, and runs apart.
 
@@ -78,7 +82,7 @@ def _graph_or_reason(make: Callable[[], StaticGraph]) -> StaticGraph | str:
     try:
         return make()
     except ScriptError as error:
-        return str(error)
+        return reason_of(error)
 
 
 def _parting(facts: ModelFacts, trace: StaticGraph, subject: Subject) -> ModelFacts:
@@ -92,10 +96,10 @@ def _parting(facts: ModelFacts, trace: StaticGraph, subject: Subject) -> ModelFa
         except InspectorError:  # then nothing is known of this input
             continue
         if found is not None:
-            said = say(
+            said = sentence(
                 "the trace was taken with the input “{one}”, the run had “{other}”. {reason}",
-                one=subject.input,
-                other=other.input,
+                one=named(subject.input),
+                other=named(other.input),
                 reason=found.reason,
             )
             return replace(facts, divergence=said, divergence_source=found.source)

@@ -17,7 +17,8 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from inspector.errors import InspectorError
-from inspector_app.phrases import say
+from inspector.language import Sentence
+from inspector_app.phrases import reason_of
 from inspector_app.runs import one_at_a_time
 
 C = TypeVar("C")
@@ -31,11 +32,11 @@ class Job(ABC, Generic[C, R]):
         choice: what to work on.
         waiting: for its turn.
         result: what came out; None before the end, and where there is a reason.
-        reason: in words, why nothing did.
+        reason: in words, why nothing did: a text of the library, which each page tells.
     """
 
     stopped_words: ClassVar[str]
-    """The reason where it was stopped before its turn."""
+    """The reason where it was stopped before its turn: a text of the library."""
     failed_words: ClassVar[str]
     """The reason where anything unforeseen was raised, with a place for the `{error}`."""
 
@@ -88,12 +89,12 @@ class Job(ABC, Generic[C, R]):
                 self.waiting = False
                 self.result = self.finished(self.choice)
                 if self.result is None and self._stop.is_set():
-                    self.reason = say(self.stopped_words)
+                    self.reason = self.stopped_words
                 elif self.result is None:
                     self.result = self._make()
         except InspectorError as error:
-            self.reason = str(error)
+            self.reason = reason_of(error)
         except Exception as error:  # whatever it is, the page has to hear of it
-            self.reason = say(self.failed_words, error=str(error))
+            self.reason = Sentence((str(self.failed_words),), {"error": str(error)})
         finally:
             self._ended.set()

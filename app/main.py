@@ -9,69 +9,95 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from inspector_app import editor
+from inspector_app.language_switch import choose_language
+from inspector_app.phrases import say, spoken
 from inspector_app.screens import (
+    bugs,
     compare,
     deploy,
     explore,
     gradients,
     guide,
+    lessons,
     open_recording,
     sweep,
     torchscript,
 )
 from inspector_app.served import routes
 
-app = st.App(__file__, routes=routes())
-
-ABOUT = "See what a PyTorch model did for one input: ops, gradients, decisions and TorchScript."
+app = st.App(__file__, routes=[*routes(), *editor.routes()])
 
 
 def pages() -> None:
     """The page that the address names, in the frame that all pages share."""
+    choose_language()
+    about = say(
+        "See what a PyTorch model did for one input: ops, gradients, decisions and TorchScript."
+    )
     st.set_page_config(
         page_title="Torch Graph Inspector",
         # A ":material:" icon would be fetched from a server.
         page_icon=str(Path(__file__).with_name("icon.svg")),
         layout="wide",
         initial_sidebar_state="expanded",
-        menu_items={"About": ABOUT},
+        menu_items={"About": about},
     )
 
     st.html(Path(__file__).with_name("page.css"))
+    # Fonts and screen readers go by it.
+    lang = spoken().replace("_", "-")
+    script = f"<script>document.documentElement.lang = '{lang}'</script>"
+    with st.container(key="page-language"):
+        st.html(script, unsafe_allow_javascript=True)
 
     st.navigation(
         [
             st.Page(
-                explore.page, title="Explore a model", icon=":material/account_tree:", default=True
+                explore.page,
+                title=say("Explore a model"),
+                icon=":material/account_tree:",
+                default=True,
             ),
-            st.Page(compare.page, title="Compare", icon=":material/compare:", url_path="compare"),
-            st.Page(sweep.page, title="Sweep", icon=":material/stacks:", url_path="sweep"),
+            st.Page(
+                lessons.page, title=say("Lessons"), icon=":material/school:", url_path="lessons"
+            ),
+            st.Page(
+                bugs.page, title=say("Bug gallery"), icon=":material/bug_report:", url_path="bugs"
+            ),
+            st.Page(
+                compare.page, title=say("Compare"), icon=":material/compare:", url_path="compare"
+            ),
+            st.Page(sweep.page, title=say("Sweep"), icon=":material/stacks:", url_path="sweep"),
             st.Page(
                 torchscript.page,
-                title="TorchScript",
+                title=say("TorchScript"),
                 icon=":material/data_object:",
                 url_path="torchscript",
             ),
             st.Page(
                 gradients.page,
-                title="Gradients",
+                title=say("Gradients"),
                 icon=":material/trending_down:",
                 url_path="gradients",
             ),
             st.Page(
                 deploy.page,
-                title="Optimise and deploy",
+                title=say("Optimise and deploy"),
                 icon=":material/rocket_launch:",
                 url_path="deploy",
             ),
             st.Page(
                 open_recording.page,
-                title="Open a recording",
+                title=say("Open a recording"),
                 icon=":material/folder_open:",
                 url_path="open",
             ),
             st.Page(
-                guide.page, title="How to read it", icon=":material/menu_book:", url_path="guide"
+                guide.page,
+                title=say("How to read it"),
+                icon=":material/menu_book:",
+                url_path="guide",
             ),
         ]
     ).run()

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from inspector.language import sentence
 from inspector.stages import BatchTiming, Timing
-from inspector_app.phrases import say
 from inspector_app.subject import COMPILE_SECONDS, Order
 
 _turn = threading.Condition()
@@ -42,7 +42,10 @@ class Measured:
 
 
 class Job:
-    """One measurement: waiting, running, or finished with a result or a reason."""
+    """One measurement: waiting, running, or finished with a result or a reason.
+
+    The reason is a text of the library, which each page tells.
+    """
 
     def __init__(self, order: Order, limit: float | None = None) -> None:
         self.order = order
@@ -80,7 +83,7 @@ class Job:
         """Stop it, or leave the queue."""
         with _turn:
             self._cancelled = True
-            self.reason = say("The measurement was stopped.")
+            self.reason = sentence("The measurement was stopped.")
             if self._process is not None:
                 self._process.kill()
             _turn.notify_all()
@@ -99,7 +102,7 @@ class Job:
             if not self._cancelled:
                 self._run()
         except Exception as error:  # whatever it is, the page has to hear of it
-            self.reason = say("The measurement failed: {error}", error=str(error))
+            self.reason = sentence("The measurement failed: {error}", error=str(error))
         finally:
             with _turn:
                 self.phase = "finished"
@@ -144,7 +147,7 @@ class Job:
                 self.result = Measured(self.order, timing, sweep, reason, datetime.now(UTC))
 
     def _out_of_time(self) -> None:
-        self.reason = say(
+        self.reason = sentence(
             "The measurement took longer than {seconds:.0f} s and was stopped. Choose a smaller "
             "time budget, or leave out torch.compile and the batch sizes.",
             seconds=self.limit,
@@ -173,5 +176,6 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 def _ended(complaints: bytes) -> str:
     lines: list[Any] = complaints.decode("utf-8", "replace").strip().splitlines()
     if not lines:
-        return say("The process that measures ended without a word. Measure again.")
-    return say("The process that measures ended: {line} Measure again.", line=lines[-1].strip())
+        return sentence("The process that measures ended without a word. Measure again.")
+    line = lines[-1].strip()
+    return sentence("The process that measures ended: {line} Measure again.", line=line)

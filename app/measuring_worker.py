@@ -13,6 +13,7 @@ from typing import Any
 
 import inspector
 from inspector.errors import TimingError
+from inspector_app.phrases import reason_of
 from inspector_app.subject import COMPILE_SECONDS, Order
 
 
@@ -44,7 +45,7 @@ def main() -> None:
                 model, *given, sizes=order.sizes, seconds=2 * order.seconds
             )
         except TimingError as error:
-            reason = str(error)
+            reason = reason_of(error)
     answer("result", (timing, sweep, reason))
 
 

@@ -10,9 +10,10 @@ import streamlit as st
 
 import inspector
 from inspector.comparison import Comparison, Drift
+from inspector.language import sentence
 from inspector.render.pairs import PairBook
 from inspector.store import load_bytes
-from inspector_app.phrases import say
+from inspector_app.phrases import named, working
 from inspector_app.runs import Run, run_sample
 
 
@@ -54,7 +55,8 @@ class Pair:
         return self.book.union.of_a.index(op)
 
 
-@st.cache_resource(max_entries=24, show_spinner="Running the model on both inputs …")
+@working(sentence("Running the model on both inputs …"))
+@st.cache_resource(max_entries=24, show_spinner=False)
 def run_pair(name: str, a: str, b: str) -> Pair:
     """Record a sample on two inputs and align the runs.
 
@@ -62,7 +64,8 @@ def run_pair(name: str, a: str, b: str) -> Pair:
         name: of the sample.
         a, b: two of its inputs.
     """
-    return Pair(run_sample(name, a, "script"), run_sample(name, b, "script"), (a, b))
+    names = named(a), named(b)
+    return Pair(run_sample(name, a, "script"), run_sample(name, b, "script"), names)
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,12 @@ def pair_of_files(a: File, b: File) -> Pair:
     return _pair_of((*digests, a.name, b.name), a, b)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the recordings …")
+@working(sentence("Reading the recordings …"))
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _pair_of(key: tuple[str, ...], _a: File, _b: File) -> Pair:
     """The pair by what tells it from others: the files themselves are no key."""
     runs = [
-        Run(load_bytes(one.data, one.name), None, None, say("A file has no TorchScript."))
+        Run(load_bytes(one.data, one.name), None, None, sentence("A file has no TorchScript."))
         for one in (_a, _b)
     ]
     return Pair(runs[0], runs[1], (_a.name, _b.name))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 
 import streamlit as st
 
 from inspector.records import Decision, Recording
-from inspector.views import words
 from inspector.views.boxes import BoxTree
+from inspector_app.phrases import escaped, say, say_count, told
 from inspector_app.runs import Run
 
 
@@ -22,34 +21,40 @@ def headline(title: str, teaches: str, run: Run, previous: Run | None, link: str
         previous: the run before.
     """
     st.markdown(f"#### {title}")
-    before = _numbers(previous) if previous is not None else {}
+    before = {} if previous is None else _numbers(previous)
     badges = []
-    for label, (value, unit) in _numbers(run).items():
-        change = value - before[label][0] if label in before else 0
+    for name, value in _numbers(run).items():
+        change = value - before.get(name, value)
         delta = f" ({change:+d})" if change else ""
         colour = "violet" if change else "gray"
-        counted = f"{value}{unit} {label}" if unit else words.plural(value, label)
-        badges.append(f":{colour}-badge[{counted}{delta}]")
+        badges.append(f":{colour}-badge[{_counted(name, value)}{delta}]")
     st.markdown("&ensp;".join(part for part in (teaches, *badges, link) if part))
 
 
-def _numbers(run: Run) -> dict[str, tuple[int, str]]:
+def _numbers(run: Run) -> dict[str, int]:
     recording = run.recording
     found = {
-        "op": (len(recording.ops), ""),
-        "module call": (len(recording.module_calls), ""),
-        "decision": (len(steering_decisions(recording)), ""),
-        "autograd node": (len(recording.grad_nodes), ""),
+        "ops": len(recording.ops),
+        "calls": len(recording.module_calls),
+        "decisions": len(steering_decisions(recording)),
+        "grads": len(recording.grad_nodes),
     }
     if run.static is not None and run.overlay is not None and run.overlay.executions:
         counts = run.overlay.executions
-        found["of the IR ran"] = (round(100 * sum(map(bool, counts.values())) / len(counts)), " %")
+        found["percent"] = round(100 * sum(map(bool, counts.values())) / len(counts))
     return found
 
 
-def escaped(text: str) -> str:
-    """Text as Markdown that shows it letter by letter: messages and names are not markup."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
+def _counted(name: str, value: int) -> str:
+    if name == "ops":
+        return say_count("1 op", "{count} ops", value)
+    if name == "calls":
+        return say_count("1 module call", "{count} module calls", value)
+    if name == "decisions":
+        return say_count("1 decision", "{count} decisions", value)
+    if name == "grads":
+        return say_count("1 autograd node", "{count} autograd nodes", value)
+    return say("{percent} % of the IR ran", percent=value)
 
 
 def steering_decisions(recording: Recording) -> list[Decision]:
@@ -64,18 +69,33 @@ BANNER = 120
 
 def failure_banner(recording: Recording) -> None:
     """The exception that ended the run, with its place."""
-    failure = recording.failure
-    if failure is not None:
-        where = ""
-        if failure.op is not None:
-            where += f" at op [{failure.op}] **{escaped(recording.ops[failure.op].name)}**"
-        if failure.source is not None:
-            name = os.path.basename(failure.source.file)
-            where += f", {escaped(name)} line {failure.source.line}"
-        st.error(
-            f"The run ended{where}: {escaped(failure.type)}: {escaped(failure.message)}"
-            "\n\nEverything before it is shown.",
-            icon=":material/error:",
-        )
+    if recording.failure is not None:
+        st.error(_ended(recording), icon=":material/error:")
     for note in recording.notes:
-        st.caption(escaped(note))
+        st.caption(escaped(told(note)))
+
+
+def _ended(recording: Recording) -> str:
+    failure = recording.failure
+    assert failure is not None
+    op = source = ""
+    if failure.op is not None:
+        op = f"[{failure.op}] **{escaped(recording.ops[failure.op].name)}**"
+    if failure.source is not None:
+        source = escaped(os.path.basename(failure.source.file))
+    values = {
+        "op": op,
+        "file": source,
+        "line": failure.source.line if failure.source is not None else 0,
+        "type": escaped(failure.type),
+        "message": escaped(failure.message),
+    }
+    if op and source:
+        where = say("The run ended at op {op}, {file} line {line}: {type}: {message}", **values)
+    elif op:
+        where = say("The run ended at op {op}: {type}: {message}", **values)
+    elif source:
+        where = say("The run ended, {file} line {line}: {type}: {message}", **values)
+    else:
+        where = say("The run ended: {type}: {message}", **values)
+    return f"{where}\n\n{say('Everything before it is shown.')}"

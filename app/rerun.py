@@ -17,9 +17,10 @@ import streamlit as st
 
 from inspector.capture.session import running_session
 from inspector.capture.tape import GivenUp
+from inspector.language import sentence
 from inspector.render.morphs import MorphBook
 from inspector_app.component import Place
-from inspector_app.phrases import say
+from inspector_app.phrases import reason_of
 from inspector_app.runs import Order, Run, known, one_at_a_time, record_order
 
 PATIENCE = 0.4
@@ -39,7 +40,7 @@ class Job:
         order: what is to run.
         waiting: another recording runs, of this session or of somebody else.
         run: what came out.
-        reason: in words, why nothing did; "" where it was given up.
+        reason: in words of the library, why nothing did; "" where it was given up.
     """
 
     def __init__(self, order: Order) -> None:
@@ -106,7 +107,8 @@ class Job:
         except GivenUp:
             pass
         except Exception as error:  # whatever it is, the page has to hear of it
-            self.reason = say("This input could not be run: {error}", error=str(error))
+            said = reason_of(error)
+            self.reason = sentence("This input could not be run: {error}", error=said)
         finally:
             self._records = False
             self._ended.set()

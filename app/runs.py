@@ -14,9 +14,11 @@ import inspector
 import sample_models
 from inspector.capture.given import inputs_of
 from inspector.errors import ScriptError
+from inspector.language import sentence, sentences
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.answers import Book
 from inspector.render.memory import Memory
+from inspector_app.phrases import named, reason_of, working
 
 WITH_VALUES = inspector.CaptureOptions(values="full", value_budget_mb=16)
 """So that a sample's tensors can be looked at number by number. The largest sample has 0.2 MB of
@@ -54,8 +56,8 @@ class Order:
 
     @property
     def title(self) -> str:
-        """The input in words."""
-        return self.words or self.input
+        """The input in words of the library."""
+        return self.words or named(self.input)
 
     def arguments(self) -> tuple[Any, ...]:
         """What the model is called with, made afresh.
@@ -90,7 +92,8 @@ class Run:
         return Book(self.recording, self.static, self.overlay, self.reason)
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner="Running the model and reading its graphs …")
+@working(sentence("Running the model and reading its graphs …"))
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def run_sample(name: str, input_name: str, prefer: str) -> Run:
     """Record a sample and read its IR.
 
@@ -154,13 +157,12 @@ def _static(sample: sample_models.Sample, order: Order) -> tuple[StaticGraph | N
         script = _script(sample)
         if not isinstance(script, ScriptError):
             return script, "", ""
-        reason, detail = str(script), script.detail
+        reason, detail = reason_of(script), script.detail
     arguments = sample.static_inputs(order.arguments())
     try:
         return inspector.trace(sample.static(sample.build()), *arguments), reason, detail
     except ScriptError as error:
-        reasons = [text for text in (reason, str(error)) if text]
-        return None, " ".join(reasons), detail or error.detail
+        return None, sentences(reason, reason_of(error)), detail or error.detail
 
 
 def _script(sample: sample_models.Sample) -> StaticGraph | ScriptError:

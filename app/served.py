@@ -1,7 +1,8 @@
 """What the workbench's JavaScript asks the server for, under an unguessable name per recording.
 
-    POST /inspector-data/<name>/picture   {"toggled": ["call:3"]}   ->  JSON
-    POST /inspector-data/<name>/file      {"pane": "dynamic", "kind": "svg"}   ->  a file
+    POST /inspector-data/<name>/picture         {"toggled": ["call:3"]}   ->  JSON
+    POST /inspector-data/<name>/file            {"pane": "dynamic", "kind": "svg"}   ->  a file
+    POST /inspector-data/<name>.zh_CN/picture   the same in another language
 
 A recording can be asked about only by who was given its name. The ones used last are kept; of one
 that was forgotten the page is told so, and registers it anew.
@@ -24,7 +25,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from inspector.errors import InspectorError
+from inspector.language import ENGLISH, Translate, sentence
+from inspector.languages import language
 from inspector.render.answers import Book, answer, drawn_file
+from inspector_app.phrases import reason_of
 
 PREFIX = "inspector-data"
 KEPT = 24
@@ -39,6 +43,10 @@ _TYPES = {
     "pdf": "application/pdf",
     "dot": "text/vnd.graphviz",
 }
+_FORGOTTEN = sentence("This recording is no longer kept here. Reload the page.")
+_TOO_LONG = sentence("This question is too long.")
+_NO_OBJECT = sentence("A question is a JSON object.")
+_BROKEN = sentence("This could not be worked out: an error of the inspector itself.")
 _log = logging.getLogger(__name__)
 
 Key = tuple[int, int, int, int, str]
@@ -91,10 +99,16 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def address_of(name: str) -> str:
-    """Where the browser asks about the book of that name."""
+def address_of(name: str, code: str = ENGLISH) -> str:
+    """Where the browser asks about the book of that name, to be told in a language."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return "/".join(["", *([base] if base else []), PREFIX, name])
+    told = name if code == ENGLISH else f"{name}.{code}"
+    return "/".join(["", *([base] if base else []), PREFIX, told])
+
+
+def name_in(address: str) -> str:
+    """The name of the book that the browser asks about there."""
+    return address.rpartition("/")[2].partition(".")[0]
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -103,19 +117,22 @@ def routes() -> Sequence[BaseRoute]:
 
 
 async def _answer(request: Request) -> Response:
-    book = shelf().get(request.path_params["name"])
+    name, _, code = request.path_params["name"].partition(".")
+    tell = language(code)
+    book = shelf().get(name)
     if book is None:
-        return _refused(200, "This recording is no longer kept here. Reload the page.", lost=True)
+        return _refused(200, tell(_FORGOTTEN), lost=True)
     body = await _body(request)
     if body is None:
-        return _refused(413, "This question is too long.")
+        return _refused(413, tell(_TOO_LONG))
     try:
         asked = json.loads(body or b"{}")
     except (ValueError, RecursionError):  # no JSON, or nested without end
         asked = None
     if not isinstance(asked, dict):
-        return _refused(400, "A question is a JSON object.")
-    return await run_in_threadpool(_worked_out, book, request.path_params["question"], asked)
+        return _refused(400, tell(_NO_OBJECT))
+    told = book.told_in(code)
+    return await run_in_threadpool(_worked_out, told, request.path_params["question"], asked, tell)
 
 
 async def _body(request: Request) -> bytes | None:
@@ -128,7 +145,7 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _worked_out(book: Book, question: str, asked: dict[str, Any]) -> Response:
+def _worked_out(book: Book, question: str, asked: dict[str, Any], tell: Translate) -> Response:
     try:
         if question == "file":
             data, kind = drawn_file(book, asked)
@@ -138,11 +155,11 @@ def _worked_out(book: Book, question: str, asked: dict[str, Any]) -> Response:
         found = json.dumps(answer(book, question, asked), allow_nan=False, separators=(",", ":"))
         return Response(found, media_type="application/json")
     except InspectorError as error:
-        return _refused(200, str(error))
+        return _refused(200, tell(reason_of(error)))
     except Exception:
         # Whoever asks gets no traceback; whoever runs the server does.
         _log.exception("The question %r failed", question)
-        return _refused(500, "This could not be worked out: an error of the inspector itself.")
+        return _refused(500, tell(_BROKEN))
 
 
 def _refused(status: int, reason: str, **more: bool) -> Response:

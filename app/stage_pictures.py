@@ -6,12 +6,15 @@ from typing import Any
 
 import streamlit as st
 
+from inspector.language import sentence
+from inspector.languages import language
+from inspector.render.labels import labels
 from inspector.render.stages import stage_payload
 from inspector.render.workbench import script_text, style_text
 from inspector.stages import Stage
 from inspector.views.stages import with_groups_as_calls
 from inspector.views.static import default_open_static
-from inspector_app.phrases import say
+from inspector_app.phrases import spoken, told
 
 _HEIGHT = (
     ".wb { height: clamp(540px, calc(100vh - 340px), 1100px); }"
@@ -20,12 +23,12 @@ _HEIGHT = (
 """What stands above the graphs takes 340 px; the card of an IR node needs little room."""
 
 _LABELS = {
-    "cardEmpty": "Click a node or a line to see what became of it.",
-    "cardHint": "What it became lights up in the other graph.",
+    "cardEmpty": sentence("Click a node or a line to see what became of it."),
+    "cardHint": sentence("What it became lights up in the other graph."),
 }
 _LABELS_ALONE = {
-    "cardEmpty": "Click a node or a line to inspect it.",
-    "cardHint": "It lights up in the graph, in the IR text and in the source.",
+    "cardEmpty": sentence("Click a node or a line to inspect it."),
+    "cardHint": sentence("It lights up in the graph, in the IR text and in the source."),
 }
 
 _mount = st.components.v2.component(
@@ -45,12 +48,13 @@ def stage_picture(before: Stage | None, after: Stage, key: str) -> None:
         key: changes with what is shown: open boxes start anew.
     """
     opened = _opened(before, after, key)
-    wanted = (key, tuple(opened.items()))
+    wanted = (key, spoken(), tuple(opened.items()))
     kept = st.session_state.get(_STATE)
     if kept is None or kept["wanted"] != wanted:
-        labels = _LABELS_ALONE if before is None else _LABELS
-        words = {name: say(text) for name, text in labels.items()}
-        data = stage_payload(before or after, after, labels=words, opened=opened)
+        own = _LABELS_ALONE if before is None else _LABELS
+        words = labels(spoken()) | {name: told(text) for name, text in own.items()}
+        tell = language(spoken())  # also on the threads that draw, which have no session
+        data = stage_payload(before or after, after, translate=tell, labels=words, opened=opened)
         kept = {"wanted": wanted, "data": data if before is not None else _alone(data)}
         st.session_state[_STATE] = kept
     _mount(

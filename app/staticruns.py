@@ -12,9 +12,11 @@ import inspector
 import sample_models
 from inspector.errors import InspectorError, ScriptError
 from inspector.exported import ScriptablePart
+from inspector.language import sentence
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.static_run import StaticRun
 from inspector.torchscript.copies import copied_values
+from inspector_app.phrases import reason_of, working
 from inspector_app.runs import one_at_a_time, run_sample
 from inspector_app.steps import Steps
 
@@ -69,7 +71,8 @@ class StaticWork:
         return self.overlay is not None and self.overlay.method.startswith("interpretation")
 
 
-@st.cache_resource(max_entries=16, show_spinner="Running the graph node by node …")
+@working(sentence("Running the graph node by node …"))
+@st.cache_resource(max_entries=16, show_spinner=False)
 def static_work(name: str, input_name: str, kind: str, traced_with: str) -> StaticWork:
     """Make a sample's graph and run it node by node on one input.
 
@@ -100,7 +103,8 @@ def static_work(name: str, input_name: str, kind: str, traced_with: str) -> Stat
     return _work(recording, static, calls, tuple(refusals))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Compiling this part …")
+@working(sentence("Compiling this part …"))
+@st.cache_resource(max_entries=16, show_spinner=False)
 def part_work(name: str, input_name: str, path: str) -> StaticWork:
     """The script of one submodule, with what the whole run's calls ran of it.
 
@@ -124,7 +128,8 @@ def part_work(name: str, input_name: str, path: str) -> StaticWork:
     return _work(recording, static, calls, tuple(refusals), _path_in(recording, path))
 
 
-@st.cache_resource(max_entries=16, show_spinner="Looking for parts that do script …")
+@working(sentence("Looking for parts that do script …"))
+@st.cache_resource(max_entries=16, show_spinner=False)
 def parts_that_script(name: str) -> tuple[ScriptablePart, ...]:
     """The largest submodules of a sample that script, and those that do not; see the library."""
     sample = sample_models.get(name)
@@ -145,7 +150,7 @@ def _made(make: Callable[[], StaticGraph], refusals: list[Refusal]) -> StaticGra
     try:
         return make()
     except ScriptError as error:
-        refusals.append(Refusal(str(error), error.detail, error.file, error.line))
+        refusals.append(Refusal(reason_of(error), error.detail, error.file, error.line))
         return None
 
 
@@ -211,7 +216,9 @@ class _Calls:
     def run(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         """Interpret one call on copies of its arguments."""
         if len(self.runs) >= MAX_CALLS:
-            self.problem = f"only the first {MAX_CALLS} calls were interpreted"
+            self.problem = sentence(
+                "only the first {count} calls were interpreted", count=MAX_CALLS
+            )
             return
         try:
             given, named = copied_values(tuple(args), kwargs)
@@ -219,4 +226,4 @@ class _Calls:
                 inspector.interpret(self._static, *given, options=self._options, **named)
             )
         except InspectorError as error:
-            self.problem = str(error)
+            self.problem = reason_of(error)

@@ -11,9 +11,10 @@ from inspector.capture.given import arguments_of, inputs_of
 from inspector.control_kinds import FILE, Text, Uploaded
 from inspector.controls import Control, read, spread
 from inspector.errors import InspectorError
+from inspector.language import sentence
 from inspector.recipes import TensorControl, TensorRecipe
 from inspector_app.controls import as_address
-from inspector_app.phrases import say
+from inspector_app.phrases import reason_of
 from inspector_app.runs import CUSTOM
 
 MOST = 500
@@ -45,8 +46,8 @@ class Choice:
 class Item:
     """One input to be: its name, what it stands for, and how it is made.
 
-    `query` are the parameters of its address on the page “Explore a model”, None where it has
-    none.
+    The name may be a text of the library. `query` are the parameters of its address on the page
+    “Explore a model”, None where it has none.
     """
 
     label: str
@@ -89,7 +90,7 @@ def items_of(choice: Choice) -> list[Item]:
         items = _of_control(sample, choice)
     if len(items) > MOST:
         raise InspectorError(
-            say(
+            sentence(
                 "These are {count} inputs; a sweep here takes up to {most}. Take a larger step, or"
                 " use `python -m inspector census`.",
                 count=f"{len(items):,}",
@@ -109,7 +110,7 @@ def refusal(choice: Choice) -> str:
     try:
         items_of(choice)
     except InspectorError as error:
-        return str(error)
+        return reason_of(error)
     return ""
 
 
@@ -118,7 +119,7 @@ def _of_control(sample: sample_models.Sample, choice: Choice) -> list[Item]:
     control = next(one for one in controls if one.name == choice.control)
     if choice.start and choice.stop and float(choice.stop) < float(choice.start):
         raise InspectorError(
-            say(
+            sentence(
                 "“To” ({stop}) must not be below “From” ({start}).",
                 stop=choice.stop,
                 start=choice.start,
@@ -148,7 +149,7 @@ def _told(control: Control, value: Any) -> tuple[str, float | str]:
     """(the input's name, what it stands for on an axis)."""
     if isinstance(control, TensorControl):
         assert isinstance(value, TensorRecipe)
-        return say("seed {seed}", seed=value.seed), value.seed
+        return sentence("seed {seed}", seed=value.seed), value.seed
     written = control.written(value)
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     return f"{control.name} = {written}", value if numeric else written
@@ -163,5 +164,5 @@ def made(
         try:
             made.append((item, item.make()))
         except InspectorError as error:
-            refused.append((item.label, str(error)))
+            refused.append((item.label, reason_of(error)))
     return made, refused

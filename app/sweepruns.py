@@ -22,16 +22,20 @@ import sample_models
 from inspector.census import census
 from inspector.counted import Census
 from inspector.errors import InspectorError, ScriptError
+from inspector.language import listed, sentence
 from inspector.records import StaticGraph
 from inspector.render.memory import Memory
 from inspector_app.jobs import Job
 from inspector_app.pairruns import Pair
-from inspector_app.phrases import say
+from inspector_app.phrases import reason_of, say
 from inspector_app.runs import one_at_a_time
 from inspector_app.sweepitems import Choice, Item, items_of, made
 
 SECONDS = 120.0
 """A sweep that takes longer ends after the input it is at."""
+
+_REASONS = 3
+"""Inputs that are named with the reason why they could not be made."""
 
 _KEPT = 12
 _one_sweep = threading.Lock()
@@ -50,7 +54,7 @@ class Swept:
         items: those inputs, by position.
         refused: (label, reason) of inputs that could not be made.
         left: how many inputs were not come to.
-        drawings: small pictures by variant and theme, made when they are first shown.
+        drawings: small pictures by variant, theme and language, made when they are first shown.
         pairs: a variant with the most common one, likewise.
     """
 
@@ -59,7 +63,7 @@ class Swept:
     items: tuple[Item, ...]
     refused: tuple[tuple[str, str], ...] = ()
     left: int = 0
-    drawings: dict[tuple[int, str], str] = field(default_factory=dict, compare=False)
+    drawings: dict[tuple[int, str, str], str] = field(default_factory=dict, compare=False)
     pairs: dict[int, Pair] = field(default_factory=dict, compare=False)
 
 
@@ -76,8 +80,8 @@ class Sweep(Job[Choice, Swept]):
         total, done: how many inputs there are, and how many have been run.
     """
 
-    stopped_words = "The sweep was stopped before it began."
-    failed_words = "The sweep could not be run: {error}"
+    stopped_words = sentence("The sweep was stopped before it began.")
+    failed_words = sentence("The sweep could not be run: {error}")
 
     def __init__(self, choice: Choice) -> None:
         super().__init__(choice)
@@ -108,9 +112,15 @@ class Sweep(Job[Choice, Swept]):
         self.total = len(asked)
         ready, refused = made(asked)
         if not ready:
-            reasons = "; ".join(f"{label}: {reason}" for label, reason in refused[:3])
+            reasons = listed(
+                (
+                    sentence("{name}: {reason}", name=label, reason=reason)
+                    for label, reason in refused[:_REASONS]
+                ),
+                "{first}; {then}",
+            )
             raise InspectorError(
-                say("None of the inputs could be made: {reasons}", reasons=reasons)
+                sentence("None of the inputs could be made: {reasons}", reasons=reasons)
             )
         self.total = len(ready)
         sample = sample_models.get(self.choice.sample)
@@ -159,4 +169,4 @@ def _static(
     try:
         return inspector.trace(target, *sample.static_inputs(arguments)), ""
     except Exception as error:  # whatever the model raises on this input
-        return None, str(error)
+        return None, reason_of(error)

@@ -10,6 +10,7 @@ from functools import cache
 from urllib.parse import urlencode
 
 from inspector.records import Recording
+from inspector_app.phrases import language_query
 from inspector_app.runs import run_sample
 from inspector_app.screens.gradients_parts import Link
 from inspector_app.trainruns import Choice
@@ -34,6 +35,7 @@ def graph_link_of(choice: Choice, training: Recording) -> Link:
             "sample": choice.sample,
             "input": choice.input,
             "select": f"backward/grad:{twin}",
+            **language_query(),
         }
         return f"./?{urlencode(query)}"  # relative: the app may be served below a path
 

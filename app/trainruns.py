@@ -16,6 +16,7 @@ import sample_models
 from inspector.capture import CaptureOptions
 from inspector.capture.training import OPTIMIZERS, Ended, record_training
 from inspector.gradients import GradientReport, gradient_report
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.render.memory import Memory
 from inspector_app.jobs import Job
@@ -93,8 +94,8 @@ class Training(Job[Choice, Trained]):
         done: how many steps have run.
     """
 
-    stopped_words = "The training was stopped before it began."
-    failed_words = "The training could not be recorded: {error}"
+    stopped_words = sentence("The training was stopped before it began.")
+    failed_words = sentence("The training could not be recorded: {error}")
 
     def __init__(self, choice: Choice) -> None:
         super().__init__(choice)

@@ -12,11 +12,13 @@ import streamlit as st
 import inspector
 import sample_models
 from inspector.errors import ScriptError
+from inspector.language import sentence
 from inspector.records import Overlay
 from inspector.render.cardparts import number_text
 from inspector.torchscript.rehearsal import Rehearsal, rehearse
 from inspector.verdicts import LineMark, Truth
 from inspector.views import words
+from inspector_app.phrases import reason_of, working
 from inspector_app.runs import one_at_a_time
 from inspector_app.staticruns import Refusal
 
@@ -40,7 +42,8 @@ class Verdict:
     refusal: Refusal | None = None
 
 
-@st.cache_resource(max_entries=64, show_spinner="Running the graph against the Python code …")
+@working(sentence("Running the graph against the Python code …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def verdict_on(name: str, input_name: str, kind: str, traced_with: str) -> Verdict:
     """Make a sample's graph, run it and the Python code with one input, and compare.
 
@@ -59,7 +62,7 @@ def verdict_on(name: str, input_name: str, kind: str, traced_with: str) -> Verdi
             found = rehearse(model, made_with, given, "script" if kind == "script" else "trace")
         except ScriptError as error:
             marks = inspector.line_marks(None, error=error)
-            refusal = Refusal(str(error), error.detail, error.file, error.line)
+            refusal = Refusal(reason_of(error), error.detail, error.file, error.line)
             return Verdict(None, marks, refusal=refusal)
     verdict = inspector.truth(
         found.static,

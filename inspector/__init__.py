@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from inspector.capture import CaptureOptions, Session, record, recording
     from inspector.capture.probes import probe_batch_mixing, probe_gradients
     from inspector.capture.training import Training, record_training
+    from inspector.capture.watching.chosen import recorded
     from inspector.census import census
     from inspector.census.fingerprint import fingerprint
     from inspector.compare import compare, value_drift
@@ -54,9 +55,11 @@ if TYPE_CHECKING:
         ScriptablePart,
     )
     from inspector.findings import findings
+    from inspector.formats import export_data
     from inspector.found import Finding
     from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
+    from inspector.notebook import load_ipython_extension
     from inspector.overlay import overlay
     from inspector.records import (
         Decision,
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
         TensorInfo,
         TensorSummary,
     )
+    from inspector.render.page import export_html
     from inspector.render.picture import to_graphviz
     from inspector.stages import (
         Advice,
@@ -123,6 +127,7 @@ _HOME = {
     "inspector.advice": ("advice", "model_facts"),
     "inspector.capture": ("CaptureOptions", "Session", "record", "recording"),
     "inspector.capture.training": ("Training", "record_training"),
+    "inspector.capture.watching.chosen": ("recorded",),
     "inspector.capture.probes": ("probe_batch_mixing", "probe_gradients"),
     "inspector.compare": ("compare", "value_drift"),
     "inspector.comparison": (
@@ -139,6 +144,7 @@ _HOME = {
         "Check", "Export", "ExportFailure", "ExportedNode", "ScriptablePart",
     ),
     "inspector.findings": ("findings",),
+    "inspector.formats": ("export_data",),
     "inspector.found": ("Finding",),
     "inspector.gradients": ("GradientReport", "gradient_report", "largest_path"),
     "inspector.irdiff": ("graph_changes",),
@@ -148,7 +154,9 @@ _HOME = {
         "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning", "Step",
         "TensorInfo", "TensorSummary",
     ),
+    "inspector.notebook": ("load_ipython_extension",),
     "inspector.overlay": ("overlay",),
+    "inspector.render.page": ("export_html",),
     "inspector.render.picture": ("to_graphviz",),
     "inspector.stages": (
         "Advice", "BatchPoint", "BatchTiming", "Machine", "Measurement", "ModelFacts",
@@ -187,11 +195,12 @@ __all__ = [
     "Split", "Stage", "StageChange", "StaticGraph", "StaticRun", "StaticValue", "StaticWarning",
     "Step", "TensorInfo", "TensorSummary", "Timing", "Training", "Truth", "Variant",
     "VariantDecision", "Why", "WhyStep", "advice", "census", "check_truth", "compare",
-    "export_onnx", "export_program", "findings", "fingerprint", "gradient_report", "graph_changes",
-    "interpret", "largest_path", "line_marks", "load", "load_torchscript", "measure", "model_facts",
-    "optimisation_stages", "overlay", "probe_batch_mixing", "probe_gradients", "record",
-    "record_training", "recording", "save", "save_torchscript", "script", "scriptable_parts",
-    "sweep_batch", "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
+    "export_data", "export_html", "export_onnx", "export_program", "findings", "fingerprint",
+    "gradient_report", "graph_changes", "interpret", "largest_path", "line_marks", "load",
+    "load_ipython_extension", "load_torchscript", "measure", "model_facts", "optimisation_stages",
+    "overlay", "probe_batch_mixing", "probe_gradients", "record", "record_training", "recorded",
+    "recording", "save", "save_torchscript", "script", "scriptable_parts", "sweep_batch",
+    "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
     "value_drift", "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
 ]  # fmt: skip
 

@@ -11,7 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from inspector.axis_rules import ELEMENTWISE, GATES, PARAMETERS, PRODUCTS, REST, RULES, Pattern
+from inspector.axis_rules import (
+    ELEMENTWISE,
+    GATES,
+    PARAMETERS,
+    PRODUCTS,
+    REST,
+    RULES,
+    WORDS,
+    Pattern,
+)
 from inspector.graph import DataFlow
 from inspector.records import Op, Recording, TensorInfo
 
@@ -57,7 +66,7 @@ class AxisNames:
                 if other not in seen and self._recording.tensors[other].shape == shape:
                     seen.add(other)
                     todo.append(other)
-        return names
+        return tuple(WORDS.get(name, name) for name in names)
 
     def _sharing(self, tensor: int) -> Iterator[int]:
         """Tensors one elementwise op away, the maker's side first."""

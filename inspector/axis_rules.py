@@ -5,6 +5,18 @@ The names are those of PyTorch's own documentation.
 
 from __future__ import annotations
 
+from inspector.language import sentence
+
+WORDS: dict[str, str] = {
+    str(word): word
+    for word in (
+        sentence("classes"), sentence("embedding"), sentence("entries"), sentence("features"),
+        sentence("heads"), sentence("hidden"), sentence("in"), sentence("keys"),
+        sentence("layers"), sentence("out"), sentence("packed"), sentence("queries"),
+    )
+}  # fmt: skip
+"""The names that are words, so that they can be told in another language; N, C, H, W are signs."""
+
 REST = "…"
 """In a pattern: any number of dimensions that the op says nothing about."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sized
 
+from inspector.language import sentence
 from inspector.records import Recording
 
 
@@ -31,43 +32,89 @@ def self_check(recording: Recording) -> None:
 def _numbered(name: str, ids: Iterable[int]) -> None:
     for expected, found in enumerate(ids):
         if expected != found:
-            raise ValueError(f"{name}: record number {expected} says it is number {found}")
+            raise ValueError(
+                sentence(
+                    "{name}: record number {expected} says it is number {found}",
+                    name=name,
+                    expected=expected,
+                    found=found,
+                )
+            )
 
 
-def _within(what: str, ids: Iterable[int | None], rows: Sized) -> None:
+def _within(
+    what: str, ids: Iterable[int | None], rows: Sized, owner: int | str | None = None
+) -> None:
+    """`what` has these ids, and `owner` is its own id or name."""
     for number in ids:
         if number is not None and not 0 <= number < len(rows):
-            raise ValueError(f"{what} refers to number {number} of {len(rows)}")
+            raise ValueError(
+                sentence(
+                    "{what} refers to number {number} of {count}",
+                    what=_words(what, owner),
+                    number=number,
+                    count=len(rows),
+                )
+            )
+
+
+def _words(what: str, owner: int | str | None) -> str:
+    told = {
+        "op": sentence("op {id}", id=owner),
+        "tensor": sentence("tensor {id}", id=owner),
+        "module call": sentence("module call {id}", id=owner),
+        "autograd node": sentence("autograd node {id}", id=owner),
+        "decision": sentence("decision {id}", id=owner),
+        "parameter": sentence("parameter {name}", name=owner),
+        "step": sentence("step {id}", id=owner),
+        "the inputs": sentence("the inputs"),
+        "the output": sentence("the output"),
+        "the values": sentence("the values"),
+        "the gradients": sentence("the gradients"),
+        "the failure": sentence("the failure"),
+        "a warning": sentence("a warning"),
+    }
+    return told.get(what, what)
 
 
 def _check_ops(recording: Recording) -> None:
     for op in recording.ops:
         ids = (*op.inputs, *op.outputs, *op.overwrites)
-        _within(f"op {op.id}", ids, recording.tensors)
-        _within(f"op {op.id}", (op.module_call,), recording.module_calls)
+        _within("op", ids, recording.tensors, op.id)
+        _within("op", (op.module_call,), recording.module_calls, op.id)
 
 
 def _check_tensors(recording: Recording) -> None:
     for tensor in recording.tensors.values():
-        _within(f"tensor {tensor.id}", (tensor.producer,), recording.ops)
-        _within(f"tensor {tensor.id}", (tensor.alias_of,), recording.tensors)
+        _within("tensor", (tensor.producer,), recording.ops, tensor.id)
+        _within("tensor", (tensor.alias_of,), recording.tensors, tensor.id)
         if tensor.alias_of is not None and tensor.alias_of >= tensor.id:
-            raise ValueError(f"tensor {tensor.id} is an alias of the later {tensor.alias_of}")
+            raise ValueError(
+                sentence(
+                    "tensor {id} is an alias of the later {alias_of}",
+                    id=tensor.id,
+                    alias_of=tensor.alias_of,
+                )
+            )
 
 
 def _check_calls(recording: Recording) -> None:
     for call in recording.module_calls:
-        _within(f"module call {call.id}", call.ops, recording.ops)
-        _within(f"module call {call.id}", (call.parent,), recording.module_calls)
+        _within("module call", call.ops, recording.ops, call.id)
+        _within("module call", (call.parent,), recording.module_calls, call.id)
         if call.parent is not None and call.parent >= call.id:
-            raise ValueError(f"module call {call.id} lies in the later {call.parent}")
+            raise ValueError(
+                sentence(
+                    "module call {id} lies in the later {parent}", id=call.id, parent=call.parent
+                )
+            )
 
 
 def _check_backward(recording: Recording) -> None:
     for node in recording.grad_nodes:
-        _within(f"autograd node {node.id}", node.next, recording.grad_nodes)
-        _within(f"autograd node {node.id}", (node.op,), recording.ops)
-        _within(f"autograd node {node.id}", (node.tensor, *node.saved), recording.tensors)
+        _within("autograd node", node.next, recording.grad_nodes, node.id)
+        _within("autograd node", (node.op,), recording.ops, node.id)
+        _within("autograd node", (node.tensor, *node.saved), recording.tensors, node.id)
 
 
 def _check_rest(recording: Recording) -> None:
@@ -77,17 +124,30 @@ def _check_rest(recording: Recording) -> None:
     _within("the values", recording.values, tensors)
     _within("the gradients", recording.grads, tensors)
     for decision in recording.decisions:
-        _within(f"decision {decision.id}", (decision.op,), ops)
-        _within(f"decision {decision.id}", (decision.tensor,), tensors)
-        _within(f"decision {decision.id}", (decision.module_call,), recording.module_calls)
+        _within("decision", (decision.op,), ops, decision.id)
+        _within("decision", (decision.tensor,), tensors, decision.id)
+        _within("decision", (decision.module_call,), recording.module_calls, decision.id)
         if decision.op is None and not 0 <= (decision.before_op or 0) <= len(ops):
-            raise ValueError(f"decision {decision.id} lies before op {decision.before_op}")
+            raise ValueError(
+                sentence(
+                    "decision {id} lies before op {before_op}",
+                    id=decision.id,
+                    before_op=decision.before_op,
+                )
+            )
     for info in recording.parameters:
-        _within(f"parameter {info.name}", (info.tensor,), tensors)
+        _within("parameter", (info.tensor,), tensors, info.name)
     for step in recording.steps:
         if not 0 <= step.first_op <= step.last_op <= len(ops):
-            raise ValueError(f"step {step.id} spans ops {step.first_op} to {step.last_op}")
-        _within(f"step {step.id}", step.roots, tensors)
+            raise ValueError(
+                sentence(
+                    "step {id} spans ops {first_op} to {last_op}",
+                    id=step.id,
+                    first_op=step.first_op,
+                    last_op=step.last_op,
+                )
+            )
+        _within("step", step.roots, tensors, step.id)
     if recording.failure is not None:
         _within("the failure", (recording.failure.op,), ops)
         failure = recording.failure
@@ -100,15 +160,17 @@ def _check_meta(recording: Recording) -> None:
     """What passes read of `meta`; all else in it is only kept."""
     meta = recording.meta
     if not isinstance(meta.get("model"), str | None):
-        raise ValueError("meta: `model` is not a text")
+        raise ValueError(sentence("meta: `model` is not a text"))
     if not isinstance(meta.get("arguments"), Mapping | list | None):
-        raise ValueError("meta: `arguments` are neither a list nor named")
+        raise ValueError(sentence("meta: `arguments` are neither a list nor named"))
     loss_from = meta.get("loss_from", 0)
     if not isinstance(loss_from, int) or loss_from < 0:
-        raise ValueError("meta: `loss_from` is not the number of an op")
+        raise ValueError(sentence("meta: `loss_from` is not the number of an op"))
     names = meta.get("input_names", ())
     if not isinstance(names, list | tuple) or not all(map(_is_named, names)):
-        raise ValueError("meta: `input_names` are not pairs of a tensor's number and a text")
+        raise ValueError(
+            sentence("meta: `input_names` are not pairs of a tensor's number and a text")
+        )
     _within("meta: `input_names`", (number for number, _ in names), recording.tensors)
 
 

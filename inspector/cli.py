@@ -12,14 +12,23 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from inspector import __version__
 from inspector.commands.census import census
 from inspector.commands.check import check
+from inspector.commands.completion import completion
+from inspector.commands.export import export
+from inspector.commands.places import stop
+from inspector.commands.record import record
+from inspector.commands.speaking import report, told
 from inspector.errors import InspectorError
+from inspector.language import sentence
+
+if TYPE_CHECKING:
+    from inspector.records import Recording
 
 EPILOG = """
 \b
@@ -30,9 +39,8 @@ Examples:
   python -m inspector check train.py --epochs 1
   python -m inspector diff before.inspect after.inspect
   python -m inspector export run.inspect --format svg -o run.svg
+  python -m inspector export run.inspect --format html
 """
-WRONG_USE = 2
-PICTURES = ("svg", "dot", "png", "pdf")
 
 
 class _Group(click.Group):
@@ -42,80 +50,13 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except InspectorError as error:
-            _stop(str(error))
-
-
-def _stop(message: str) -> NoReturn:
-    click.echo(f"inspector: {message}", err=True)
-    sys.exit(WRONG_USE)
+            stop(error.message)
 
 
 @click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="inspector")
 def main() -> None:
     """See what a PyTorch program did: ops, shapes, gradients, decisions."""
-
-
-def _target(path: str | Path) -> Path:
-    """Where to write, made absolute; stops at once if nothing can be written there."""
-    target = Path(path).absolute()
-    if target.is_dir():
-        _cannot_write(path, "it is a folder")
-    if not target.parent.is_dir():
-        _cannot_write(path, f"there is no folder {target.parent}")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        _cannot_write(path, "it is not allowed here")
-    return target
-
-
-def _cannot_write(path: str | Path, reason: str) -> NoReturn:
-    _stop(f"cannot write {path}: {reason}. Choose another place with -o.")
-
-
-@main.command(context_settings={"allow_interspersed_args": False})
-@click.option("-o", "--output", default="run.inspect", show_default=True, help="Where to write.")
-@click.option(
-    "--values",
-    type=click.Choice(["stats", "none", "full"]),
-    default="stats",
-    show_default=True,
-    help="What to keep of the tensors' values.",
-)
-@click.option("--kernels", is_flag=True, help="Record ATen calls below each op (slower).")
-@click.option("--max-ops", default=200_000, show_default=True, help="Stop recording after.")
-@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as for python -m.")
-@click.argument("script")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def record(
-    output: str,
-    values: str,
-    kernels: bool,
-    max_ops: int,
-    module: bool,
-    script: str,
-    arguments: tuple[str, ...],
-) -> None:
-    """Run SCRIPT with its own ARGUMENTS and record it, without a change to its code.
-
-    Ends with the script's own exit code. An exception, sys.exit or Ctrl-C still writes the
-    recording.
-    """
-    target = _target(output)  # before a run of hours, and before the script changes folder
-    from inspector.capture import CaptureOptions
-    from inspector.capture.script import record_script
-
-    options = CaptureOptions(
-        values=values,  # type: ignore[arg-type]  # click.Choice has checked it
-        kernels=kernels,
-        max_ops=max_ops,
-    )
-    recording, status = record_script(script, arguments, options, as_module=module)
-    try:
-        recording.save(target)
-    except OSError as error:
-        _cannot_write(output, error.strerror or str(error))
-    click.echo(f"inspector: {len(recording.ops)} ops recorded in {output}", err=True)
-    sys.exit(status)
 
 
 @main.command()
@@ -129,22 +70,28 @@ def info(file: str, text: bool) -> None:
     if text:
         click.echo(recording.to_text(), nl=False)
         return
-    counts = {
-        "ops": recording.ops,
-        "tensors": recording.tensors,
-        "module calls": recording.module_calls,
-        "decisions": recording.decisions,
-        "autograd nodes": recording.grad_nodes,
-        "parameters": recording.parameters,
-        "steps": recording.steps,
-    }
-    click.echo(f"{file}: {recording.meta.get('model', 'a block of code')}")
-    for name, rows in counts.items():
-        click.echo(f"  {len(rows):>8,} {name}")
+    model = recording.meta.get("model")
+    click.echo(f"{file}: {told(sentence('a block of code')) if model is None else model}")
+    for line in _counts(recording):
+        click.echo(f"  {told(line)}")
     for note in recording.notes:
-        click.echo(f"  note: {note}")
+        click.echo(f"  {told(sentence('note: {text}', text=note))}")
     if recording.failure is not None:
-        click.echo(f"  failed: {recording.failure.type}: {recording.failure.message}")
+        raised = f"{recording.failure.type}: {recording.failure.message}"
+        click.echo(f"  {told(sentence('failed: {error}', error=raised))}")
+
+
+def _counts(recording: Recording) -> tuple[str, ...]:
+    """How many of each kind of record there are, one a line."""
+    return (
+        sentence("{count:>8,} ops", count=len(recording.ops)),
+        sentence("{count:>8,} tensors", count=len(recording.tensors)),
+        sentence("{count:>8,} module calls", count=len(recording.module_calls)),
+        sentence("{count:>8,} decisions", count=len(recording.decisions)),
+        sentence("{count:>8,} autograd nodes", count=len(recording.grad_nodes)),
+        sentence("{count:>8,} parameters", count=len(recording.parameters)),
+        sentence("{count:>8,} steps", count=len(recording.steps)),
+    )
 
 
 @main.command()
@@ -167,55 +114,12 @@ def diff(a: str, b: str, tolerance: float | None, ops: bool) -> None:
 
     one, other = load(a), load(b)
     found = compare(one, other, tolerance=tolerance)
-    for sentence in found.explanation:
-        click.echo(sentence)
+    for line in found.explanation:
+        click.echo(told(line))
     if ops:
         for line in listed(one, other, found):
-            click.echo(line)
+            click.echo(told(line))
     sys.exit(0 if found.same else 1)
-
-
-@main.command()
-@click.argument("file")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice([*PICTURES, "text"]),
-    default="svg",
-    show_default=True,
-)
-@click.option(
-    "--graph",
-    type=click.Choice(["dynamic", "backward"]),
-    default="dynamic",
-    show_default=True,
-)
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("-o", "--output", help="Where to write; FILE with another ending by default.")
-def export(file: str, kind: str, graph: str, theme: str, output: str | None) -> None:
-    """Draw the recording FILE, or write it as text."""
-    from inspector.render.export import to_bytes
-    from inspector.render.workbench import Shown
-    from inspector.store import load
-    from inspector.views import default_open
-
-    recording = load(file)
-    if kind == "text":
-        data = recording.to_text().encode()
-    else:
-        views = Shown(recording, opened=default_open(recording)).views()
-        if graph not in views:
-            _stop(f"{file} holds no backward pass: record with a loss, or choose --graph dynamic.")
-        data = to_bytes(views[graph], kind, theme)
-    name = output or str(Path(file).with_suffix(f".{'txt' if kind == 'text' else kind}"))
-    target = _target(name)
-    if target == Path(file).absolute():
-        _cannot_write(name, "it is the recording itself")
-    try:
-        target.write_bytes(data)
-    except OSError as error:
-        _cannot_write(name, error.strerror or str(error))
-    click.echo(f"inspector: wrote {name}", err=True)
 
 
 @main.command()
@@ -235,17 +139,24 @@ def view(files: tuple[str, ...], port: int) -> None:
         for name in files:
             load(name)  # a file that can't be read is said here, before a server starts
             if os.pathsep in os.path.abspath(name):
-                _stop(f"cannot hand {name} to the page: rename it without {os.pathsep!r}.")
+                stop(
+                    sentence(
+                        "cannot hand {file} to the page: rename it without {sign}.",
+                        file=name,
+                        sign=repr(os.pathsep),
+                    )
+                )
     app = importlib.util.find_spec("inspector_app")
     if app is None or app.origin is None:
-        _stop("the app is not installed: run `pip install .` in the project's folder.")
+        stop(sentence("the app is not installed: run `pip install .` in the project's folder."))
     main_file = Path(app.origin).with_name("main.py")
     environment = dict(os.environ)
     environment["INSPECTOR_FILES"] = os.pathsep.join(os.path.abspath(name) for name in files)
     command = [sys.executable, "-m", "streamlit", "run", str(main_file)]
     command += ["--server.port", str(port), "--server.headless", str(not _has_desktop()).lower()]
     page = "open" if files else ""
-    click.echo(f"inspector: open http://localhost:{port}/{page} (Ctrl+C stops it)", err=True)
+    address = f"http://localhost:{port}/{page}"
+    report(sentence("open {address} (Ctrl+C stops it)", address=address))
     _become(command, environment)
 
 
@@ -265,3 +176,6 @@ def _has_desktop() -> bool:
 
 main.add_command(census)
 main.add_command(check)
+main.add_command(completion)
+main.add_command(record)
+main.add_command(export)

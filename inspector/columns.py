@@ -19,6 +19,7 @@ import numpy
 import pyarrow as pa
 from pyarrow import compute, ipc
 
+from inspector.language import sentence
 from inspector.making import records_of
 from inspector.records import Source
 
@@ -140,7 +141,7 @@ def read_table(
     for message in ipc.MessageReader.open_stream(data):
         if message.type == "dictionary" or _is_compressed(message):
             # Its size is only known once it is unpacked, and we write none.
-            raise ValueError(f"table {name} is compressed inside")
+            raise ValueError(sentence("table {name} is compressed inside", name=name))
     table = ipc.open_stream(data).read_all()
     table.validate(full=True)
     columns: dict[str, Iterable[Any]] = {}
@@ -178,14 +179,21 @@ def _loaded(column: pa.ChunkedArray, field: Field[Any], pools: dict[str, list[An
     annotation = str(field.type)
     expected = COLUMNS[annotation]
     if column.type != expected.type:
-        raise ValueError(f"column {field.name} holds {column.type}, not {expected.type}")
+        raise ValueError(
+            sentence(
+                "column {name} holds {type}, not {expected}",
+                name=field.name,
+                type=str(column.type),
+                expected=str(expected.type),
+            )
+        )
     array = column.combine_chunks()
     is_list = pa.types.is_list(array.type)
     items = array.values if is_list else array
     optional = annotation.endswith("| None")
     items_optional = "| None, " in annotation if is_list else optional
     if (array.null_count and not optional) or (items.null_count and not items_optional):
-        raise ValueError(f"column {field.name} has gaps")
+        raise ValueError(sentence("column {name} has gaps", name=field.name))
     if expected.pool is not None:
         found = _looked_up(items, pools[expected.pool])
     elif expected.json:
@@ -226,7 +234,14 @@ def _plain(array: pa.Array) -> list[Any]:
 def _looked_up(numbers: pa.Array, pool: list[Any]) -> list[Any]:
     ends = compute.min_max(numbers).as_py()
     if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] < len(pool):
-        raise IndexError(f"rows {ends['min']} to {ends['max']} of a table of {len(pool)}")
+        raise IndexError(
+            sentence(
+                "rows {low} to {high} of a table of {count}",
+                low=ends["min"],
+                high=ends["max"],
+                count=len(pool),
+            )
+        )
     rows = [*pool, None]
     return [rows[number] for number in numbers.fill_null(len(pool)).to_numpy().tolist()]
 

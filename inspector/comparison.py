@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inspector.language import listed
 from inspector.records import Source
 
 Value = bool | int | float | str
+
+_ROW = "{first}; {then}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Change:
     @property
     def detail(self) -> str:
         """All of it in words."""
-        return "; ".join(self.details)
+        return listed(self.details, _ROW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.errors import InspectorError
+from inspector.language import sentence
 
 LONGEST_TEXT = 2_000
 """Characters of a `Text`: it has to fit into an address."""
@@ -42,13 +43,29 @@ class Whole:
             InspectorError: it is no whole number, or not one of this control's.
         """
         if not _WHOLE.fullmatch(text.strip()):
-            raise InspectorError(f"`{self.name}` is a whole number, and {_quoted(text)} is none.")
+            raise InspectorError(
+                sentence(
+                    "`{name}` is a whole number, and {text} is none.",
+                    name=self.name,
+                    text=_quoted(text),
+                )
+            )
         value = int(text)
         _within(self, value)
         if (value - (self.low or 0)) % self.step:
             low = self.low or 0
-            near = f"{low}, {low + self.step}, {low + 2 * self.step} and so on"
-            raise InspectorError(f"`{self.name}` is one of {near}, not {value}.")
+            near = sentence(
+                "{values} and so on",
+                values=", ".join(str(low + place * self.step) for place in range(3)),
+            )
+            raise InspectorError(
+                sentence(
+                    "`{name}` is one of {values}, not {given}.",
+                    name=self.name,
+                    values=near,
+                    given=value,
+                )
+            )
         return value
 
     def written(self, value: Any) -> str:
@@ -87,7 +104,11 @@ class Real:
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or "_" in text:
-            raise InspectorError(f"`{self.name}` is a number, and {_quoted(text)} is none.")
+            raise InspectorError(
+                sentence(
+                    "`{name}` is a number, and {text} is none.", name=self.name, text=_quoted(text)
+                )
+            )
         _within(self, value)
         return value
 
@@ -112,7 +133,11 @@ class Switch:
         """
         value = _SWITCH.get(text.strip().lower())
         if value is None:
-            raise InspectorError(f"`{self.name}` is “on” or “off”, not {_quoted(text)}.")
+            raise InspectorError(
+                sentence(
+                    "`{name}` is “on” or “off”, not {text}.", name=self.name, text=_quoted(text)
+                )
+            )
         return value
 
     def written(self, value: Any) -> str:
@@ -139,7 +164,14 @@ class Choice:
             if self.written(option) == text.strip():
                 return option
         names = ", ".join(_quoted(self.written(option)) for option in self.options)
-        raise InspectorError(f"`{self.name}` is one of {names}, not {_quoted(text)}.")
+        raise InspectorError(
+            sentence(
+                "`{name}` is one of {values}, not {given}.",
+                name=self.name,
+                values=names,
+                given=_quoted(text),
+            )
+        )
 
     def written(self, value: Any) -> str:
         """The text that `parse` reads back."""
@@ -162,7 +194,12 @@ class Text:
         """
         if len(text) > LONGEST_TEXT:
             raise InspectorError(
-                f"`{self.name}` takes {LONGEST_TEXT:,} characters, and this text has {len(text):,}."
+                sentence(
+                    "`{name}` takes {longest_text:,} characters, and this text has {count:,}.",
+                    name=self.name,
+                    longest_text=LONGEST_TEXT,
+                    count=len(text),
+                )
             )
         return text
 
@@ -193,9 +230,22 @@ def _within(control: Whole | Real, value: float) -> None:
     low, high = control.low, control.high
     below = low is not None and value < low
     if below or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"at most {high}"
-        bounds = f"{low} to {high}" if low is not None and high is not None else bounds
-        raise InspectorError(f"`{control.name}` is {bounds}, not {value}.")
+        raise InspectorError(
+            sentence(
+                "`{name}` is {bounds}, not {value}.",
+                name=control.name,
+                bounds=_bounds_words(low, high),
+                value=value,
+            )
+        )
+
+
+def _bounds_words(low: float | None, high: float | None) -> str:
+    if high is None:
+        return sentence("at least {low}", low=low)
+    if low is None:
+        return sentence("at most {high}", high=high)
+    return sentence("{low} to {high}", low=low, high=high)
 
 
 def _quoted(text: str) -> str:

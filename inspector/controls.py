@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union
 
 from inspector.control_kinds import Choice, Real, Switch, Text, Whole
 from inspector.errors import InspectorError
+from inspector.language import sentence, sentences
 from inspector.recipes import TensorControl, TensorRecipe, is_tensor_type, recipe_of, shape_of
 
 __all__ = [
@@ -69,8 +70,12 @@ def read(function: Callable[..., Any], example: Sequence[Any] | None = None) -> 
             found.append(control)
         elif start is inspect.Parameter.empty:
             raise InspectorError(
-                f"`{_name(function)}` takes `{name}`, for which there is no control. Annotate it"
-                " with one of int, float, bool, str, Literal or Tensor, or give it a default."
+                sentence(
+                    "`{function}` takes `{name}`, for which there is no control. Annotate it with "
+                    "one of int, float, bool, str, Literal or Tensor, or give it a default.",
+                    function=_name(function),
+                    name=name,
+                )
             )
     return tuple(found)
 
@@ -89,7 +94,10 @@ def _parameters(
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         raise InspectorError(
-            f"`{_name(function)}` has no signature that Python can read, so it gets no controls."
+            sentence(
+                "`{function}` has no signature that Python can read, so it gets no controls.",
+                function=_name(function),
+            )
         ) from None
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [
@@ -123,7 +131,13 @@ def _start(
     try:
         bound = inspect.signature(function).bind_partial(*example)
     except TypeError as error:
-        raise InspectorError(f"The example does not fit `{_name(function)}`: {error}.") from None
+        raise InspectorError(
+            sentence(
+                "The example does not fit `{function}`: {error}.",
+                function=_name(function),
+                error=str(error),
+            )
+        ) from None
     return bound.arguments.get(name, parameter.default)
 
 
@@ -181,7 +195,13 @@ def _whole(name: str, notes: tuple[Any, ...], start: Any, about: str) -> Whole:
     if values is None:
         return Whole(name, 0 if missing else start, about=about)
     if not values:
-        raise InspectorError(f"`{name}` has the empty {values}: there is no value to choose.")
+        raise InspectorError(
+            sentence(
+                "`{name}` has the empty {values}: there is no value to choose.",
+                name=name,
+                values=values,
+            )
+        )
     low, high = min(values), max(values)
     return Whole(name, low if missing else start, low, high, abs(values.step), about)
 
@@ -214,11 +234,18 @@ def _checked(control: Whole | Real | Switch | Choice | Text) -> Control:
     if not isinstance(start, kinds.get(type(control), object)) or (
         number and isinstance(start, bool)
     ):
-        raise InspectorError(f"`{control.name}` starts with {start!r}, which is not of its type.")
+        raise InspectorError(
+            sentence(
+                "`{name}` starts with {start}, which is not of its type.",
+                name=control.name,
+                start=repr(start),
+            )
+        )
     try:
         control.parse(control.written(start))
     except InspectorError as error:
-        raise InspectorError(f"{error} It starts there: change the default or the range.") from None
+        change = sentence("It starts there: change the default or the range.")
+        raise InspectorError(sentences(error.message, change)) from None
     return control
 
 
@@ -245,16 +272,22 @@ def spread(
     """
     if isinstance(control, Switch | Choice):
         if (start, stop, step) != (None, None, None):
-            raise InspectorError(f"`{control.name}` is swept over all its values: give no range.")
+            raise InspectorError(
+                sentence("`{name}` is swept over all its values: give no range.", name=control.name)
+            )
         return (False, True) if isinstance(control, Switch) else control.options
     if isinstance(control, Text):
-        raise InspectorError(f"`{control.name}` is a text: there is no range to sweep over.")
+        raise InspectorError(
+            sentence("`{name}` is a text: there is no range to sweep over.", name=control.name)
+        )
     if isinstance(control, TensorControl):
         return control.seeds(spread(Whole("seed", 0, 0, 999_999_999), start, stop, step))
     first = control.low if start is None else control.parse(start)
     last = control.high if stop is None else control.parse(stop)
     if first is None or last is None:
-        raise InspectorError(f"`{control.name}` has no bounds: say where to start and to stop.")
+        raise InspectorError(
+            sentence("`{name}` has no bounds: say where to start and to stop.", name=control.name)
+        )
     return _between(control, first, last, _step(control, step))
 
 
@@ -265,19 +298,35 @@ def _step(control: Whole | Real, text: str | None) -> float:
     bare = Whole("step", 1) if isinstance(control, Whole) else Real("step", 1.0)
     step = bare.parse(text)
     if step <= 0:
-        raise InspectorError(f"The step over `{control.name}` is above zero, not {text}.")
+        raise InspectorError(
+            sentence(
+                "The step over `{name}` is above zero, not {text}.", name=control.name, text=text
+            )
+        )
     return step
 
 
 def _between(control: Whole | Real, first: float, last: float, step: float) -> tuple[Any, ...]:
     if first > last:
-        raise InspectorError(f"The sweep over `{control.name}` stops at {last}, before {first}.")
+        raise InspectorError(
+            sentence(
+                "The sweep over `{name}` stops at {last}, before {first}.",
+                name=control.name,
+                last=last,
+                first=first,
+            )
+        )
     # Decimals, as they are written: 0.1 + 0.1 + 0.1 is 0.3.
     at, by, end = (Decimal(repr(number)) for number in (first, step, last))
     count = int((end - at) / by) + 1
     if count > MOST_VALUES:
         raise InspectorError(
-            f"The sweep over `{control.name}` has {count:,} values; {MOST_VALUES:,} are the most."
+            sentence(
+                "The sweep over `{name}` has {count:,} values; {most_values:,} are the most.",
+                name=control.name,
+                count=count,
+                most_values=MOST_VALUES,
+            )
         )
     texts = (str(at + place * by) for place in range(count))
     return tuple(control.parse(text) for text in texts)

@@ -9,6 +9,7 @@
     │   └── UnsupportedNode       ... because of a node of a kind that nothing here can run
     ├── TimingError           a variant of a model cannot be timed
     ├── SourceError           a script given on the command line could not be found or read
+    ├── LibraryError          the library of recordings refused something, or can't be written
     ├── QuestionError         a workbench asked for something that is not there
     └── RenderError           a picture could not be drawn
         ├── GraphvizMissing       no `dot` on PATH and no pygraphviz
@@ -108,6 +109,10 @@ class GraphvizMissing(RenderError):
 
 class GraphvizTimeout(RenderError):
     """Graphviz did not finish within the time limit."""
+
+
+class LibraryError(InspectorError):
+    """The library of recordings has no such recording, refuses a text or file, or can't be written."""
 
 
 class QuestionError(InspectorError):

@@ -13,16 +13,16 @@ standard library and the errors.
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.errors import InspectorError
 from inspector.language import sentence, sentences
+from inspector.writing import write_whole
 
 if TYPE_CHECKING:
+    import os
+
     from inspector.records import Source, StaticWarning
 
 
@@ -130,17 +130,7 @@ class Export:
                     reason=self.failure.words,
                 )
             )
-        target = Path(path)
-        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-        with open(temporary, "xb") as file:
-            try:
-                file.write(self.data.encode() if isinstance(self.data, str) else self.data)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(temporary, target)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+        write_whole(path, self.data.encode() if isinstance(self.data, str) else self.data)
 
     def __repr__(self) -> str:
         state = f"{len(self.data)} {'bytes' if isinstance(self.data, bytes) else 'characters'}"

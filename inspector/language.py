@@ -2,25 +2,15 @@
 
 The library writes English, `sentence("{op} gave {count} zeros.", op=..., count=...)`, and gets a
 `str`: it prints, compares and saves as any other. It also remembers its template and what was
-filled in, so that whoever shows it can tell it in the reader's language:
-
-    tell = language("zh_CN")
-    tell(finding.message)
-
-Templates and their translations are gettext catalogues, `languages/*/*.po`, one for each part of
-the program; `tools/catalogues.py` keeps them up to date. A record stays the same for every reader,
-and two readers of one recording may use two languages.
+filled in, so that whoever shows it can tell it in the reader's language (`inspector.languages`).
+A record stays the same for every reader, and two readers of one recording may use two languages.
 """
 
 from __future__ import annotations
 
-import gettext
-import io
 import os
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 Translate = Callable[[str], str]
@@ -30,8 +20,6 @@ ENGLISH = "en"
 
 LANGUAGES = {ENGLISH: "English", "zh_CN": "简体中文"}
 """The code of each language, and its name in that language."""
-
-_FOLDER = Path(__file__).with_name("languages")
 
 
 class Sentence(str):
@@ -79,7 +67,8 @@ def sentence(template: str, /, **values: Any) -> Sentence:
         template: English, with places as of `str.format`: whole sentences, and never a part that
             another language would put elsewhere. Without values nothing is filled in, and a brace
             is a brace.
-        values: what stands there; sentences among them are translated with it.
+        values: what stands there. Sentences among them are translated with it; other text is a
+            name, and stays.
 
     >>> sentence("{name} ran {times:,} times.", name="relu", times=1200)
     'relu ran 1,200 times.'
@@ -131,39 +120,6 @@ def sentences(*parts: str) -> Sentence:
     return listed((part for part in parts if part), _AFTER)
 
 
-@cache
-def language(code: str) -> Translate:
-    """What tells a text in a language.
-
-    Args:
-        code: one of `LANGUAGES`. Any other gives English.
-
-    Returns:
-        A function of a text. A `Sentence` is told by its template; any other text is looked up as
-        it is; what has no translation stays English. The result is a plain `str`.
-    """
-    if code == ENGLISH or code not in LANGUAGES:
-        return str.__str__
-    catalogue = _catalogue(code)
-
-    def tell(text: str) -> str:
-        if not isinstance(text, Sentence):
-            return catalogue.gettext(text) if text else text
-        if not text:
-            return ""
-        values = {
-            name: tell(value) if isinstance(value, str) else value
-            for name, value in text.values.items()
-        }
-        if text.number is None:
-            template = catalogue.gettext(text.templates[0])
-        else:
-            template = catalogue.ngettext(text.templates[0], text.templates[-1], text.number)
-        return template.format(**values) if values else template
-
-    return tell
-
-
 def code_of(wanted: str | None) -> str | None:
     """The language among `LANGUAGES` that a name as of `LANG`, of a browser or an address means.
 
@@ -189,22 +145,3 @@ def of_environment() -> str:
         if os.environ.get(variable) and variable != "LANGUAGE":
             break
     return ENGLISH
-
-
-@cache
-def _catalogue(code: str) -> gettext.GNUTranslations:
-    """All parts of a language's catalogue as one. Compiled in memory: no file is made."""
-    from babel.messages.catalog import Catalog
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
-    whole = Catalog(locale=code)
-    for path in sorted((_FOLDER / code).glob("*.po")):
-        with path.open("rb") as file:
-            for message in read_po(file, locale=code):
-                if message.id and not message.fuzzy:
-                    whole[message.id] = message
-    compiled = io.BytesIO()
-    write_mo(compiled, whole)
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)

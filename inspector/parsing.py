@@ -1,4 +1,4 @@
-"""Python text to syntax trees: the one place that calls `ast.parse`."""
+"""Python text to syntax trees: the one place that calls Python's parser."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ def parse_expression(text: str) -> ast.Expression:
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of "1if" and the like, meant for programmers
         return ast.parse(text, mode="eval")
+
+
+def syntax_error(text: str, file: str = "<text>") -> SyntaxError | None:
+    """Why a file's text cannot be compiled; None where it can. Nothing of it is run."""
+    try:
+        with _lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return error
+    except (ValueError, RecursionError, MemoryError) as error:  # NUL, or nested too deeply
+        return SyntaxError(str(error) or type(error).__name__)
+    return None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from inspector.errors import InspectorError
+from inspector.language import sentence
 
 Fill: TypeAlias = Literal["given", "numbers", "normal", "uniform", "integers", "zeros"]
 
@@ -111,8 +112,14 @@ class TensorControl:
         fill, *details = rest.split(_BETWEEN)
         if fill not in self.fills:
             raise InspectorError(
-                f"`{self.name}` is a shape and how it is filled ({', '.join(self.fills)}), as in"
-                f" “{self.written(self.start)}”, not “{text[:60]}”."
+                sentence(
+                    "`{name}` is a shape and how it is filled ({fills}), as in “{written}”, not "
+                    "“{text}”.",
+                    name=self.name,
+                    fills=", ".join(self.fills),
+                    written=self.written(self.start),
+                    text=text[:60],
+                )
             )
         recipe = replace(self.start, shape=parse_shape(shape_text), fill=fill, numbers=())
         return self.checked(_with_details(recipe, details, self.name))
@@ -136,15 +143,27 @@ class TensorControl:
         """
         _allow_shape(recipe.shape)
         if recipe.fill == "given" and recipe.shape != self.start.shape:
-            raise InspectorError(f"The numbers as given have the shape {self.start.shape}.")
+            raise InspectorError(
+                sentence("The numbers as given have the shape {shape}.", shape=self.start.shape)
+            )
         if recipe.fill == "numbers" and recipe.numel > EDITABLE:
             raise InspectorError(
-                f"The shape {recipe.shape} has {recipe.numel:,} numbers; up to {EDITABLE} can be"
-                " written one by one. Fill it another way."
+                sentence(
+                    "The shape {shape} has {numel:,} numbers; up to {editable} can be written one "
+                    "by one. Fill it another way.",
+                    shape=recipe.shape,
+                    numel=recipe.numel,
+                    editable=EDITABLE,
+                )
             )
         if recipe.fill == "numbers" and len(recipe.numbers) != recipe.numel:
             raise InspectorError(
-                f"The shape {recipe.shape} has {recipe.numel} numbers, not {len(recipe.numbers)}."
+                sentence(
+                    "The shape {shape} has {numel} numbers, not {count}.",
+                    shape=recipe.shape,
+                    numel=recipe.numel,
+                    count=len(recipe.numbers),
+                )
             )
         if recipe.fill in ("uniform", "integers"):
             _allow_bounds(recipe, self.name)
@@ -162,7 +181,10 @@ def parse_shape(text: str) -> tuple[int, ...]:
         return ()
     if not _SHAPE.fullmatch(plain):
         raise InspectorError(
-            f"A shape is whole numbers with an x between them, as in 2x4, not “{text[:40]}”."
+            sentence(
+                "A shape is whole numbers with an x between them, as in 2x4, not “{text}”.",
+                text=text[:40],
+            )
         )
     return _allow_shape(tuple(int(size) for size in plain.split("x")))
 
@@ -174,7 +196,9 @@ def shape_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         InspectorError: the sizes are no shape.
     """
     if not all(type(size) is int and size >= 0 for size in sizes):
-        raise InspectorError(f"A shape has whole numbers from 0 on, and {sizes} has others.")
+        raise InspectorError(
+            sentence("A shape has whole numbers from 0 on, and {sizes} has others.", sizes=sizes)
+        )
     return _allow_shape(sizes)
 
 
@@ -217,15 +241,20 @@ def number(text: str, kind: str) -> float:
     if kind != "float":
         whole = int(text) if _WHOLE.fullmatch(text) else None
         if whole is None or (kind == "bool" and whole not in (0, 1)):
-            wanted = "0 and 1" if kind == "bool" else "whole numbers"
-            raise InspectorError(f"This tensor holds {wanted}, not “{text[:40]}”.")
+            if kind == "bool":
+                raise InspectorError(
+                    sentence("This tensor holds 0 and 1, not “{text}”.", text=text[:40])
+                )
+            raise InspectorError(
+                sentence("This tensor holds whole numbers, not “{text}”.", text=text[:40])
+            )
         return whole
     try:
         if _IN in text:
             raise ValueError
         return _plain(float(text))
     except ValueError:
-        raise InspectorError(f"“{text[:40]}” is no number.") from None
+        raise InspectorError(sentence("“{text}” is no number.", text=text[:40])) from None
 
 
 def _with_details(recipe: TensorRecipe, details: list[str], name: str) -> TensorRecipe:
@@ -233,13 +262,22 @@ def _with_details(recipe: TensorRecipe, details: list[str], name: str) -> Tensor
     wanted = {"numbers": 1, "normal": 1, "uniform": 3, "integers": 3}.get(recipe.fill, 0)
     if len(details) != wanted:
         raise InspectorError(
-            f"`{name}`: behind “{recipe.fill}” stand {wanted} parts with a {_BETWEEN} before each,"
-            f" not {len(details)}."
+            sentence(
+                "`{name}`: behind “{fill}” stand {wanted} parts with a {mark} before each, not "
+                "{count}.",
+                name=name,
+                fill=recipe.fill,
+                wanted=wanted,
+                mark=_BETWEEN,
+                count=len(details),
+            )
         )
     if recipe.fill == "numbers":
         texts = details[0].split(_IN) if details[0] else []
         if len(texts) > EDITABLE:
-            raise InspectorError(f"Up to {EDITABLE} numbers can be written one by one.")
+            raise InspectorError(
+                sentence("Up to {editable} numbers can be written one by one.", editable=EDITABLE)
+            )
         return replace(recipe, numbers=tuple(number(text, recipe.kind) for text in texts))
     if wanted == 3:
         kind = "float" if recipe.fill == "uniform" else "int"
@@ -247,20 +285,33 @@ def _with_details(recipe: TensorRecipe, details: list[str], name: str) -> Tensor
         recipe = replace(recipe, low=low, high=high)
     if wanted:
         if not _SEED.fullmatch(details[-1]):
-            raise InspectorError(f"`{name}`: a seed is a whole number from 0 to 999999999.")
+            raise InspectorError(
+                sentence("`{name}`: a seed is a whole number from 0 to 999999999.", name=name)
+            )
         recipe = replace(recipe, seed=int(details[-1]))
     return recipe
 
 
 def _allow_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) > MOST_DIMENSIONS:
-        raise InspectorError(f"A shape has up to {MOST_DIMENSIONS} sizes here, not {len(shape)}.")
+        raise InspectorError(
+            sentence(
+                "A shape has up to {most_dimensions} sizes here, not {count}.",
+                most_dimensions=MOST_DIMENSIONS,
+                count=len(shape),
+            )
+        )
     numel = math.prod(shape)
     # A size of 0 makes any other size harmless but for torch, which multiplies those.
     if numel > MOST_NUMBERS or math.prod(size for size in shape if size) > MOST_NUMBERS:
         raise InspectorError(
-            f"The shape {'x'.join(map(str, shape))} has {numel:,} numbers; {MOST_NUMBERS:,} are the"
-            " most. Choose a smaller one."
+            sentence(
+                "The shape {shape} has {numel:,} numbers; {most_numbers:,} are the most. Choose a "
+                "smaller one.",
+                shape="x".join(map(str, shape)),
+                numel=numel,
+                most_numbers=MOST_NUMBERS,
+            )
         )
     return shape
 
@@ -268,11 +319,20 @@ def _allow_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _allow_bounds(recipe: TensorRecipe, name: str) -> None:
     low, high = recipe.low, recipe.high
     if not (math.isfinite(low) and math.isfinite(high)) or low > high:
-        raise InspectorError(f"`{name}` is filled from low to high, and {low} to {high} is not.")
+        raise InspectorError(
+            sentence(
+                "`{name}` is filled from low to high, and {low} to {high} is not.",
+                name=name,
+                low=low,
+                high=high,
+            )
+        )
     if recipe.kind == "bool" and (low < 0 or high > 1):
-        raise InspectorError(f"`{name}` holds 0 and 1 only.")
+        raise InspectorError(sentence("`{name}` holds 0 and 1 only.", name=name))
     if max(abs(low), abs(high)) > 1e15:
-        raise InspectorError(f"`{name}`: numbers are drawn from up to 1e15 either way.")
+        raise InspectorError(
+            sentence("`{name}`: numbers are drawn from up to 1e15 either way.", name=name)
+        )
 
 
 def _plain(value: Any) -> float:

@@ -355,6 +355,12 @@ class Recording:
             f"{len(self.module_calls)} module calls, {len(self.grad_nodes)} autograd nodes{failed}>"
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: an interactive page; see `inspector.render.embedded`."""
+        from inspector.render.embedded import embedded
+
+        return embedded(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording to one file; see `inspector.store`."""
         from inspector.store import save

@@ -1,6 +1,7 @@
 """Recordings as files: one zip of Arrow tables, without pickle.
 
-    header.json         format, version, meta, notes, source texts, line counts
+    header.json         format, version, meta, notes (and how they were made, to tell them in
+                        another language), source texts, line counts
     ops.arrow ...       one table per kind of record, one column per field (Arrow streams)
     values.arrow        arrays, when the recording holds any: dtype, shape and plain bytes
     grads.arrow         likewise those of the tensors' gradients
@@ -40,6 +41,7 @@ from pyarrow import ipc
 from inspector.check import self_check
 from inspector.columns import Pool, Stack, read_table, to_table, utf8
 from inspector.errors import FileFormatError, FutureVersionError
+from inspector.language import sentence, sentences
 from inspector.records import (
     Decision,
     Failure,
@@ -56,6 +58,7 @@ from inspector.records import (
     TensorInfo,
     TensorSummary,
 )
+from inspector.retold import as_json, from_json
 
 FORMAT = "inspector-recording"
 VERSION = 2  # from 2 on a decision may have no op
@@ -143,8 +146,11 @@ def _write(recording: Recording, file: io.BufferedWriter) -> None:
             _put(archive, "grads", _value_tables(recording.grads))
         if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
             raise FileFormatError(
-                f"The recording is larger than the {MAX_BYTES >> 30} GiB that a file may hold. "
-                "Record with a smaller value_budget_mb or max_ops."
+                sentence(
+                    "The recording is larger than the {max_bytes} GiB that a file may hold. "
+                    "Record with a smaller value_budget_mb or max_ops.",
+                    max_bytes=MAX_BYTES >> 30,
+                )
             )
 
 
@@ -174,6 +180,7 @@ def _header(recording: Recording) -> dict[str, Any]:
         "version": VERSION,
         "meta": dict(recording.meta),
         "notes": recording.notes,
+        "notes_made": as_json(recording.notes),
         "inputs": recording.inputs,
         "output": recording.output,
         "sources": dict(recording.sources),
@@ -188,8 +195,12 @@ def _value_tables(values: Mapping[int, numpy.ndarray]) -> Iterator[pa.Table]:
     for number, array in values.items():
         if array.dtype.kind not in _NUMBERS:
             raise FileFormatError(
-                f"The value of tensor {number} is an array of {array.dtype}; "
-                "a recording file holds arrays of numbers only."
+                sentence(
+                    "The value of tensor {number} is an array of {dtype}; a recording file holds "
+                    "arrays of numbers only.",
+                    number=number,
+                    dtype=array.dtype,
+                )
             )
         rows.append(_Value(number, array.dtype.str, array.shape, array.tobytes()))
         size += array.nbytes
@@ -212,7 +223,11 @@ def load(path: str | os.PathLike[str]) -> Recording:
         with open(path, "rb") as file:
             return _read(file, name)
     except OSError as error:
-        raise FileFormatError(f"Cannot open {name}: {error.strerror or error}.") from error
+        raise FileFormatError(
+            sentence(
+                "Cannot open {name}: {reason}.", name=name, reason=str(error.strerror or error)
+            )
+        ) from error
 
 
 def load_bytes(data: bytes, name: str) -> Recording:
@@ -231,11 +246,12 @@ def _read(file: Any, name: str) -> Recording:
         lzma.LZMAError, pa.ArrowException, struct.error,
     ) as error:  # fmt: skip
         # Each stands for damage at some depth: container, table, column, or reference.
-        raise FileFormatError(
-            f"{name} is not a readable recording (a file that inspector saved): it is "
-            "damaged, cut short, or of another kind. Record it again, or copy it again in full."
-            f"{_reason(error)}"
-        ) from error
+        damaged = sentence(
+            "{name} is not a readable recording (a file that inspector saved): it is damaged, cut "
+            "short, or of another kind. Record it again, or copy it again in full.",
+            name=name,
+        )
+        raise FileFormatError(sentences(damaged, _reason(error))) from error
     return recording
 
 
@@ -245,9 +261,10 @@ def _reason(error: Exception) -> str:
     own = isinstance(error, ValueError | LookupError) and not isinstance(error, foreign)
     if not own or not error.args:
         return ""
-    found = str(error.args[0])
-    missing = isinstance(error, KeyError) and " " not in found
-    return f" What was found: {found}{' is missing' if missing else ''}."
+    found = error.args[0] if isinstance(error.args[0], str) else str(error.args[0])
+    if isinstance(error, KeyError) and " " not in found:
+        return sentence("What was found: {part} is missing.", part=found)
+    return sentence("What was found: {reason}.", reason=found)
 
 
 @contextlib.contextmanager
@@ -266,16 +283,34 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     size = sum(member.file_size for member in archive.infolist())
     if size > MAX_BYTES or len(archive.infolist()) > MAX_MEMBERS:
         raise FileFormatError(
-            f"{name} was not opened: it claims {len(archive.infolist())} parts and {size:,} bytes "
-            f"once unpacked; a recording has at most {MAX_MEMBERS} and {MAX_BYTES:,}."
+            sentence(
+                "{name} was not opened: it claims {count} parts and {size:,} bytes once unpacked; "
+                "a recording has at most {max_members} and {max_bytes:,}.",
+                name=name,
+                count=len(archive.infolist()),
+                size=size,
+                max_members=MAX_MEMBERS,
+                max_bytes=MAX_BYTES,
+            )
         )
     header = json.loads(archive.read("header.json"))
     if header["format"] != FORMAT:
-        raise ValueError(f"format is {header['format']!r}, not {FORMAT!r}")
+        raise ValueError(
+            sentence(
+                "format is {format}, not {expected}",
+                format=repr(header["format"]),
+                expected=repr(FORMAT),
+            )
+        )
     if int(header["version"]) > VERSION:
         raise FutureVersionError(
-            f"{name} was written in format {header['version']}; this version of inspector reads "
-            f"formats up to {VERSION}. Update torch-graph-inspector to open it."
+            sentence(
+                "{name} was written in format {version}; this version of inspector reads formats "
+                "up to {newest}. Update torch-graph-inspector to open it.",
+                name=name,
+                version=header["version"],
+                newest=VERSION,
+            )
         )
     return dict(header)
 
@@ -307,7 +342,7 @@ def _read_records(archive: zipfile.ZipFile, header: dict[str, Any]) -> Recording
         meta=dict(header["meta"]),
         inputs=tuple(int(i) for i in header["inputs"]),
         output=tuple(int(i) for i in header["output"]),
-        notes=tuple(str(note) for note in header["notes"]),
+        notes=from_json([str(note) for note in header["notes"]], header.get("notes_made")),
         values=_read_values(archive, "values"),
         grads=_read_values(archive, "grads"),
     )
@@ -322,6 +357,12 @@ def _read_values(archive: zipfile.ZipFile, name: str) -> dict[int, numpy.ndarray
     for row in read_table(archive.read(f"{name}.arrow"), name, _Value, {}):
         kind = numpy.dtype(row.dtype)
         if kind.kind not in _NUMBERS:
-            raise ValueError(f"the value of tensor {row.tensor} is an array of {kind}")
+            raise ValueError(
+                sentence(
+                    "the value of tensor {tensor} is an array of {kind}",
+                    tensor=row.tensor,
+                    kind=kind,
+                )
+            )
         found[row.tensor] = numpy.frombuffer(row.data, kind).reshape(row.shape)
     return found

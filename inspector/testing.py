@@ -25,6 +25,7 @@ from inspector.compare import compare
 from inspector.compare.listing import listed
 from inspector.errors import FileFormatError
 from inspector.golden import golden_text, read_golden, rewired
+from inspector.language import sentence
 from inspector.records import Recording
 
 UPDATE = "INSPECTOR_UPDATE_GOLDENS"
@@ -83,7 +84,13 @@ def _difference(golden: Path, text: str) -> str | None:
             f" `pytest --inspector-update` or {UPDATE}=1, look it over, and keep it with the tests."
         )
     except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"The golden graph {golden} cannot be read: {error}.") from error
+        raise FileFormatError(
+            sentence(
+                "The golden graph {file} cannot be read: {reason}.",
+                file=str(golden),
+                reason=str(error),
+            )
+        ) from error
     if kept == text:
         return None
     before = read_golden(_renamed(kept, text), str(golden))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inspector.language import sentences as in_a_row
 from inspector.records import Source
 
 
@@ -41,4 +42,4 @@ class Why:
     help: str = ""
 
     def __str__(self) -> str:
-        return " ".join(self.sentences)
+        return in_a_row(*self.sentences)

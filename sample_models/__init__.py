@@ -33,9 +33,9 @@ from sample_models import (
     variable_length,
     while_loop,
 )
-from sample_models._sample import Input, Sample
+from sample_models._sample import Input, Refused, Sample
 
-__all__ = ["Input", "Sample", "UnknownSample", "catalog", "get"]
+__all__ = ["Input", "Refused", "Sample", "UnknownSample", "catalog", "get"]
 
 _TEACHING_ORDER = (
     autograd_basics,
@@ -59,7 +59,19 @@ _CATALOG = {module.SAMPLE.name: module.SAMPLE for module in _TEACHING_ORDER}
 
 
 class UnknownSample(KeyError):
-    """No sample has the name asked for; the message lists close matches and all names."""
+    """No sample has the name asked for; the message lists close matches and all names.
+
+    Attributes:
+        name: asked for.
+        close: names of samples that are like it.
+    """
+
+    def __init__(self, name: str, close: list[str]) -> None:
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        known = ", ".join(_CATALOG)
+        super().__init__(f"No sample is called {name!r}.{hint} There are: {known}.")
+        self.name = name
+        self.close = close
 
     def __str__(self) -> str:
         # KeyError shows the repr of its argument, which would put the sentence in quotes.
@@ -79,6 +91,4 @@ def get(name: str) -> Sample:
     """
     if name in _CATALOG:
         return _CATALOG[name]
-    close = difflib.get_close_matches(name, _CATALOG)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    raise UnknownSample(f"No sample is called {name!r}.{hint} There are: {', '.join(_CATALOG)}.")
+    raise UnknownSample(name, difflib.get_close_matches(name, _CATALOG))

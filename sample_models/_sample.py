@@ -19,6 +19,18 @@ def unchanged(value: T) -> T:
     return value
 
 
+class Refused(ValueError):
+    """A value that a sample's `given` refuses, said to the viewer.
+
+    `template` has places for the `values`, so that the sentence can be told in another language.
+    """
+
+    def __init__(self, template: str, **values: str) -> None:
+        super().__init__(template.format(**values))
+        self.template = template
+        self.values = values
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One named input of a sample.
@@ -43,7 +55,7 @@ class Sample:
 
     `given` makes the arguments from values that a viewer may change: its signature says which
     and between which bounds, its defaults are where they start. It refuses a value by a
-    ValueError whose message is for the viewer.
+    ValueError whose message is for the viewer, say `Refused`.
     """
 
     name: str

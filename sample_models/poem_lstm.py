@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sample_models._sample import Annotated, Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Refused, Sample, seeded
 
 POEMS = ("roses are red END", "sugar is sweet and so are you END")
 VOCABULARY = tuple(dict.fromkeys(" ".join(POEMS).split()))
@@ -80,11 +80,13 @@ def read_aloud(poet: Poet, words: Tensor) -> Tensor:
 
 
 def given(
-    word: Annotated[str, f"to go on from, one of: {', '.join(VOCABULARY)}"] = "roses",
+    word: Annotated[
+        str, "to go on from, one of: roses, are, red, END, sugar, is, sweet, and, so, you"
+    ] = "roses",
 ) -> tuple[Tensor]:
     known = [one for one in VOCABULARY if one != "END"]
     if word.strip() not in known:
-        raise ValueError(f"The poet goes on from one of these words: {', '.join(known)}.")
+        raise Refused("The poet goes on from one of these words: {words}.", words=", ".join(known))
     return (numbers(word),)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sample_models._sample import Annotated, Input, Sample, seeded
+from sample_models._sample import Annotated, Input, Refused, Sample, seeded
 
 PAD = 0
 
@@ -45,15 +45,17 @@ def numbers(text: str) -> list[int]:
     """Each word of the text by its number in the vocabulary."""
     unknown = [word for word in text.lower().split() if word not in VOCABULARY]
     if unknown:
-        raise ValueError(
-            f"The reader does not know “{unknown[0][:40]}”. It knows: {', '.join(VOCABULARY)}."
+        raise Refused(
+            "The reader does not know “{word}”. It knows: {known}.",
+            word=unknown[0][:40],
+            known=", ".join(VOCABULARY),
         )
     return [VOCABULARY.index(word) for word in text.lower().split()]
 
 
 def given(
     text: Annotated[
-        str, f"of these words: {', '.join(VOCABULARY[1:])}; `pad` ends the reading"
+        str, "of these words: the, a, cat, dog, mat, sat, saw, on, and; `pad` ends the reading"
     ] = "the cat saw a dog",
     length: Annotated[int, range(1, 13), "places; text is cut, or padded behind"] = 6,
 ) -> tuple[Tensor]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Generator
 
 import pytest
 import torch
+
+os.environ["LANGUAGE"] = "en"  # the app speaks the language of the machine otherwise
 
 
 @pytest.fixture(scope="session", autouse=True)

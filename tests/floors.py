@@ -20,11 +20,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.language",
         "inspector.making",
         "inspector.parsing",
+        "inspector.ranks",
         "inspector.records",
         "inspector.stages",
         "inspector.static_run",
         "inspector.verdicts",
         "inspector.why_records",
+        "inspector.writing",
     ),
     # 1: what a recording says, as text, as a file, as the content of a picture
     (
@@ -35,8 +37,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.golden",
         "inspector.graph",
         "inspector.irdiff",
+        "inspector.languages",
         "inspector.norms",
         "inspector.recipes",
+        "inspector.retold",
         "inspector.static_store",
         "inspector.store",
         "inspector.text",
@@ -53,6 +57,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.compare",
         "inspector.overlay",
         "inspector.findings",
+        "inspector.formats",
         "inspector.loops",
         "inspector.timeline",
         "inspector.gradients",
@@ -67,7 +72,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "inspector.cli",
         "inspector.commands",
+        "inspector.integrations",
         "inspector.__main__",
+        "inspector.notebook",
         "inspector.pytest_plugin",
         "inspector.testing",
         "inspector_app",
@@ -79,10 +86,11 @@ COLOUR_FILES = ("inspector.render.theme",)
 FIRST_PARTY = ("inspector", "inspector_app", "sample_models")
 COLOUR = re.compile(r"(?<!\w)#(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{6})\b")
 
-# The methods Recording.save, Recording.to_text and Census.to_text hand over to a higher floor
-# inside their bodies.
+# The methods Recording.save, Recording.to_text, Recording._repr_html_ and Census.to_text hand over
+# to a higher floor inside their bodies.
 HANDED_OVER = {
     ("inspector.counted", "inspector.census.text"),
+    ("inspector.records", "inspector.render.embedded"),
     ("inspector.records", "inspector.store"),
     ("inspector.records", "inspector.text"),
 }

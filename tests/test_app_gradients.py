@@ -23,7 +23,7 @@ from inspector_app import awaiting, runs
 from inspector_app.screens import gradients_choice
 from inspector_app.screens.gradients_parts import Shown, no_link
 from inspector_app.screens.gradients_table import as_csv
-from inspector_app.screens.gradients_words import sentence
+from inspector_app.screens.gradients_words import told_reading
 from inspector_app.trainlinks import twins_of
 from inspector_app.trainruns import Choice, Training
 
@@ -327,7 +327,7 @@ def test_every_kind_of_reading_has_a_sentence() -> None:
     recording = inspector.record(nn.Linear(1, 1), torch.ones(1, 1), loss="sum")
     for kind in _SENTENCES:
         one = Reading(kind, "note", ("a", "b"), 0, 50.0, (1.0, 50.0), 0)
-        said = sentence(one, recording)
+        said = told_reading(one, recording)
         assert said.endswith((".", ".)"))
         assert "{" not in said
 

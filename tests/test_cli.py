@@ -35,6 +35,10 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    # A recorded script's stay until the process ends, which is this one.
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
@@ -363,6 +367,12 @@ def test_a_file_that_is_no_recording_is_a_message(command: str, run: Run, tmp_pa
         ("png", "png", b"\x89PNG"),
         ("pdf", "pdf", b"%PDF"),
         ("text", "txt", b"recording of Linear"),
+        ("html", "html", b"<!doctype html>"),
+        ("json", "json", b'{"format":"inspector-recording"'),
+        ("trace", "trace.json", b'{"traceEvents":['),
+        ("model-explorer", "model-explorer.json", b'[{"label":"Linear"'),
+        ("csv", "csv.zip", b"PK"),
+        ("parquet", "parquet.zip", b"PK"),
     ],
 )
 def test_a_recording_is_exported_beside_itself(
@@ -409,6 +419,26 @@ def test_an_export_that_cannot_be_written_is_a_message(
 
 def test_an_unknown_format_is_a_message(run: Run, run_file: Path) -> None:
     assert_message(run("export", run_file, "--format", "gif"), "gif")
+
+
+def test_two_recordings_are_exported_as_one_page(run: Run, run_file: Path, tmp_path: Path) -> None:
+    inspector.record(torch.relu, torch.ones(1)).save(tmp_path / "other.inspect")
+    told = ("export", run_file, "--against", "other.inspect")
+    result = run(*told, "--format", "html", "--title", "A <b>", "-o", "both.html")
+    assert result.exit_code == 0, result.stderr
+    text = (tmp_path / "both.html").read_text("utf-8")
+    assert "<title>A &lt;b&gt;</title>" in text
+    assert_message(run(*told), "--against is for pages: add --format html")
+    assert_message(
+        run(*told, "--format", "html", "-o", "other.inspect"), "it is the recording itself"
+    )
+
+
+def test_tables_are_exported_to_a_new_folder_only(run: Run, run_file: Path, tmp_path: Path) -> None:
+    assert run("export", run_file, "--format", "csv", "-o", "tables").exit_code == 0
+    assert "linear" in (tmp_path / "tables" / "ops.csv").read_text("utf-8")
+    again = run("export", run_file, "--format", "csv", "-o", "tables")
+    assert_message(again, "cannot write tables: it is a folder")
 
 
 # -- view -----------------------------------------------------------------------------------------

@@ -7,17 +7,18 @@ from dataclasses import replace
 import streamlit as st
 
 import sample_models
+from inspector.language import sentence
 from inspector_app.address import Address, acted, write_some
 from inspector_app.choice import choose_one, choose_sample, last_input
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.pairruns import Pair, run_pair
-from inspector_app.parts import escaped, failure_banner
-from inspector_app.phrases import prose, say
+from inspector_app.parts import failure_banner
+from inspector_app.phrases import escaped, prose, say, told
 from inspector_app.screens.compare_files import choose_files
 from inspector_app.screens.compare_tables import compare_tables
 from inspector_app.screens.compare_words import badges, explanation
 
-KINDS = {"inputs": say("Two inputs of a sample"), "files": say("Two recordings")}
+KINDS = {"inputs": sentence("Two inputs of a sample"), "files": sentence("Two recordings")}
 _GO = "_compare_go"
 
 
@@ -37,7 +38,7 @@ def _inputs(address: Address) -> None:
     a, b = _choose_two(address, sample)
     shown = {"sample": sample.name, "a": a, "b": b}
     place = _place(address, shown)
-    st.markdown(f"#### {escaped(sample.title)}")
+    st.markdown(f"#### {escaped(told(sample.title))}")
     if a == b:
         address.write(**shown)
         _same_twice(sample)
@@ -79,7 +80,11 @@ def _choose_two(address: Address, sample: sample_models.Sample) -> tuple[str, st
         key = _key(side, sample)
         address.options(side, names, key=key, start=start, what=say("input"))
         name = st.sidebar.selectbox(
-            say("Input {side}", side=side.upper()), names, key=key, on_change=acted
+            say("Input {side}", side=side.upper()),
+            names,
+            key=key,
+            on_change=acted,
+            format_func=told,
         )
         st.sidebar.caption(prose(sample.inputs[str(name)].description))
         found.append(str(name))
@@ -120,7 +125,7 @@ def _show(pair: Pair, key: str, place: Place) -> None:
     badges(pair, _go)
     for run, name in zip((pair.a, pair.b), pair.names, strict=True):
         if run.recording.failure is not None:
-            st.caption(say("**{name}**", name=escaped(name)))
+            st.caption(f"**{escaped(told(name))}**")
             failure_banner(run.recording)
     asked: int | None = st.session_state.pop(_GO, None)
     if asked is not None:

@@ -11,8 +11,7 @@ from inspector.errors import FileFormatError
 from inspector.store import load_bytes
 from inspector_app.address import Address, acted
 from inspector_app.pairruns import File, Pair, pair_of_files
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, reason_of, say, told
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
@@ -85,5 +84,5 @@ def _problem(file: File) -> str:
     try:
         load_bytes(file.data, file.name)
     except FileFormatError as error:
-        return str(error)
+        return told(reason_of(error))
     return ""

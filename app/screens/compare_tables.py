@@ -7,15 +7,24 @@ from typing import Any
 
 import streamlit as st
 
+from inspector.language import sentence
 from inspector.render.cardparts import number_text
 from inspector.render.compare_figures import drift_figure, first_beyond
 from inspector.render.pairrows import DifferenceRow
 from inspector_app.pairruns import Pair
-from inspector_app.phrases import say
+from inspector_app.phrases import say, told
+from inspector_app.tabbed import tabs
 
 Go = Callable[[int], None]
 
 TOLERANCES = tuple(10.0**power for power in range(-8, 1))
+_KINDS = {
+    "decision": sentence("decision"),
+    "loop": sentence("loop"),
+    "only A": sentence("only A"),
+    "only B": sentence("only B"),
+    "changed": sentence("changed"),
+}
 _ROWS = 5_000
 """Of the table; a browser gets slow with more."""
 
@@ -28,15 +37,13 @@ def compare_tables(pair: Pair, key: str, go: Go) -> None:
         key: of the widgets.
         go: callback that selects an op of both in the graph.
     """
-    parts: dict[str, Callable[[], None]] = {
-        say("Differences"): lambda: _differences(pair, key, go),
-        say("Numbers"): lambda: _drift(pair, key, go),
-    }
-    tabs = st.tabs(list(parts), on_change="rerun", key="compare/tabs")
-    for tab, part in zip(tabs, parts.values(), strict=True):
-        if tab.open:
-            with tab:
-                part()
+    tabs(
+        {
+            "differences": (say("Differences"), lambda: _differences(pair, key, go)),
+            "numbers": (say("Numbers"), lambda: _drift(pair, key, go)),
+        },
+        "compare/tabs",
+    )
 
 
 def _differences(pair: Pair, key: str, go: Go) -> None:
@@ -66,12 +73,12 @@ def _differences(pair: Pair, key: str, go: Go) -> None:
 
 def _row(row: DifferenceRow) -> dict[str, Any]:
     return {
-        say("what"): row.kind,
-        say("op"): row.name,
+        say("what"): told(_KINDS.get(row.kind, row.kind)),
+        say("op"): told(row.name),
         say("module"): row.module,
         say("line"): row.place,
-        "A": row.a,
-        "B": row.b,
+        "A": told(row.a),
+        "B": told(row.b),
     }
 
 
@@ -89,7 +96,7 @@ def _drift(pair: Pair, key: str, go: Go) -> None:
     )
     dark = st.context.theme.type == "dark"
     figure = drift_figure(
-        pair.a.recording, pair.drifts, tolerance, theme="dark" if dark else "light"
+        pair.a.recording, pair.drifts, tolerance, theme="dark" if dark else "light", translate=told
     )
     if figure is not None:
         st.plotly_chart(figure, width="stretch")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from inspector.comparison import Comparison
+from inspector.language import sentence
 from inspector.views.union import changed_ops
 from inspector_app.pairruns import Pair
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, prose, say, say_count, told
 
 AT_ONCE = 3
 """Sentences above the graph; where more than one is left, those are a click away."""
@@ -48,17 +48,17 @@ def badges(pair: Pair, go: Go) -> None:
         go: callback that selects an op of both.
     """
     comparison = pair.comparison
-    a, b = map(escaped, pair.names)
-    told = [
+    a, b = (escaped(told(name)) for name in pair.names)
+    found = [
         f":orange-badge[**A** {a}]",
         f":violet-badge[**B** {b}]",
-        f":gray-badge[{say_count('1 op', '{count} ops', len(comparison.common))} {say('in both')}]",
-        _badge("orange", len(comparison.only_a), say("only in A")),
-        _badge("violet", len(comparison.only_b), say("only in B")),
-        _badge("blue", len(changed_ops(pair.book.union)), say("changed")),
+        f":gray-badge[{say_count('1 op in both', '{count} ops in both', len(comparison.common))}]",
+        _badge("orange", len(comparison.only_a), sentence("{count} only in A")),
+        _badge("violet", len(comparison.only_b), sentence("{count} only in B")),
+        _badge("blue", len(changed_ops(pair.book.union)), sentence("{count} changed")),
     ]
     words, link = st.columns([5, 2], vertical_alignment="center")
-    words.markdown("&ensp;".join(told))
+    words.markdown("&ensp;".join(found))
     first = pair.first_op
     if first is not None:
         link.button(
@@ -73,7 +73,7 @@ def badges(pair: Pair, go: Go) -> None:
 
 def _badge(colour: str, count: int, words: str) -> str:
     shown = colour if count else "gray"
-    return f":{shown}-badge[{count:,} {words}]"
+    return f":{shown}-badge[{told(words).format(count=f'{count:,}')}]"
 
 
 def _place(comparison: Comparison) -> str:

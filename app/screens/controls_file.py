@@ -6,9 +6,9 @@ import streamlit as st
 
 from inspector.control_kinds import Uploaded
 from inspector.errors import InspectorError
+from inspector.language import sentence
 from inspector_app.address import Address, acted
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say
+from inspector_app.phrases import escaped, prose, reason_of, say, together
 
 KEPT = 2
 """Files that a session remembers, so that the back button finds them."""
@@ -35,7 +35,7 @@ def choose_file(address: Address, asked: str | None, key: str) -> Uploaded | Non
         try:
             st.session_state[f"{key}/used"] = file_in_address(asked)
         except InspectorError as error:
-            address.complain(prose(str(error)))
+            address.complain(prose(reason_of(error)))
             st.session_state[f"{key}/used"] = None
     used: Uploaded | None = st.session_state.get(f"{key}/used")
     field = _field(key)
@@ -58,8 +58,8 @@ def choose_file(address: Address, asked: str | None, key: str) -> Uploaded | Non
             st.button(say("Leave it out"), key=f"{key}/out", on_click=_left_out, args=(key,))
     refused = st.session_state.get(f"{key}/refused", "")
     if refused:
-        stays = "" if used is None else say(" {name} stays in use.", name=escaped(used.name))
-        st.error(prose(refused) + stays, icon=":material/error:")
+        stays = "" if used is None else say("{name} stays in use.", name=escaped(used.name))
+        st.error(together((prose(refused), stays)), icon=":material/error:")
     return used
 
 
@@ -75,7 +75,7 @@ def file_in_address(written: str | None) -> Uploaded | None:
     files: dict[str, Uploaded] = st.session_state.get(_FILES, {})
     if digest not in files:
         raise InspectorError(
-            say("the uploaded file “{name}”, which has to be chosen again", name=name[:60])
+            sentence("the uploaded file “{name}”, which has to be chosen again", name=name[:60])
         )
     return files[digest]
 
@@ -95,7 +95,7 @@ def _uploaded(key: str, field: str) -> None:
     try:
         file = _read(upload.name, upload.getvalue())
     except InspectorError as error:
-        st.session_state[f"{key}/refused"] = str(error)
+        st.session_state[f"{key}/refused"] = reason_of(error)
         return
     st.session_state[f"{key}/used"] = file
     st.session_state[f"{key}/read"] = st.session_state.get(f"{key}/read", 0) + 1

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from inspector.errors import InspectorError
+from inspector.language import Sentence, sentence
 from inspector.recipes import (
     EDITABLE,
     Fill,
@@ -19,23 +20,23 @@ from inspector.recipes import (
     recipe_of,
 )
 from inspector_app.address import acted
-from inspector_app.phrases import prose, say
+from inspector_app.phrases import prose, reason_of, say, told
 
 FILLS: dict[Fill, str] = {
-    "given": say("Its numbers as given"),
-    "numbers": say("Numbers in a table"),
-    "normal": say("Normal numbers"),
-    "uniform": say("Numbers between two"),
-    "integers": say("Whole numbers"),
-    "zeros": say("Zeros"),
+    "given": sentence("Its numbers as given"),
+    "numbers": sentence("Numbers in a table"),
+    "normal": sentence("Normal numbers"),
+    "uniform": sentence("Numbers between two"),
+    "integers": sentence("Whole numbers"),
+    "zeros": sentence("Zeros"),
 }
-_SAID: dict[Fill, str] = {
-    "given": say("{shape} as given"),
-    "numbers": say("{shape} table"),
-    "normal": say("{shape} normal, seed {seed}"),
-    "uniform": say("{shape} from {low:g} to {high:g}, seed {seed}"),
-    "integers": say("{shape} whole from {low:g} to {high:g}, seed {seed}"),
-    "zeros": say("{shape} zeros"),
+_SAID: dict[Fill, Sentence] = {
+    "given": sentence("{shape} as given"),
+    "numbers": sentence("{shape} table"),
+    "normal": sentence("{shape} normal, seed {seed}"),
+    "uniform": sentence("{shape} from {low:g} to {high:g}, seed {seed}"),
+    "integers": sentence("{shape} whole from {low:g} to {high:g}, seed {seed}"),
+    "zeros": sentence("{shape} zeros"),
 }
 _SEED_MOST = 999_999_999
 
@@ -52,7 +53,7 @@ def choose_tensor(
         anew: whether to set them.
     """
     _set(control, key, before, anew)
-    name = control.name.replace("_", " ").capitalize()
+    name = told(control.name.replace("_", " ").capitalize())
     with st.container(border=True, gap="small"):
         st.markdown(f"**{prose(name)}**", help=prose(control.about) or None)
         fill: Fill = st.selectbox(
@@ -60,7 +61,7 @@ def choose_tensor(
             control.fills,
             key=f"{key}/fill",
             on_change=acted,
-            format_func=FILLS.__getitem__,
+            format_func=lambda one: told(FILLS[one]),
         )
         shape = st.text_input(
             say("Shape"),
@@ -72,8 +73,8 @@ def choose_tensor(
         try:
             return _recipe(control, key, fill, shape, before), ""
         except InspectorError as error:
-            st.error(prose(str(error)), icon=":material/error:")
-            return before, str(error)
+            st.error(prose(reason_of(error)), icon=":material/error:")
+            return before, reason_of(error)
 
 
 def _set(control: TensorControl, key: str, recipe: TensorRecipe, anew: bool) -> None:
@@ -92,10 +93,10 @@ def _shape_text(shape: tuple[int, ...]) -> str:
 
 
 def said_recipe(recipe: TensorRecipe) -> str:
-    """A recipe in a few words, as in "2×4 table"."""
-    shape = "×".join(map(str, recipe.shape)) or say("scalar")
+    """A recipe in a few words of the library, as in "2×4 table"."""
+    shape = "×".join(map(str, recipe.shape)) or sentence("scalar")
     said = {"shape": shape, "low": recipe.low, "high": recipe.high, "seed": recipe.seed}
-    return say(_SAID[recipe.fill], **said)
+    return Sentence(_SAID[recipe.fill].templates, said)
 
 
 def _recipe(
@@ -116,11 +117,15 @@ def _recipe(
         kind = int if fill == "integers" else float
         left, right = st.columns(2)
         with left:
-            recipe = replace(recipe, low=_number("From", f"{key}/{fill}/low", kind(before.low)))
+            recipe = replace(
+                recipe, low=_number(say("From"), f"{key}/{fill}/low", kind(before.low))
+            )
         with right:
-            recipe = replace(recipe, high=_number("To", f"{key}/{fill}/high", kind(before.high)))
+            recipe = replace(
+                recipe, high=_number(say("To"), f"{key}/{fill}/high", kind(before.high))
+            )
     if fill in ("normal", "uniform", "integers"):
-        seed = _number("Seed", f"{key}/seed", before.seed, least=0, most=_SEED_MOST)
+        seed = _number(say("Seed"), f"{key}/seed", before.seed, least=0, most=_SEED_MOST)
         recipe = replace(recipe, seed=int(seed))
     return control.checked(recipe)
 
@@ -132,7 +137,7 @@ def _number(
     if key not in st.session_state:
         st.session_state[key] = start
     shown = "%d" if isinstance(start, int) else "%g"
-    return float(st.number_input(say(label), least, most, format=shown, key=key, on_change=acted))
+    return float(st.number_input(label, least, most, format=shown, key=key, on_change=acted))
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -203,13 +208,15 @@ def from_rows(rows: Sequence[dict[str, Any]], recipe: TensorRecipe) -> tuple[flo
     found = []
     for at, row in enumerate(rows):
         for name, text in row.items():
-            where = say("Row {row}, column {column}", row=at, column=name)
+            where = sentence("Row {row}, column {column}", row=at, column=name)
             if not text:
-                raise InspectorError(say("{where} is empty.", where=where))
+                raise InspectorError(sentence("{where} is empty.", where=where))
             try:
                 found.append(number(text, recipe.kind))
             except InspectorError as error:
-                raise InspectorError(f"{where}: {error}") from error
+                raise InspectorError(
+                    sentence("{where}: {reason}", where=where, reason=reason_of(error))
+                ) from error
     return tuple(found)
 
 

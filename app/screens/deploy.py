@@ -8,22 +8,21 @@ import streamlit as st
 
 import sample_models
 from inspector.errors import InspectorError
+from inspector.language import sentence
 from inspector_app.address import Address, acted
-from inspector_app.choice import choose_input, choose_one, choose_sample
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.choice import STATIC, choose_input, choose_one, choose_sample
+from inspector_app.phrases import escaped, reason_of, say, told
 from inspector_app.screens import deploy_advice, deploy_measured, deploy_stages, deploy_take
 from inspector_app.subject import Subject
 
 PART = "deploy/part"
 PARTS: dict[str, tuple[str, Callable[[Subject, str], None]]] = {
-    "stages": ("What optimisation does", deploy_stages.part),
-    "measured": ("Measured here", deploy_measured.part),
-    "take": ("Save and export", deploy_take.part),
-    "advice": ("Which one to choose?", deploy_advice.part),
+    "stages": (sentence("What optimisation does"), deploy_stages.part),
+    "measured": (sentence("Measured here"), deploy_measured.part),
+    "take": (sentence("Save and export"), deploy_take.part),
+    "advice": (sentence("Which one to choose?"), deploy_advice.part),
 }
-WAYS = {"script": "Script (compiled from the source)", "trace": "Trace (what this input ran)"}
-MODES = {"eval": "Evaluation (as deployed)", "train": "Training"}
+MODES = {"eval": sentence("Evaluation (as deployed)"), "train": sentence("Training")}
 
 
 def page() -> None:
@@ -34,18 +33,18 @@ def page() -> None:
     way = choose_one(
         address,
         say("TorchScript"),
-        {name: say(text) for name, text in WAYS.items()},
+        STATIC,
         "graph",
         say("Where a model cannot be scripted, its trace is taken, and the reason given."),
     )
     mode = choose_one(
         address,
         say("Mode"),
-        {name: say(text) for name, text in MODES.items()},
+        MODES,
         "mode",
         say("In evaluation mode dropout is off and batch norms use their running statistics."),
     )
-    st.markdown(f"#### {escaped(say('Optimise and deploy: {title}', title=sample.title))}")
+    st.markdown(f"#### {escaped(say('Optimise and deploy: {title}', title=told(sample.title)))}")
     st.space("xsmall")
     part = _choose_part(address)
     address.tell()
@@ -58,7 +57,7 @@ def page() -> None:
     try:
         PARTS[part][1](subject, way)
     except InspectorError as error:
-        st.error(escaped(str(error)), icon=":material/error:")
+        st.error(escaped(told(reason_of(error))), icon=":material/error:")
         st.caption(say("Choose another input or sample in the sidebar."))
 
 
@@ -79,7 +78,7 @@ def _choose_part(address: Address) -> str:
         required=True,
         key=PART,
         on_change=acted,
-        format_func=lambda name: say(PARTS[name][0]),
+        format_func=lambda name: told(PARTS[name][0]),
         label_visibility="collapsed",
     )
     return str(chosen)

@@ -7,19 +7,19 @@ from dataclasses import replace
 import streamlit as st
 
 from inspector.advice import advice
+from inspector.language import sentence
 from inspector.stages import Advice
 from inspector_app.address import acted
 from inspector_app.deployment import facts_of
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say
+from inspector_app.phrases import escaped, prose, say, told
 from inspector_app.screens.deploy_measured import measured_of, progress, running_job
 from inspector_app.screens.deploy_take import exports_of
 from inspector_app.subject import Subject
 
 _CHOICES = {
-    "dynamic": ("blue", "dynamic"),
-    "static": ("green", "static"),
-    "either": ("gray", "either"),
+    "dynamic": ("blue", sentence("dynamic")),
+    "static": ("green", sentence("static")),
+    "either": ("gray", sentence("either")),
 }
 _ICONS = {
     "research": ":material/science:",
@@ -39,7 +39,7 @@ def part(subject: Subject, way: str) -> None:
             "Four uses, and what follows for **{model}** with the input “{input}” from what was "
             "found out here. Nothing is known beforehand.",
             model=escaped(facts.model),
-            input=escaped(subject.input),
+            input=escaped(told(subject.input)),
         )
     )
     _unknown(subject, way)
@@ -95,9 +95,9 @@ def _card(one: Advice) -> None:
         say(
             "**{icon} {title}** :{colour}-badge[{choice}]",
             icon=_ICONS.get(one.use, ""),
-            title=say(one.title),
+            title=told(one.title),
             colour=colour,
-            choice=say(word),
+            choice=told(word),
         )
     )
     st.markdown(prose(one.text))

@@ -7,20 +7,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from inspector.language import sentence
 from inspector_app.measuring import Job, Measured
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, prose, row, say, say_count, told
 from inspector_app.screens.deploy_results import measured_view
 from inspector_app.subject import COMPILE_SECONDS, Order, Subject
 
 SIZES = (1, 2, 4, 8, 16, 32)
 _JOB = "_measuring"
 _RESULTS = "_measured"
-_BUDGETS = {1.0: "quick", 3.0: "usual", 10.0: "thorough"}
+_BUDGETS = {1.0: sentence("quick"), 3.0: sentence("usual"), 10.0: sentence("thorough")}
 _PHASES = {
-    "starting": "Starting a process that does nothing else …",
-    "variants": "Timing the variants in turns …",
-    "sizes": "Timing batches of several sizes …",
+    "starting": sentence("Starting a process that does nothing else …"),
+    "variants": sentence("Timing the variants in turns …"),
+    "sizes": sentence("Timing batches of several sizes …"),
 }
 
 
@@ -61,7 +61,7 @@ def _headline(result: Measured | None) -> str:
     return say(
         "**{model}** on {inputs}, measured at {time}.",
         model=escaped(result.timing.model),
-        inputs=escaped(", ".join(result.timing.inputs)) or say("no tensor"),
+        inputs=escaped(row(result.timing.inputs)) or say("no tensor"),
         time=_local(result.when),
     )
 
@@ -82,7 +82,7 @@ def _controls(subject: Subject, job: Job | None) -> None:
         list(_BUDGETS),
         index=1,
         key="deploy/budget",
-        format_func=lambda one: say("{seconds:g} s, {word}", seconds=one, word=say(_BUDGETS[one])),
+        format_func=lambda one: say("{seconds:g} s, {word}", seconds=one, word=told(_BUDGETS[one])),
         help=say(
             "For the timed calls. Making and warming up the variants comes on top; batch sizes "
             "get twice as long."
@@ -143,7 +143,7 @@ def progress(subject: Subject) -> None:
             say(
                 "This is the measurement of “{sample}” with “{input}”, which you started before.",
                 sample=job.order.subject.sample,
-                input=job.order.subject.input,
+                input=told(job.order.subject.input),
             )
         )
 
@@ -159,7 +159,7 @@ def _progress_text(job: Job) -> str:
         )
     return say(
         "{phase} {seconds:.0f} s of about {expected:.0f} s",
-        phase=say(_PHASES.get(job.phase, "")),
+        phase=told(_PHASES.get(job.phase, "")),
         seconds=job.seconds,
         expected=job.expected,
     )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from inspector.language import sentence
 from inspector.render.figures import batch_figure, timing_figure
 from inspector.stages import BatchTiming, Machine, Measurement, Timing
 from inspector_app.measuring import Measured
-from inspector_app.parts import escaped
-from inspector_app.phrases import duration, prose, say, say_count
+from inspector_app.phrases import duration, escaped, prose, say, say_count, told
 
-_TABLE = (
-    "| variant | median | quartiles | runs | speed | outside ops | same result? | made in |\n"
-    "|:--|--:|--:|--:|--:|--:|:--|--:|\n"
+_TABLE = sentence(
+    "| variant | median | quartiles | runs | speed | outside ops | same result? | made in |"
 )
+_SIDES = "|:--|--:|--:|--:|--:|--:|:--|--:|"
 
 
 def measured_view(found: Measured) -> None:
@@ -44,7 +44,7 @@ def _machine(machine: Machine) -> str:
 def _table(timing: Timing) -> None:
     eager = timing.row("eager")
     base = eager.median if eager is not None else None
-    st.markdown(_TABLE + "\n".join(_row(row, base) for row in timing.rows))
+    st.markdown("\n".join([told(_TABLE), _SIDES, *(_row(one, base) for one in timing.rows)]))
     st.caption(
         say(
             "Median and quartiles of the times of one call. *Speed* compares with eager: 2.00× "
@@ -59,12 +59,21 @@ def _table(timing: Timing) -> None:
 
 def _row(row: Measurement, base: float | None) -> str:
     if row.median is None:
-        return f"| {row.title} | :red[{say('failed, see below')}] | | | | | | |"
+        return f"| {told(row.title)} | :red[{say('failed, see below')}] | | | | | | |"
     speed = "–" if base is None else f"**{base / row.median:.2f}×**"
     share = "–" if row.outside_share is None else f"~{row.outside_share:.0%}"
     spread = _spread(duration(row.first_quartile), duration(row.third_quartile))
     made = "–" if row.prepare_ms is None else duration(row.prepare_ms * 1e3)
-    cells = (row.title, duration(row.median), spread, row.runs, speed, share, _same(row), made)
+    cells = (
+        told(row.title),
+        duration(row.median),
+        spread,
+        row.runs,
+        speed,
+        share,
+        _same(row),
+        made,
+    )
     return "| " + " | ".join(str(cell).replace(" ", "\u00a0") for cell in cells) + " |"
 
 
@@ -89,7 +98,7 @@ def _same(row: Measurement) -> str:
 
 
 def _figure(timing: Timing) -> None:
-    figure = timing_figure(timing, _theme())
+    figure = timing_figure(timing, _theme(), translate=told)
     if figure is None:
         st.caption(say("No variant could be timed, so there is no chart."))
     else:
@@ -106,12 +115,14 @@ def _reasons(timing: Timing) -> None:
             st.markdown(
                 say(
                     ":red[:material/error:] **{variant}** was not timed. {reason}",
-                    variant=row.title,
+                    variant=told(row.title),
                     reason=prose(row.reason),
                 )
             )
         elif row.share_reason:
-            st.caption(f"{row.title}: {prose(row.share_reason)}")
+            st.caption(
+                say("{name}: {reason}", name=told(row.title), reason=prose(row.share_reason))
+            )
     for note in timing.notes:
         st.caption(f":material/info: {prose(note)}")
 
@@ -123,7 +134,7 @@ def _sweep(found: Measured) -> None:
     if found.sweep is None:
         st.info(say("There is no batch to make larger. {reason}", reason=prose(found.sweep_reason)))
         return
-    figure = batch_figure(found.sweep, _theme())
+    figure = batch_figure(found.sweep, _theme(), translate=told)
     timed = {point.size for point in found.sweep.points if point.median is not None}
     if figure is not None and len(timed) > 1:
         st.plotly_chart(figure, width="stretch", config={"displayModeBar": False})
@@ -137,14 +148,14 @@ def _sweep(found: Measured) -> None:
     _gaps(found.sweep, {row.reason for row in found.timing.rows})
 
 
-def _gaps(sweep: BatchTiming, told: set[str]) -> None:
+def _gaps(sweep: BatchTiming, known: set[str]) -> None:
     """Sizes at which a variant failed, those with the same reason in one sentence.
 
-    A variant that failed altogether has `told` its reason above.
+    A variant that failed altogether has its reason, one of the `known`, above.
     """
     gaps: dict[tuple[str, str], list[int]] = {}
     for point in sweep.points:
-        if point.reason and point.reason not in told:
+        if point.reason and point.reason not in known:
             gaps.setdefault((point.title, point.reason), []).append(point.size)
     if not gaps:
         return
@@ -155,7 +166,7 @@ def _gaps(sweep: BatchTiming, told: set[str]) -> None:
                     "**{variant}**, batch of {sizes}: {reason}",
                     "**{variant}**, batches of {sizes}: {reason}",
                     len(sizes),
-                    variant=title,
+                    variant=told(title),
                     sizes=", ".join(map(str, sizes)),
                     reason=prose(reason),
                 )

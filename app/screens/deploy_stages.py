@@ -10,12 +10,12 @@ from typing import Any
 import streamlit as st
 
 from inspector.irdiff import computes
+from inspector.language import sentence
 from inspector.render.figures import stages_figure
 from inspector.stages import NodeChange, Stage, StageChange
 from inspector_app.address import write_some
 from inspector_app.deployment import stages_of
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, prose, say, say_count, told
 from inspector_app.stage_pictures import stage_picture
 from inspector_app.subject import Subject
 
@@ -23,22 +23,31 @@ _BREAK = "  \n"
 """A new line in the same paragraph."""
 
 _BADGES = {
-    "same": ("gray", "{count} the same"),
-    "gone": ("red", "− {count} gone"),
-    "new": ("green", "+ {count} new"),
-    "fused": ("violet", "» {count} fused"),
-    "unrolled": ("blue", "≡ {count} unrolled"),
-    "replaced": ("orange", "→ {count} replaced"),
+    "same": ("gray", sentence("{count} the same")),
+    "gone": ("red", sentence("− {count} gone")),
+    "new": ("green", sentence("+ {count} new")),
+    "fused": ("violet", sentence("» {count} fused")),
+    "unrolled": ("blue", sentence("≡ {count} unrolled")),
+    "replaced": ("orange", sentence("→ {count} replaced")),
 }
 """Kind of change -> its colour and words; the graphs have the same colours, the IR the signs."""
 
+_KINDS = {
+    "same": sentence("same"),
+    "gone": sentence("gone"),
+    "new": sentence("new"),
+    "fused": sentence("fused"),
+    "unrolled": sentence("unrolled"),
+    "replaced": sentence("replaced"),
+}
+
 _MEANING = {
-    "same": "same: not marked in the graphs.",
-    "gone": "gone: folded into a constant, inlined, or not needed any more.",
-    "new": "new: not in the graph before, such as a guard or a change of layout.",
-    "fused": "fused: several nodes became one kernel.",
-    "unrolled": "unrolled: one node and its copies, one for each trip of a loop.",
-    "replaced": "replaced: other nodes compute the same.",
+    "same": sentence("same: not marked in the graphs."),
+    "gone": sentence("gone: folded into a constant, inlined, or not needed any more."),
+    "new": sentence("new: not in the graph before, such as a guard or a change of layout."),
+    "fused": sentence("fused: several nodes became one kernel."),
+    "unrolled": sentence("unrolled: one node and its copies, one for each trip of a loop."),
+    "replaced": sentence("replaced: other nodes compute the same."),
 }
 
 
@@ -83,8 +92,8 @@ def _choose_stage(stages: dict[str, Stage]) -> str:
 
 def _stage_label(stage: Stage) -> str:
     if stage.graph is None:
-        return say("{title} · refused", title=stage.title)
-    return say("{title} · {count}", title=stage.title, count=len(stage.graph.nodes))
+        return say("{title} · refused", title=told(stage.title))
+    return say("{title} · {count}", title=told(stage.title), count=len(stage.graph.nodes))
 
 
 def _in_words(stage: Stage, stages: dict[str, Stage]) -> None:
@@ -114,17 +123,17 @@ def _count_sentence(stage: Stage) -> str:
 
 
 def _numbers(stage: Stage, before: Stage) -> str:
-    kept = (
+    kept = sentence(
         "Since **{before}**, {old:,} nodes became {new:,}; as many as before compute or steer: "
         "{new_computing:,}."
     )
-    other = (
+    other = sentence(
         "Since **{before}**, {old:,} nodes became {new:,}; of those that compute or steer, "
         "{old_computing:,} became {new_computing:,}."
     )
-    return say(
-        kept if before.computing == stage.computing else other,
-        before=escaped(before.title),
+    template = kept if before.computing == stage.computing else other
+    return told(template).format(
+        before=escaped(told(before.title)),
         old=sum(before.kinds.values()),
         new=sum(stage.kinds.values()),
         old_computing=before.computing,
@@ -136,12 +145,12 @@ def _marks(change: StageChange) -> None:
     """The kinds of change with their colours: what happened, and the legend of the graphs."""
     shown = [kind for kind in _BADGES if change.counts.get(kind)]
     badges = [
-        f":{_BADGES[kind][0]}-badge[{say(_BADGES[kind][1], count=change.counts[kind])}]"
+        f":{_BADGES[kind][0]}-badge[{told(_BADGES[kind][1]).format(count=change.counts[kind])}]"
         for kind in shown
     ]
     if set(shown) <= {"same"}:
         badges.append(say("No node that computes was changed for this model."))
-    meaning = "\n\n".join(say(_MEANING[kind]) for kind in shown)
+    meaning = "\n\n".join(told(_MEANING[kind]) for kind in shown)
     st.markdown(" ".join(badges), help=meaning or None)
     reasons = list(_main_reasons(change))
     if reasons:
@@ -154,15 +163,16 @@ def _main_reasons(change: StageChange) -> Iterator[str]:
         (one.kind, one.reason) for one in change.changes if one.reason and one.kind != "same"
     )
     for (kind, reason), count in reasons.most_common(2):
-        yield say("{count}× {kind}: {reason}.", count=count, kind=say(kind), reason=reason)
+        kind = told(_KINDS.get(kind, kind))
+        yield say("{count}× {kind}: {reason}.", count=count, kind=kind, reason=told(reason))
 
 
 def _chart(stages: tuple[Stage, ...]) -> None:
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    figure = stages_figure(stages, theme)
+    figure = stages_figure(stages, theme, translate=told)
     if figure is None:
         return
-    titles = [stage.title for stage in stages if stage.graph is not None]
+    titles = [told(stage.title) for stage in stages if stage.graph is not None]
     figure.update_layout(
         height=180,
         margin={"l": 36, "r": 6, "t": 30, "b": 46},
@@ -202,11 +212,11 @@ def _rows(before: Stage, stage: Stage, change: StageChange) -> list[dict[str, An
     ordered = sorted(found, key=lambda row: (not computing[row], -found[row]))
     return [
         {
-            say("change"): say(row[0]),
+            say("change"): told(_KINDS.get(row[0], row[0])),
             say("times"): found[row],
             say("nodes before"): row[1],
             say("nodes after"): row[2],
-            say("why"): row[3],
+            say("why"): told(row[3]),
         }
         for row in ordered
     ]

@@ -10,10 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from inspector.exported import Check, Export, ExportFailure
+from inspector.language import sentence
 from inspector.records import StaticWarning
 from inspector_app.deployment import export_of
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count, size
+from inspector_app.phrases import escaped, prose, say, say_count, size, together, told
 from inspector_app.subject import Subject
 
 
@@ -29,26 +29,34 @@ class _Offer:
 
 OFFERS = {
     "pt": _Offer(
-        "TorchScript file (.pt)",
-        "Runs without this Python code: `torch.jit.load` in Python, `torch::jit::load` in C++.",
+        sentence("TorchScript file (.pt)"),
+        sentence(
+            "Runs without this Python code: `torch.jit.load` in Python, `torch::jit::load` in C++."
+        ),
         "application/octet-stream",
     ),
     "code": _Offer(
-        "TorchScript code",
-        "What the file holds as code: the model, its submodules and functions.",
+        sentence("TorchScript code"),
+        sentence("What the file holds as code: the model, its submodules and functions."),
         language="python",
     ),
     "ir": _Offer(
-        "IR as text", "The graphs of the model and of each method it calls.", language="text"
+        sentence("IR as text"),
+        sentence("The graphs of the model and of each method it calls."),
+        language="text",
     ),
     "onnx": _Offer(
-        "ONNX file (.onnx)",
-        "For ONNX Runtime and many other engines. Checked by ONNX's own checker and run again.",
+        sentence("ONNX file (.onnx)"),
+        sentence(
+            "For ONNX Runtime and many other engines. Checked by ONNX's own checker and run again."
+        ),
         "application/octet-stream",
     ),
     "program": _Offer(
-        "torch.export graph",
-        "One graph of ATen ops, the basis of AOTInductor and ExecuTorch; beside it the IR.",
+        sentence("torch.export graph"),
+        sentence(
+            "One graph of ATen ops, the basis of AOTInductor and ExecuTorch; beside it the IR."
+        ),
         language="text",
     ),
 }
@@ -96,7 +104,7 @@ def _ask(subject: Subject, way: str, *kinds: str) -> None:
 
 def _offer(subject: Subject, way: str, kind: str, offer: _Offer, asked: bool) -> None:
     words, button = st.columns([4, 1], vertical_alignment="center")
-    words.markdown(say("**{title}**  \n{about}", title=say(offer.title), about=say(offer.about)))
+    words.markdown(say("**{title}**  \n{about}", title=told(offer.title), about=told(offer.about)))
     if not asked:
         button.button(
             say("Prepare"),
@@ -160,7 +168,7 @@ def _check(check: Check) -> str:
     return say(
         "{mark} **{name}**: {detail}",
         mark=_MARKS[check.passed],
-        name=escaped(say(check.name)),
+        name=escaped(told(check.name)),
         detail=prose(check.detail),
     )
 
@@ -175,8 +183,11 @@ def _failure(failure: ExportFailure) -> None:
 
 
 def _refusal(failure: ExportFailure) -> str:
-    """Reason and remedy; the place has its own lines below."""
-    return f"{failure.message.rstrip('.')}. {failure.remedy}".rstrip()
+    """Reason and remedy, in the session's language; the place has its own lines below."""
+    message = told(failure.message)
+    ends = message.endswith((".", "。", "?", "!"))
+    reason = message if ends else say("{sentence}.", sentence=message)
+    return together((reason, told(failure.remedy)))
 
 
 def _source_line(file: str, line: int) -> None:
@@ -195,16 +206,17 @@ def _warnings(warnings: tuple[StaticWarning, ...]) -> None:
         return
     with st.expander(say_count("One remark", "{count} remarks", len(warnings))):
         for warning in warnings:
-            place = ""
+            said = say(
+                "{category}: {message}", category=warning.category, message=told(warning.message)
+            )
             if warning.file is not None:
-                place = say(
-                    " ({file}, line {line})",
+                said = say(
+                    "{sentence} ({file}, line {line})",
+                    sentence=said,
                     file=os.path.basename(warning.file),
                     line=warning.line,
                 )
-            st.markdown(
-                "- " + prose(f"{warning.category}: {warning.message}{place} {warning.remedy}")
-            )
+            st.markdown("- " + prose(together((said, told(warning.remedy)))))
 
 
 def _beside(program: Export, ir: Export) -> None:

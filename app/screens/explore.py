@@ -13,8 +13,8 @@ from inspector_app import rerun
 from inspector_app.address import Address, write_some
 from inspector_app.choice import choose_order, choose_sample
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import BANNER, escaped, failure_banner, headline
-from inspector_app.phrases import say
+from inspector_app.parts import BANNER, failure_banner, headline
+from inspector_app.phrases import escaped, say, together, told
 from inspector_app.rerun import Desk, Shown
 from inspector_app.runs import Order, Run
 from inspector_app.screens.explore_change import CHANGED, change_line, compare_link
@@ -47,8 +47,8 @@ def page() -> None:
         place = _place(desk, address, is_other)
     address.write(**asked, **(place or Place()).as_address())
     if desk.shown is None:
-        st.markdown(f"#### {sample.title}")
-        st.markdown(sample.teaches)
+        st.markdown(f"#### {told(sample.title)}")
+        st.markdown(told(sample.teaches))
         change_line(desk)
         return
     _show_page(desk, place)
@@ -115,7 +115,8 @@ def _show_page(desk: Desk, place: Place | None) -> None:
     assert shown is not None
     sample = sample_models.get(shown.order.sample)
     link = compare_link(before, shown)
-    headline(sample.title, sample.teaches, shown.run, before.run if before else None, link)
+    title, teaches = told(sample.title), told(sample.teaches)
+    headline(title, teaches, shown.run, before.run if before else None, link)
     mode = change_line(desk)
     with st.container():  # always there: what comes below it keeps its place in the page
         failure_banner(shown.run.recording)
@@ -131,9 +132,10 @@ def _show_page(desk: Desk, place: Place | None) -> None:
 def _reason(run: Run) -> None:
     if not run.reason:
         return
-    instead = "The trace of this input is shown instead." if run.static is not None else ""
+    shown = run.static is not None
+    instead = say("The trace of this input is shown instead.") if shown else ""
     words, button = st.columns([5, 1], vertical_alignment="center")
-    words.caption(f":material/info: {escaped(run.reason)} {instead}")
+    words.caption(f":material/info: {together((escaped(told(run.reason)), instead))}")
     if run.reason_detail:
         with button.popover(say("Compiler's text"), width="stretch"):
             st.code(run.reason_detail, language="text")

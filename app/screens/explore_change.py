@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from inspector.comparison import Comparison
+from inspector.language import sentence
 from inspector.render.morphs import MorphBook
 from inspector_app.component import Place
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, language_query, prose, say, say_count, together, told
 from inspector_app.rerun import Desk, Job, Shown, morph
 from inspector_app.runs import CUSTOM
 
@@ -67,21 +67,22 @@ def _mode(desk: Desk) -> str:
 
 
 def _job(job: Job, desk: Desk) -> None:
-    name = escaped(job.order.title)
+    name = escaped(told(job.order.title))
     if not job.ended or job.run is not None:  # it may have ended while the page was written
         _progress(job, name)
         return
     if job.reason:
-        told = f":material/error: {escaped(job.reason)}"
+        ended = f":material/error: {escaped(told(job.reason))}"
     else:
-        told = say(
+        ended = say(
             ":material/block: “{name}” was given up after {ops}.",
             name=name,
             ops=say_count("1 op", "{count} ops", job.ops),
         )
     if desk.shown is not None:
-        told += " " + say("Shown is “{name}”.", name=escaped(desk.shown.order.title))
-    st.markdown(told)
+        shown = escaped(told(desk.shown.order.title))
+        ended = together((ended, say("Shown is “{name}”.", name=shown)))
+    st.markdown(ended)
     st.button(say("Run it again"), type="tertiary", on_click=desk.again)
 
 
@@ -111,8 +112,8 @@ def _give_up(job: Job) -> None:
 
 def _changes(desk: Desk, before: Shown, now: Shown, mode: str) -> None:
     comparison = morph(before, now).comparison
-    told = "\n\n".join(prose(_told_now(one) or one) for one in comparison.explanation)
-    st.markdown(change_words(comparison, before.order.title), width="stretch", help=told)
+    words = "\n\n".join(prose(_told_now(one) or one) for one in comparison.explanation)
+    st.markdown(change_words(comparison, before.order.title), width="stretch", help=words)
     if mode == CHANGED and not comparison.same:
         st.button(
             say("First change"),
@@ -147,35 +148,47 @@ def first_change(place: Place, book: MorphBook) -> Place | None:
     )
 
 
+def _count(count: int, words: str) -> str:
+    return told(words).format(count=f"{count:,}")
+
+
 def change_words(comparison: Comparison, before: str) -> str:
     """What changed, as Markdown: the counts, and the first cause that is known."""
     if comparison.same:
-        return say("The same graph as with “{name}”.", name=escaped(before))
+        return say("The same graph as with “{name}”.", name=escaped(told(before)))
     parts = [
         f":green-badge[:material/add: {say_count('1 op new', '{count} ops new', one)}]"
         for one in (len(comparison.only_b),)
         if one
     ]
     if comparison.only_a:
-        parts.append(f":red-badge[:material/remove: {len(comparison.only_a):,} {say('gone')}]")
+        gone = _count(len(comparison.only_a), sentence("{count} gone"))
+        parts.append(f":red-badge[:material/remove: {gone}]")
     if comparison.changes:
-        parts.append(f":gray-badge[{len(comparison.changes):,} {say('changed')}]")
+        parts.append(f":gray-badge[{_count(len(comparison.changes), sentence('{count} changed'))}]")
     cause = next(filter(None, map(_told_now, comparison.explanation[1:])), "")
     return " ".join([*parts, prose(cause)])
 
 
 def _told_now(sentence: str) -> str:
     """A sentence about A and B as one about before and now; "" where it cannot be turned."""
-    parts = re.split(r"(`[^`\n]+`)", sentence)
-    turned = [
-        part if at % 2 else re.sub(r"\bin ([AB])\b", lambda m: _WHEN[m[1]], part)
-        for at, part in enumerate(parts)
-    ]
-    plain = " ".join(turned[::2])
-    return "" if re.search(r"\b[AB]\b|^Only ", plain) else "".join(turned)
+    parts = re.split(r"(`[^`\n]+`)", told(sentence))
+    turned = [part if at % 2 else _turned(part) for at, part in enumerate(parts)]
+    left = re.search(r"(?<![A-Za-z])[AB](?![A-Za-z])", " ".join(turned[::2]))
+    return "" if left or sentence.startswith("Only ") else "".join(turned)
 
 
-_WHEN = {"A": "before", "B": "now"}
+def _turned(text: str) -> str:
+    """Places of the runs A and B as times."""
+    times = {
+        say("only in A"): say("only before"),
+        say("only in B"): say("only now"),
+        say("in A"): say("before"),
+        say("in B"): say("now"),
+    }
+    for place, time in times.items():
+        text = re.sub(rf"(?<![A-Za-z]){re.escape(place)}(?![A-Za-z])", time, text)
+    return text
 
 
 def compare_link(before: Shown | None, now: Shown) -> str:
@@ -183,6 +196,6 @@ def compare_link(before: Shown | None, now: Shown) -> str:
     if before is None or CUSTOM in (before.order.input, now.order.input):
         return ""
     named = {"sample": now.order.sample, "a": before.order.input, "b": now.order.input}
-    words = say("Compare with “{name}”", name=escaped(before.order.title))
+    words = say("Compare with “{name}”", name=escaped(told(before.order.title)))
     # Relative: the app may be served below a path.
-    return f":material/compare: [{words}](./compare?{urlencode(named)})"
+    return f":material/compare: [{words}](./compare?{urlencode(named | language_query())})"

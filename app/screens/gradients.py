@@ -8,8 +8,8 @@ import sample_models
 from inspector_app.address import Address, write_some
 from inspector_app.awaiting import Words, again_button, awaited
 from inspector_app.choice import choose_input, choose_sample, choose_view
-from inspector_app.parts import escaped, failure_banner
-from inspector_app.phrases import say, say_count
+from inspector_app.parts import failure_banner
+from inspector_app.phrases import escaped, say, say_count, told
 from inspector_app.screens.gradients_captions import loss_badge
 from inspector_app.screens.gradients_choice import ALONE, choose_training
 from inspector_app.screens.gradients_parts import Shown, step_key
@@ -23,7 +23,7 @@ def page() -> None:
     address = Address("gradients")
     sample = choose_sample(address, "gradients/sample")
     input_name = choose_input(address, sample, "gradients/input")
-    st.markdown(f"#### {escaped(say('Gradients: {title}', title=sample.title))}")
+    st.markdown(f"#### {escaped(say('Gradients: {title}', title=told(sample.title)))}")
     choice = choose_training(address, sample, input_name)
     address.options("view", list(VIEWS), key="gradients/view", start="depth", what=say("view"))
     if address.opened:

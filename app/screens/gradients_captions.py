@@ -10,8 +10,7 @@ from inspector.gradients import GradientReport, PathStep
 from inspector.records import Recording, Source
 from inspector.render.cardparts import number_text
 from inspector.views.backward import short_name
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, say, together
 from inspector_app.screens.gradients_words import node_place, times
 
 
@@ -53,7 +52,7 @@ def loss_sentence(report: GradientReport) -> str:
         for loss, source in zip(one.losses, one.loss_sources, strict=True):
             if loss is not None:
                 curves.setdefault(source, []).append(loss)
-    return " ".join(_loss_words(source, losses) for source, losses in curves.items())
+    return together(_loss_words(source, losses) for source, losses in curves.items())
 
 
 def _loss_words(source: Source | None, losses: list[float]) -> str:

@@ -8,8 +8,7 @@ import streamlit as st
 
 import sample_models
 from inspector_app.address import Address, acted
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, say
 from inspector_app.trainruns import (
     MAX_STEPS,
     OPTIMIZER_NAMES,

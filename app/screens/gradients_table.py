@@ -18,23 +18,42 @@ from inspector.gradients import (
     norm_of,
     update_ratio,
 )
+from inspector.language import sentence
 from inspector.render.cardparts import number_text
 from inspector.render.gradient_axes import size_words
 from inspector.render.gradient_figures import ridgeline_figure
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import say, say_count, told
 from inspector_app.screens.gradients_parts import Shown, chart, choose_step, graph_link, theme
 from inspector_app.screens.gradients_words import listed
 
 Row = dict[str, Any]
 
+_NAMES = {
+    "parameter": sentence("parameter"),
+    "note": sentence("note"),
+    "shape": sentence("shape"),
+    "gradient norm": sentence("gradient norm"),
+    "min": sentence("min"),
+    "max": sentence("max"),
+    "mean |g|": sentence("mean |g|"),
+    "zeros %": sentence("zeros %"),
+    "weight norm": sentence("weight norm"),
+    "update/weight": sentence("update/weight"),
+    "first step": sentence("first step"),
+    "last step": sentence("last step"),
+}
+"""The columns: as the file of all steps has them, and as the page says them."""
+
 _HELP = {
-    "gradient norm": "The Euclidean norm of the gradient, √Σg².",
-    "min": "The smallest value of the gradient.",
-    "max": "The largest value of the gradient.",
-    "mean |g|": "The mean of the absolute values; from the histogram where signs differ.",
-    "zeros %": "How many of the gradient's values are exactly zero.",
-    "weight norm": "The norm of the parameter before the update.",
-    "update/weight": "How far the optimizer moved it, as a share of its norm; 0.001 is usual.",
+    "gradient norm": sentence("The Euclidean norm of the gradient, √Σg²."),
+    "min": sentence("The smallest value of the gradient."),
+    "max": sentence("The largest value of the gradient."),
+    "mean |g|": sentence("The mean of the absolute values; from the histogram where signs differ."),
+    "zeros %": sentence("How many of the gradient's values are exactly zero."),
+    "weight norm": sentence("The norm of the parameter before the update."),
+    "update/weight": sentence(
+        "How far the optimizer moved it, as a share of its norm; 0.001 is usual."
+    ),
 }
 _HEIGHT = 7
 
@@ -53,13 +72,12 @@ def parameters_view(shown: Shown) -> None:
     if not any(row["note"] for row in rows):
         for row in rows:
             del row["note"]
-    columns: dict[str, Any] = {
-        name: st.column_config.NumberColumn(
-            name, format="%.1f" if name == "zeros %" else "%.3g", help=say(text)
+    columns: dict[str, Any] = {name: told(shown) for name, shown in _NAMES.items()}
+    for name, text in _HELP.items():
+        columns[name] = st.column_config.NumberColumn(
+            told(_NAMES[name]), format="%.1f" if name == "zeros %" else "%.3g", help=told(text)
         )
-        for name, text in _HELP.items()
-    }
-    columns["parameter"] = st.column_config.TextColumn("parameter", pinned=True)
+    columns["parameter"] = st.column_config.TextColumn(told(_NAMES["parameter"]), pinned=True)
     hint.caption(
         say(
             "In forward order; a click on a heading sorts. Choose a row to see its values."
@@ -103,7 +121,7 @@ def _row(one: ParameterGradients, step: int) -> Row:
     return {
         "parameter": one.name,
         "note": note(one, gradient),
-        "shape": size_words(one.shape),
+        "shape": told(size_words(one.shape)),
         "gradient norm": norm_of(summary),
         "min": summary.min if summary else None,
         "max": summary.max if summary else None,
@@ -154,8 +172,8 @@ def _ridgelines(shown: Shown, one: ParameterGradients, step: int) -> None:
     gradient = one.gradients[step] if one.gradients else None
     node = gradient.node if gradient else None
     link = "" if node is None else graph_link(shown, node)
-    told = say("**{name}** over the steps.", name=listed([one.name]))
-    st.markdown(f"{told}{link}")
+    words = say("**{name}** over the steps.", name=listed([one.name]))
+    st.markdown(f"{words}{link}")
     st.caption(
         say(
             "Each ridge is one step: how the values are spread. Look for a gradient that narrows"
@@ -166,7 +184,7 @@ def _ridgelines(shown: Shown, one: ParameterGradients, step: int) -> None:
     )
     left, right = st.columns(2, gap="medium")
     for column, what in ((left, "gradient"), (right, "weight")):
-        figure = ridgeline_figure(one, what, theme())
+        figure = ridgeline_figure(one, what, theme(), translate=told)
         with column:
             if figure is not None:
                 chart(figure, _spread_words(one))

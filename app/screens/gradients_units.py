@@ -6,7 +6,7 @@ import streamlit as st
 
 from inspector.gradients import Rectifier, places_of
 from inspector.render.gradient_units import unit_figure, zeros_figure
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import say, say_count, told
 from inspector_app.screens.gradients_parts import Shown, chart, theme
 from inspector_app.screens.gradients_words import about, listed, plain
 
@@ -29,24 +29,24 @@ def zeros_view(shown: Shown) -> None:
         return
     left, right = st.columns(2, gap="medium")
     with left:
-        told = about(shown.report, shown.recording, "dead", "dead units", "mostly zero")
-        figure = zeros_figure(rectifiers, theme())
+        found = about(shown.report, shown.recording, "dead", "dead units", "mostly zero")
+        figure = zeros_figure(rectifiers, theme(), translate=told)
         if figure is not None:
-            chart(figure, plain(told) or say("No rectifier is dead."))
+            chart(figure, plain(found) or say("No rectifier is dead."))
         st.caption(
             say(
                 "Look for bars near 100 %: about half is usual for a ReLU. What is zero passes no"
                 " gradient back."
             )
         )
-        st.markdown(told or say("No rectifier is dead or close to it."))
+        st.markdown(found or say("No rectifier is dead or close to it."))
         _unreached(unreached)
     with right:
         _units(shown, rectifiers)
 
 
-def _unreached(told: str) -> None:
-    st.markdown(told or say("Every parameter that asks for a gradient got one that is not zero."))
+def _unreached(found: str) -> None:
+    st.markdown(found or say("Every parameter that asks for a gradient got one that is not zero."))
 
 
 def _units(shown: Shown, rectifiers: tuple[Rectifier, ...]) -> None:
@@ -70,21 +70,21 @@ def _units(shown: Shown, rectifiers: tuple[Rectifier, ...]) -> None:
             say("Rectifier"),
             known,
             key=key,
-            format_func=places_of(rectifiers).__getitem__,
+            format_func=lambda one: told(places_of(rectifiers)[one]),
         )
     one = rectifiers[number]
-    name = places_of(rectifiers)[number]
-    told = _told(one, name)
-    figure = unit_figure(one, theme(), name)
+    name = told(places_of(rectifiers)[number])
+    words = _told(one, name)
+    figure = unit_figure(one, theme(), name=name, translate=told)
     if figure is not None:
-        chart(figure, plain(told))
+        chart(figure, plain(words))
     st.caption(
         say(
             "Look for columns that end in the warning colour: such a unit is zero for all samples,"
             " passes no gradient on, and seldom comes back."
         )
     )
-    st.markdown(told)
+    st.markdown(words)
 
 
 def _told(one: Rectifier, name: str) -> str:

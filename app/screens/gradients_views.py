@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from inspector.gradients import GradientReport, PathStep, gradient_report, largest_path
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.render.gradient_depth import depth_figure, path_figure
 from inspector.render.gradient_figures import loss_figure, update_figure
 from inspector.views import words
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import say, say_count, together, told
 from inspector_app.screens.gradients_captions import loss_sentence, path_sentence, step_label
 from inspector_app.screens.gradients_parts import (
     Link,
@@ -27,7 +28,7 @@ from inspector_app.screens.gradients_parts import (
 )
 from inspector_app.screens.gradients_table import parameters_view
 from inspector_app.screens.gradients_units import zeros_view
-from inspector_app.screens.gradients_words import ICONS, about, plain, sentence
+from inspector_app.screens.gradients_words import ICONS, about, plain, told_reading
 
 SHOWN_READINGS = 3
 
@@ -55,7 +56,7 @@ def gradient_tabs(
         list(VIEWS),
         default=next(iter(VIEWS)),
         key=f"{key}/view",
-        format_func=lambda name: say(VIEWS[name][0]),
+        format_func=lambda name: told(VIEWS[name][0]),
         required=True,
         label_visibility="collapsed",
     )
@@ -70,13 +71,13 @@ def readings(shown: Shown) -> None:
     first, rest = found[:at_once], found[at_once:]
     for one in first:
         icon = ICONS.get(one.severity, ":material/info:")
-        st.markdown(f"{icon} {sentence(one, shown.recording)}")
+        st.markdown(f"{icon} {told_reading(one, shown.recording)}")
     if rest:
         label = say_count("One more", "{count} more", len(rest))
         with st.popover(label, type="tertiary"):
             for one in rest:
                 icon = ICONS.get(one.severity, ":material/info:")
-                st.markdown(f"{icon} {sentence(one, shown.recording)}")
+                st.markdown(f"{icon} {told_reading(one, shown.recording)}")
 
 
 # -- along the depth ----------------------------------------------------------------------------
@@ -93,7 +94,7 @@ def depth_view(shown: Shown) -> None:
     slider, hint = st.columns([2, 3], gap="medium", vertical_alignment="center")
     with slider:
         step = choose_step(shown)
-    figure = depth_figure(shown.recording, shown.report, step, theme())
+    figure = depth_figure(shown.recording, shown.report, step, theme(), translate=told)
     if figure is None:
         nothing(shown)
         return
@@ -110,8 +111,8 @@ def depth_view(shown: Shown) -> None:
     points = chosen["selection"]["points"]
     with hint:
         if points:
-            label, told, detail, node = points[0]["customdata"]
-            st.markdown(f"`{label}` ({detail}): {told}.{graph_link(shown, int(node))}")
+            label, what, detail, node = points[0]["customdata"]
+            st.markdown(f"`{label}` ({detail}): {what}.{graph_link(shown, int(node))}")
         else:
             st.caption(_depth_hint(shown, step))
 
@@ -130,7 +131,7 @@ def _depth_hint(shown: Shown, step: int) -> str:
         )
     which = say("Gradients are as the backward pass brought them, before any clipping.")
     click = say("Click a mark to find it in the graph.")
-    return f"{look} {which} {click}"
+    return together((look, which, click))
 
 
 # -- over the steps -------------------------------------------------------------------------------
@@ -138,18 +139,19 @@ def _depth_hint(shown: Shown, step: int) -> str:
 
 def steps_view(shown: Shown) -> None:
     """The loss, and how far each update moves the weights."""
-    loss, update = loss_figure(shown.report, theme()), update_figure(shown.report, theme())
+    loss = loss_figure(shown.report, theme(), translate=told)
+    update = update_figure(shown.report, theme(), translate=told)
     left, right = st.columns(2, gap="medium")
     with left:
         if loss is None:
             st.info(say("No loss was recorded: no pass began at a single number with values."))
         else:
-            told = loss_sentence(shown.report)
-            chart(loss, plain(told))
+            found = loss_sentence(shown.report)
+            chart(loss, plain(found))
             st.caption(
                 say("Look whether it falls: a flat line learns nothing, a jagged one jumps.")
             )
-            st.markdown(told)
+            st.markdown(found)
     with right:
         if update is None:
             st.info(
@@ -159,15 +161,15 @@ def steps_view(shown: Shown) -> None:
                 )
             )
         else:
-            told = about(shown.report, shown.recording, "jumping", "still", "normal updates")
-            chart(update, plain(told))
+            found = about(shown.report, shown.recording, "jumping", "still", "normal updates")
+            chart(update, plain(found))
             st.caption(
                 say(
                     "Look at the dashed line: far above it training jumps, far below it stands"
                     " still. Biases start near zero, so their lines start high."
                 )
             )
-            st.markdown(told)
+            st.markdown(found)
 
 
 # -- the path -------------------------------------------------------------------------------------
@@ -197,24 +199,25 @@ def path_view(shown: Shown) -> None:
     )
     path = largest_path(shown.recording, number)
     labels = [step_label(one, shown.recording) for one in path]
-    figure = path_figure(path, labels, theme())
+    figure = path_figure(path, labels, theme(), translate=told)
     if figure is None:
         nothing(shown)
         return
-    told = path_sentence(path, shown.recording)
-    st.markdown(told)
-    chart(figure, plain(told))
+    found = path_sentence(path, shown.recording)
+    st.markdown(found)
+    chart(figure, plain(found))
     _path_table(shown, path, labels)
 
 
 def _path_table(shown: Shown, path: tuple[PathStep, ...], labels: list[str]) -> None:
     rows = [_path_row(shown, at, one, labels[at]) for at, one in enumerate(path)]
     empty = [name for name in ("graph", "not finite") if not any(row[name] for row in rows)]
-    columns: dict[str, Any] = {
-        name: st.column_config.NumberColumn(name, format="%.3g", help=say(text))
+    columns: dict[str, Any] = {name: told(title) for name, title in _PATH.items()}
+    columns |= {
+        name: st.column_config.NumberColumn(told(_PATH[name]), format="%.3g", help=told(text))
         for name, text in _PATH_NUMBERS.items()
     }
-    columns["graph"] = st.column_config.LinkColumn("graph", display_text=say("show"))
+    columns["graph"] = st.column_config.LinkColumn(told(_PATH["graph"]), display_text=say("show"))
     st.dataframe(
         [{name: cell for name, cell in row.items() if name not in empty} for row in rows],
         hide_index=True,
@@ -225,11 +228,24 @@ def _path_table(shown: Shown, path: tuple[PathStep, ...], labels: list[str]) -> 
     )
 
 
+_PATH = {
+    "autograd node": sentence("autograd node"),
+    "of": sentence("of"),
+    "line": sentence("line"),
+    "norm in": sentence("norm in"),
+    "norm out": sentence("norm out"),
+    "factor": sentence("factor"),
+    "edges": sentence("edges"),
+    "not finite": sentence("not finite"),
+    "graph": sentence("graph"),
+}
+"""The columns of the table of a path, in words."""
+
 _PATH_NUMBERS = {
-    "norm in": "The norm of the gradient that came in here.",
-    "norm out": "The norm of what went along the edge that the path takes.",
-    "edges": "Among so many the largest was chosen.",
-    "factor": "Norm out by norm in: below 1 the gradient shrinks here.",
+    "norm in": sentence("The norm of the gradient that came in here."),
+    "norm out": sentence("The norm of what went along the edge that the path takes."),
+    "edges": sentence("Among so many the largest was chosen."),
+    "factor": sentence("Norm out by norm in: below 1 the gradient shrinks here."),
 }
 
 
@@ -252,9 +268,9 @@ def _path_row(shown: Shown, at: int, one: PathStep, label: str) -> dict[str, Any
 
 
 VIEWS: dict[str, tuple[str, Callable[[Shown], None]]] = {
-    "depth": ("Along the depth", depth_view),
-    "steps": ("Loss and updates", steps_view),
-    "zeros": ("Dead units", zeros_view),
-    "parameters": ("Parameters", parameters_view),
-    "path": ("Largest path", path_view),
+    "depth": (sentence("Along the depth"), depth_view),
+    "steps": (sentence("Loss and updates"), steps_view),
+    "zeros": (sentence("Dead units"), zeros_view),
+    "parameters": (sentence("Parameters"), parameters_view),
+    "path": (sentence("Largest path"), path_view),
 }

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from inspector.gradients import ActivationRange, GradientReport, Reading
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.render.cardparts import number_text
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import row, say, say_count, together, told
 
 ICONS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]"}
 _NAMES = 4
 
 
-def sentence(reading: Reading, recording: Recording) -> str:
+def told_reading(reading: Reading, recording: Recording) -> str:
     """One reading as Markdown."""
     return _SENTENCES[reading.kind](reading, recording)
 
@@ -21,12 +22,12 @@ def sentence(reading: Reading, recording: Recording) -> str:
 def about(report: GradientReport, recording: Recording, *kinds: str) -> str:
     """The sentences of the readings of these kinds, one after the other; "" without any."""
     found = (one for one in report.readings if one.kind in kinds)
-    return " ".join(sentence(one, recording) for one in found)
+    return together(told_reading(one, recording) for one in found)
 
 
 def listed(names: Sequence[str]) -> str:
     """Names as code, the first few of them."""
-    shown = ", ".join(f"`{name.replace('`', '')}`" for name in names[:_NAMES])
+    shown = row(f"`{name.replace('`', '')}`" for name in names[:_NAMES])
     if len(names) <= _NAMES:
         return shown
     return say("{names} and {count} more", names=shown, count=len(names) - _NAMES)
@@ -84,27 +85,27 @@ def _ends(one: Reading) -> dict[str, str]:
 
 
 _BETWEEN_WEIGHTS = {
-    "vanishing": (
+    "vanishing": sentence(
         "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
         " {high}) to the first ({first} {low}): **vanishing**. The first ones hardly learn."
     ),
-    "shrinking": (
+    "shrinking": sentence(
         "Between the weights the gradient shrinks by a factor of {times}, from the last ({last}"
         " {high}) to the first ({first} {low}): noticeable, not yet vanishing."
     ),
-    "exploding": (
+    "exploding": sentence(
         "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
         " {high}) to the first ({first} {low}): **exploding**. Clip it, or normalise in between."
     ),
-    "growing": (
+    "growing": sentence(
         "Between the weights the gradient grows by a factor of {times}, from the last ({last}"
         " {high}) to the first ({first} {low}): noticeable, not yet exploding."
     ),
-    "even": (
+    "even": sentence(
         "The gradient neither vanishes nor explodes. Between the weights {first} ({low}) and"
         " {last} ({high}) are within a factor of {times}."
     ),
-    "even weights": (
+    "even weights": sentence(
         "Between the weights the gradient changes little: {first} ({low}) and {last} ({high}) are"
         " within a factor of {times}."
     ),
@@ -113,11 +114,12 @@ _BETWEEN_WEIGHTS = {
 
 def _between_weights(one: Reading, recording: Recording) -> str:
     """What the weights say, and beside it the activations."""
-    return say(_BETWEEN_WEIGHTS[one.kind], **_ends(one)) + _beside(one, recording)
+    weights = told(_BETWEEN_WEIGHTS[one.kind]).format(**_ends(one))
+    return together((weights, _beside(one, recording)))
 
 
 def _beside(one: Reading, recording: Recording) -> str:
-    """What the activations say beside the weights, as a sentence after another one."""
+    """What the activations say beside the weights; "" where that is not known."""
     found = one.activations
     if found is None:
         return ""
@@ -131,24 +133,22 @@ def _beside(one: Reading, recording: Recording) -> str:
         "trips": _trip_words(found),
     }
     if high / low >= 1.05:
-        told = say(
+        return say(
             "Between the activations it shrinks by a factor of {times}, from {high} at the last"
             " ({last}) to {low} at the first ({first}){trips}.",
             **numbers,
         )
-    elif low / high >= 1.05:
-        told = say(
+    if low / high >= 1.05:
+        return say(
             "Between the activations it grows by a factor of {times}, from {high} at the last"
             " ({last}) to {low} at the first ({first}){trips}.",
             **numbers,
         )
-    else:
-        told = say(
-            "Between the activations the last ({last}) and the first ({first}) have the same"
-            " norm, {high}{trips}.",
-            **numbers,
-        )
-    return f" {told}"
+    return say(
+        "Between the activations the last ({last}) and the first ({first}) have the same"
+        " norm, {high}{trips}.",
+        **numbers,
+    )
 
 
 def _trip_words(found: ActivationRange) -> str:

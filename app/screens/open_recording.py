@@ -9,12 +9,13 @@ import streamlit as st
 
 import inspector
 from inspector.errors import FileFormatError
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.store import load_bytes
 from inspector_app.address import Address, acted, write_some
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import BANNER, escaped, failure_banner, headline
-from inspector_app.phrases import say
+from inspector_app.parts import BANNER, failure_banner, headline
+from inspector_app.phrases import escaped, reason_of, say, told, working
 from inspector_app.runs import Run
 from inspector_app.screens.tables import tables
 
@@ -85,25 +86,27 @@ def _opened(upload: object, path: str | None) -> tuple[str, Run] | None:
             run = _from_path(path, state.st_mtime_ns, state.st_size)
             st.session_state["_file"] = (os.path.basename(path), run)
     except (FileFormatError, OSError) as error:
-        st.error(escaped(str(error)), icon=":material/error:")
+        st.error(escaped(told(reason_of(error))), icon=":material/error:")
     found: tuple[str, Run] | None = st.session_state.get("_file")
     return found
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the recording …")
+@working(sentence("Reading the recording …"))
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _from_bytes(digest: str, _data: bytes, _name: str) -> Run:
     """An uploaded file, once for all sessions that upload the same bytes."""
     return _run(load_bytes(_data, _name))
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the recording …")
+@working(sentence("Reading the recording …"))
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _from_path(path: str, changed_ns: int, size: int) -> Run:
     """A file on the server's disk, read anew when it changes."""
     return _run(inspector.load(path))
 
 
 def _run(recording: Recording) -> Run:
-    reason = say("A recording file holds what ran. Its TorchScript is not part of it.")
+    reason = sentence("A recording file holds what ran. Its TorchScript is not part of it.")
     return Run(recording, None, None, reason)
 
 

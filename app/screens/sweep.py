@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from inspector.language import sentence
 from inspector_app.address import Address
 from inspector_app.awaiting import Words, again_button, awaited
 from inspector_app.choice import choose_sample, choose_view
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, prose, say, say_count, told
 from inspector_app.screens.sweep_against import CHOSEN, against_view
 from inspector_app.screens.sweep_choice import as_address, choose_sweep
 from inspector_app.screens.sweep_variants import variants_view
@@ -17,11 +17,11 @@ from inspector_app.sweepitems import refusal
 from inspector_app.sweepruns import Sweep, Swept
 
 VIEWS = {
-    "variants": ("Distinct graphs", variants_view),
-    "against": ("Two in one picture", against_view),
-    "decisions": ("What decides", decisions_view),
-    "chart": ("Ops and time", chart_view),
-    "coverage": ("Never run", coverage_view),
+    "variants": (sentence("Distinct graphs"), variants_view),
+    "against": (sentence("Two in one picture"), against_view),
+    "decisions": (sentence("What decides"), decisions_view),
+    "chart": (sentence("Ops and time"), chart_view),
+    "coverage": (sentence("Never run"), coverage_view),
 }
 _TOLD = 3
 """Inputs with a problem that are named at once."""
@@ -33,7 +33,7 @@ def page() -> None:
     sample = choose_sample(address, "sweep/sample")
     choice = choose_sweep(address, sample)
     address.options("view", list(VIEWS), key="sweep/view", start="variants", what=say("view"))
-    st.markdown(f"#### {escaped(say('Sweep: {title}', title=sample.title))}")
+    st.markdown(f"#### {escaped(say('Sweep: {title}', title=told(sample.title)))}")
     address.tell()
     said = {"over": "files"} if choice is None else as_address(choice)
     if address.opened:
@@ -89,21 +89,23 @@ def _headline(swept: Swept) -> None:
     census = swept.census
     failed = sum(variant.count for variant in census.failed)
     coverage = census.coverage
-    told = [
+    numbers = [
         f":gray-badge[{say_count('1 input', '{count} inputs', len(census.points))}]",
         ":violet-badge["
         f"{say_count('1 distinct graph', '{count} distinct graphs', len(census.variants))}]",
     ]
     if failed:
-        told.append(f":red-badge[{say_count('1 input failed', '{count} inputs failed', failed)}]")
+        numbers.append(
+            f":red-badge[{say_count('1 input failed', '{count} inputs failed', failed)}]"
+        )
     if coverage is not None:
         words = say("{percent} % of the IR ran", percent=f"{coverage.percent:.0f}")
-        told.append(f":gray-badge[{words}]")
+        numbers.append(f":gray-badge[{words}]")
     untouched = len(census.untouched_parameters)
     if untouched:
         words = say_count("1 parameter unused", "{count} parameters unused", untouched)
-        told.append(f":orange-badge[{words}]")
-    st.markdown("&ensp;".join(told))
+        numbers.append(f":orange-badge[{words}]")
+    st.markdown("&ensp;".join(numbers))
     _left(swept)
     _problems(swept)
 
@@ -122,12 +124,16 @@ def _left(swept: Swept) -> None:
             again_button(say("Sweep again"), "sweep", width="stretch")
 
 
+def _problem(label: str, reason: str) -> str:
+    return say("**{name}**: {reason}", name=escaped(told(label)), reason=prose(reason))
+
+
 def _problems(swept: Swept) -> None:
     """Inputs that could not be made or run."""
     found = list(swept.refused)
     found += [(problem.label, problem.message) for problem in swept.census.problems]
     if found:
-        lines = [f"- **{escaped(label)}**: {prose(reason)}" for label, reason in found]
+        lines = [f"- {_problem(label, reason)}" for label, reason in found]
         count = say_count("1 input is not counted:", "{count} inputs are not counted:", len(found))
         st.warning("\n".join([count, *lines[:_TOLD]]), icon=":material/error:")
         if len(lines) > _TOLD:

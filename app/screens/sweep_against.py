@@ -8,10 +8,11 @@ import streamlit as st
 
 import inspector
 from inspector.counted import Variant
+from inspector.language import sentence
 from inspector_app.address import acted, write_some
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.pairruns import Pair
-from inspector_app.phrases import say
+from inspector_app.phrases import language_query, say, told
 from inspector_app.runs import Run
 from inspector_app.screens.compare_words import badges, explanation
 from inspector_app.sweepruns import Swept
@@ -51,7 +52,7 @@ def against_view(swept: Swept) -> None:
 def _compare_link(swept: Swept, variant: Variant) -> str:
     """Markdown that leads to the runs of both examples with all that can be known of them."""
     named = {"a": swept.census.variants[0].label, "b": variant.label}
-    query = urlencode({"sample": swept.choice.sample} | named)
+    query = urlencode({"sample": swept.choice.sample} | named | language_query())
     words = say("These inputs with their values, on “Compare”")
     return f":material/compare: [{words}](./compare?{query})"
 
@@ -67,14 +68,14 @@ def _choose(swept: Swept) -> int:
             numbers,
             key=CHOSEN,
             on_change=acted,
-            format_func=lambda one: _name(int(one), variants[int(one)]),
+            format_func=lambda one: told(_name(int(one), variants[int(one)])),
             label_visibility="collapsed",
         )
     )
 
 
 def _name(number: int, variant: Variant) -> str:
-    return say("variant {number} ({label})", number=number, label=variant.label)
+    return sentence("variant {number} ({label})", number=number, label=variant.label)
 
 
 def _pair(swept: Swept, number: int) -> Pair:

@@ -12,18 +12,18 @@ from inspector.control_kinds import Choice as ChoiceControl
 from inspector.control_kinds import Real, Switch, Uploaded, Whole
 from inspector.controls import Control
 from inspector.errors import InspectorError
+from inspector.language import sentence
 from inspector.recipes import TensorControl
 from inspector_app.address import Address, acted
 from inspector_app.choice import choose_one
 from inspector_app.controls import label
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, say, told
 from inspector_app.sweepitems import Choice, sweepable
 
 OVER = {
-    "inputs": "All its named inputs",
-    "control": "The range of a control, or seeds",
-    "files": "Files of your own",
+    "inputs": sentence("All its named inputs"),
+    "control": sentence("The range of a control, or seeds"),
+    "files": sentence("Files of your own"),
 }
 _SEEDS = Whole("seed", 0, 0, 999_999_999)
 _LAST_SEED = 19
@@ -34,7 +34,7 @@ _REAL_STEPS = 5
 def choose_sweep(address: Address, sample: sample_models.Sample) -> Choice | None:
     """The choices in the sidebar; None while there is nothing to run."""
     controls = {control.name: control for control in sweepable(sample)}
-    options = {name: say(text) for name, text in OVER.items() if controls or name != "control"}
+    options = {name: text for name, text in OVER.items() if controls or name != "control"}
     over = choose_one(address, say("Sweep over"), options, "over", None)
     if over == "files":
         return _files(sample)
@@ -88,7 +88,7 @@ def _range(
     )
     control, choice = controls[name], replace(choice, control=name)
     if control.about:
-        st.sidebar.caption(escaped(control.about))
+        st.sidebar.caption(escaped(told(control.about)))
     if isinstance(control, Switch | ChoiceControl):
         return choice
     number = _SEEDS if isinstance(control, TensorControl) else control

@@ -12,10 +12,10 @@ import sample_models
 from inspector.census.text import failed_words, loop_lines
 from inspector.counted import Variant
 from inspector.errors import RenderError
+from inspector.languages import language
 from inspector.render.export import to_bytes
 from inspector.views import default_open, dynamic_view
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, language_query, prose, row, say, say_count, spoken, told
 from inspector_app.screens.gradients_parts import theme
 from inspector_app.screens.sweep_against import choose_variant
 from inspector_app.sweepruns import Swept
@@ -79,9 +79,9 @@ def _card(swept: Swept, number: int, variant: Variant) -> None:
         with picture:
             _picture(swept, number, variant)
         with words:
-            told = "\n".join(_lines(variant)) or _nothing(swept)
+            found = "\n".join(_lines(variant)) or _nothing(swept)
             inputs = _inputs(swept, number)
-            st.markdown("\n\n".join(filter(None, [_head(swept, number, variant), inputs, told])))
+            st.markdown("\n\n".join(filter(None, [_head(swept, number, variant), inputs, found])))
         with links:
             if explore is not None:
                 st.link_button(
@@ -89,7 +89,7 @@ def _card(swept: Swept, number: int, variant: Variant) -> None:
                     explore,
                     icon=":material/account_tree:",
                     width="stretch",
-                    help=say("Opens “{name}”.", name=variant.label),
+                    help=say("Opens “{name}”.", name=told(variant.label)),
                 )
             if number:
                 st.button(
@@ -124,7 +124,7 @@ def _inputs(swept: Swept, number: int) -> str:
         return ""
     named = labels if len(labels) <= _NAMED + 1 else labels[:_NAMED]
     more = len(labels) - len(named)
-    names = ", ".join(f"“{label}”" for label in named)
+    names = row(say("“{name}”", name=label) for label in named)
     return say("{names} and {count} more", names=names, count=more) if more else names
 
 
@@ -132,7 +132,7 @@ def _lines(variant: Variant) -> Iterator[str]:
     """Markdown: what decides for it, its loops, how it failed."""
     if variant.failure is not None:
         words = failed_words(variant.recording, variant.failure)
-        yield f"- {say('Failed')} {prose(words)}"
+        yield "- " + say("Failed {words}", words=prose(words))
     decisions = [decision.words for decision in variant.decisions]
     yield from (f"- {prose(words)}" for words in decisions[:_DECISIONS])
     if len(decisions) > _DECISIONS:
@@ -147,6 +147,7 @@ def _nothing(swept: Swept) -> str:
 
 
 def _md(text: str) -> str:
+    text = told(text)
     return escaped(text if len(text) <= 60 else f"{text[:59]}…")
 
 
@@ -158,16 +159,17 @@ def _explore(swept: Swept, variant: Variant) -> str | None:
     query = swept.items[variant.example].query
     if query is None:
         return None
-    return f"./?{urlencode({'sample': swept.choice.sample, **query})}"
+    return f"./?{urlencode({'sample': swept.choice.sample, **query, **language_query()})}"
 
 
 # -- the small picture ----------------------------------------------------------------------------
 
 
 def _picture(swept: Swept, number: int, variant: Variant) -> None:
-    drawn = swept.drawings.get((number, theme()))
+    look = number, theme(), spoken()
+    drawn = swept.drawings.get(look)
     if drawn is None:
-        drawn = swept.drawings[number, theme()] = _drawn(variant)
+        drawn = swept.drawings[look] = _drawn(variant)
     if drawn:
         described = say("The graph of variant {number}", number=number)
         st.html(
@@ -185,7 +187,7 @@ def _drawn(variant: Variant) -> str:
         return ""
     view = dynamic_view(variant.recording, default_open(variant.recording, _VISIBLE))
     try:
-        drawing = to_bytes(view, "svg", theme(), timeout=5.0)
+        drawing = to_bytes(view, "svg", theme(), timeout=5.0, translate=language(spoken()))
     except RenderError:
         return ""
     return f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode('ascii')}"

@@ -13,7 +13,7 @@ from inspector.census.text import percent_words
 from inspector.counted import Branch, Census, Coverage, Leaf, Split
 from inspector.records import IRNode
 from inspector.render.census_figures import census_figure
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import prose, row, say, say_count, told
 from inspector_app.screens.gradients_parts import chart, theme
 from inspector_app.sweepruns import Swept
 
@@ -57,15 +57,19 @@ def decisions_view(swept: Swept) -> None:
 
 def _split(census: Census, split: Split) -> Iterator[str]:
     """A question and its answers as HTML."""
-    yield f'<span class="question">{escape(split.question)}?</span><ul>'
+    yield f'<span class="question">{escape(_question(split))}</span><ul>'
     for branch in split.branches:
         yield f"<li>{''.join(_branch(census, branch))}</li>"
     yield "</ul>"
 
 
+def _question(split: Split) -> str:
+    return say("{question}?", question=told(split.question))
+
+
 def _branch(census: Census, branch: Branch) -> Iterator[str]:
     count = say_count("1 input", "{count} inputs", branch.count)
-    yield f'<span class="answer">{escape(branch.words)}</span> '
+    yield f'<span class="answer">{escape(told(branch.words))}</span> '
     yield f'<span class="count">{escape(count)}</span> '
     if isinstance(branch.then, Split):
         yield "<br>"
@@ -80,11 +84,12 @@ def _leaf(census: Census, leaf: Leaf) -> Iterator[str]:
         variant = census.variants[number]
         name = say("variant {number}", number=number)
         size = say_count("1 op", "{count} ops", variant.ops)
-        failed = say(", failed") if variant.failure is not None else ""
-        yield f'→ <span class="leaf">{escape(name)}</span> ({escape(size)}{escape(failed)}) '
+        if variant.failure is not None:
+            size = row((size, say("failed")))
+        yield f'→ <span class="leaf">{escape(name)}</span> ({escape(size)}) '
     if len(leaf.variants) > 1:
-        told = say("nothing that was recorded tells them apart")
-        yield f'<span class="count">{escape(told)}</span>'
+        alike = say("nothing that was recorded tells them apart")
+        yield f'<span class="count">{escape(alike)}</span>'
 
 
 # -- the chart ------------------------------------------------------------------------------------
@@ -95,7 +100,7 @@ def chart_view(swept: Swept) -> None:
     over = {"inputs": say("input"), "files": say("file")}.get(
         swept.choice.over, swept.choice.control.replace("_", " ")
     )
-    figure = census_figure(swept.census, over, theme())
+    figure = census_figure(swept.census, over, theme(), translate=told)
     if figure is not None:
         described = say("Ops and time of each input, coloured and shaped by variant")
         chart(figure, described)
@@ -135,8 +140,9 @@ def _untouched(census: Census) -> None:
             len(untouched),
         )
         names = " ".join(f"`{name}`" for name in untouched[:40])
-        more = "" if len(untouched) <= 40 else say(" and {count} more", count=len(untouched) - 40)
-        st.warning(f"{count} {names}{more}", icon=":material/visibility_off:")
+        if len(untouched) > 40:
+            names = say("{names} and {count} more", names=names, count=len(untouched) - 40)
+        st.warning(f"{count} {names}", icon=":material/visibility_off:")
     else:
         st.caption(say(":material/check: Every parameter was used by at least one input."))
 
@@ -146,8 +152,8 @@ def _covered(coverage: Coverage) -> None:
         coverage.percent / 100,
         text=say(
             "{percent} of the {kind} ran for at least one input: {executed} of {total} IR nodes",
-            percent=percent_words(coverage),
-            kind=coverage.kind,
+            percent=told(percent_words(coverage)),
+            kind=say("script") if coverage.kind == "script" else say("trace"),
             executed=f"{coverage.executed:,}",
             total=f"{coverage.total:,}",
         ),

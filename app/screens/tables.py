@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,50 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from inspector.errors import RenderError
+from inspector.language import sentence
+from inspector.languages import language
 from inspector.records import Recording
 from inspector.render import to_bytes
 from inspector.render.figures import gradient_figure
 from inspector.render.gradient_axes import as_text
 from inspector.views import words
-from inspector_app.parts import escaped, steering_decisions
-from inspector_app.phrases import say
+from inspector_app.parts import steering_decisions
+from inspector_app.phrases import escaped, reason_of, say, spoken, told
 from inspector_app.runs import Run
 from inspector_app.screens.gradients_views import gradient_tabs
 from inspector_app.screens.tensor_panel import tensor_panel
+from inspector_app.tabbed import Part, tabs
 
 Row = dict[str, Any]
+
+_COLUMNS = {
+    "op": sentence("op"),
+    "kind": sentence("kind"),
+    "value": sentence("value"),
+    "tensor": sentence("tensor"),
+    "line": sentence("line"),
+    "name": sentence("name"),
+    "arguments": sentence("arguments"),
+    "result": sentence("result"),
+    "module": sentence("module"),
+    "shape": sentence("shape"),
+    "used": sentence("used"),
+    "requires grad": sentence("requires grad"),
+    "gradient min": sentence("gradient min"),
+    "gradient max": sentence("gradient max"),
+    "gradient std": sentence("gradient std"),
+    "step": sentence("step"),
+    "by": sentence("by"),
+    "before op": sentence("before op"),
+    "learning rate": sentence("learning rate"),
+}
+_KINDS = {
+    "parameter": sentence("parameter"),
+    "buffer": sentence("buffer"),
+    "backward": sentence("backward"),
+    "zero_grad": sentence("zero grad"),
+    "optimizer_step": sentence("optimizer step"),
+}
 
 TEXT_LINES = 5_000
 """Of the text form on the page; the browser gets slow with more."""
@@ -38,28 +70,31 @@ def tables(run: Run, name: str, selected: str | None = None) -> None:
         name: of the files that are saved.
         selected: the item selected in the workbench.
     """
-    parts: dict[str, Callable[[], None]] = {
-        say("Decisions"): lambda: _table(
-            _decision_rows(run.recording), say("No tensor became a Python value in this run.")
+    recording, link = run.recording, _address_of
+    parts: dict[str, Part] = {
+        "decisions": (
+            say("Decisions"),
+            lambda: _table(
+                _decision_rows(recording), say("No tensor became a Python value in this run.")
+            ),
         ),
-        say("Tensor"): lambda: tensor_panel(run.book, selected, name),
-        say("Ops"): lambda: _table(_op_rows(run.recording), say("No op ran.")),
-        say("Parameters and gradients"): lambda: _parameters(run.recording),
-        say("Gradients"): lambda: gradient_tabs(
-            run.recording, key=f"gradients/{name}", link=_address_of
+        "tensor": (say("Tensor"), lambda: tensor_panel(run.book, selected, name)),
+        "ops": (say("Ops"), lambda: _table(_op_rows(recording), say("No op ran."))),
+        "parameters": (say("Parameters and gradients"), lambda: _parameters(recording)),
+        "gradients": (
+            say("Gradients"),
+            lambda: gradient_tabs(recording, key=f"gradients/{name}", link=link),
         ),
-        say("Steps"): lambda: _table(
-            _step_rows(run.recording), say("No backward pass and no optimizer step ran.")
+        "steps": (
+            say("Steps"),
+            lambda: _table(
+                _step_rows(recording), say("No backward pass and no optimizer step ran.")
+            ),
         ),
-        say("As text"): lambda: _text(run.recording),
-        say("Save"): lambda: _downloads(run, name),
+        "text": (say("As text"), lambda: _text(recording)),
+        "save": (say("Save"), lambda: _downloads(run, name)),
     }
-    # Each click in the graph runs this again: only the part that is seen is made.
-    tabs = st.tabs(list(parts), on_change="rerun", key="tables")
-    for tab, part in zip(tabs, parts.values(), strict=True):
-        if tab.open:
-            with tab:
-                part()
+    tabs(parts, "tables")
 
 
 def _parameters(recording: Recording) -> None:
@@ -83,7 +118,8 @@ def _address_of(node: int) -> str:
 def _table(rows: Iterable[Row], empty: str) -> None:
     found = list(rows)
     if found:
-        st.dataframe(found, hide_index=True, width="stretch")
+        columns = {name: told(_COLUMNS[name]) for name in found[0] if name in _COLUMNS}
+        st.dataframe(found, hide_index=True, width="stretch", column_config=columns)
     else:
         st.caption(empty)
 
@@ -104,13 +140,14 @@ def _decision_rows(recording: Recording) -> Iterable[Row]:
 
 
 def _op_rows(recording: Recording) -> Iterable[Row]:
+    tell = language(spoken())
     for op in recording.ops:
         yield {
             "op": op.id,
             "name": op.name,
             "arguments": op.arguments,
-            "result": ", ".join(words.shape(recording.tensors[i]) for i in op.outputs),
-            "module": words.op_module(recording, op),
+            "result": ", ".join(tell(words.shape(recording.tensors[i])) for i in op.outputs),
+            "module": tell(words.op_module(recording, op)),
             "line": _place(op.source),
             "µs": round(op.duration_us, 1),
         }
@@ -121,8 +158,8 @@ def _parameter_rows(recording: Recording) -> Iterable[Row]:
         grad = info.grad
         yield {
             "name": " = ".join(info.names),
-            "kind": info.kind,
-            "shape": words.dimensions(info.shape),
+            "kind": told(_KINDS.get(info.kind, info.kind)),
+            "shape": told(words.dimensions(info.shape)),
             "dtype": info.dtype,
             "used": info.tensor is not None,
             "requires grad": info.requires_grad,
@@ -136,7 +173,7 @@ def _step_rows(recording: Recording) -> Iterable[Row]:
     for step in recording.steps:
         yield {
             "step": step.id,
-            "kind": step.kind.replace("_", " "),
+            "kind": told(_KINDS.get(step.kind, step.kind)),
             "by": step.detail,
             "before op": step.first_op,
             "op": step.last_op - step.first_op,
@@ -147,7 +184,7 @@ def _step_rows(recording: Recording) -> Iterable[Row]:
 
 def _gradients(recording: Recording) -> None:
     dark = st.context.theme.type == "dark"
-    figure = gradient_figure(recording, "dark" if dark else "light")
+    figure = gradient_figure(recording, "dark" if dark else "light", translate=told)
     if figure is not None:
         # Plotly reads a little HTML, also in names: links, for one.
         figure.update_traces(x=[as_text(name) for name in figure.data[0].x])
@@ -156,19 +193,21 @@ def _gradients(recording: Recording) -> None:
 
 def _downloads(run: Run, name: str) -> None:
     st.download_button(
-        "Recording (.inspect)",
+        say("Recording (.inspect)"),
         lambda: _saved(run.recording),
         file_name=f"{name}.inspect",
-        help="One file; open it again on the page “Open a recording”, or with inspector.load().",
+        help=say(
+            "One file; open it again on the page “Open a recording”, or with inspector.load()."
+        ),
     )
-    st.caption("Pictures as they are at first; the menu ⋯ of a pane saves what is seen in it.")
+    st.caption(say("Pictures as they are at first; the menu ⋯ of a pane saves what is seen in it."))
     for pane, view in run.book.shown(frozenset()).views().items():
         columns = st.columns(5)
-        columns[0].markdown(f"**{view.name}**")
+        columns[0].markdown(f"**{told(view.name)}**")
         for column, kind in zip(columns[1:], ("svg", "dot", "png", "pdf"), strict=True):
             column.download_button(
                 kind.upper(),
-                partial(_drawn, view, kind),
+                partial(_drawn, view, kind, spoken()),
                 file_name=f"{name}-{pane}.{kind}",
                 key=f"save/{pane}/{kind}",
                 width="stretch",
@@ -182,9 +221,10 @@ def _saved(recording: Recording) -> bytes:
         return path.read_bytes()
 
 
-def _drawn(view: Any, kind: str) -> bytes:
+def _drawn(view: Any, kind: str, code: str) -> bytes:
     try:
-        return to_bytes(view, kind)
+        return to_bytes(view, kind, translate=language(code))
     except RenderError as error:
-        st.error(escaped(str(error)))
-        return str(error).encode()
+        reason = told(reason_of(error))
+        st.error(escaped(reason))
+        return reason.encode()

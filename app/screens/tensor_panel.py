@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy
 import streamlit as st
 
+from inspector.language import sentence
 from inspector.records import TensorInfo, TensorSummary
 from inspector.render.answers import Book
 from inspector.render.cardparts import bytes_text, number_text
@@ -18,8 +19,7 @@ from inspector.render.values import What, array_of, window
 from inspector.render.windows import Slice, Window
 from inspector.tensors_about import History, Relative, TensorAbout
 from inspector.views import words
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, prose, say, say_count, told
 from inspector_app.screens.tensor_pickers import pick
 
 PANES = ("dynamic", "backward", "static", "source")
@@ -32,10 +32,29 @@ LINKS = 10
 
 Row = dict[str, str | int | None]
 
+_COLUMNS = {
+    "min": sentence("min"),
+    "max": sentence("max"),
+    "mean": sentence("mean"),
+    "std": sentence("std"),
+    "zeros": sentence("zeros"),
+    "values": sentence("values"),
+    "distance": sentence("distance"),
+    "op": sentence("op"),
+    "name": sentence("name"),
+    "module": sentence("module"),
+    "result": sentence("result"),
+    "tensor": sentence("tensor"),
+    "how": sentence("how"),
+    "by": sentence("by"),
+    "shape": sentence("shape"),
+    "version": sentence("version"),
+}
+
 
 @dataclass(frozen=True)
 class Choice:
-    """A tensor and the part that it plays for what is selected ("output")."""
+    """A tensor and the part that it plays for what is selected ("output"), as of the library."""
 
     tensor: int
     role: str
@@ -80,13 +99,13 @@ def tensors_of(book: Book, ref: str | None) -> list[Choice]:
         named = _on_line(book, item)
     elif kind == "op" and number is not None and number < len(recording.ops):
         op = recording.ops[number]
-        named = [(tensor, say("output")) for tensor in op.outputs]
-        named += [(tensor, say("input")) for tensor in op.inputs]
+        named = [(tensor, sentence("output")) for tensor in op.outputs]
+        named += [(tensor, sentence("input")) for tensor in op.inputs]
     elif kind == "grad" and number is not None and number < len(recording.grad_nodes):
         node = recording.grad_nodes[number]
-        named = [] if node.tensor is None else [(node.tensor, say("leaf"))]
+        named = [] if node.tensor is None else [(node.tensor, sentence("leaf"))]
         if node.op is not None:
-            named += [(tensor, say("output")) for tensor in recording.ops[node.op].outputs]
+            named += [(tensor, sentence("output")) for tensor in recording.ops[node.op].outputs]
     else:
         named = _on_card(book, pane, item)
     roles = dict(reversed(named))  # the first role of each wins
@@ -117,7 +136,7 @@ def _on_card(book: Book, pane: str, item: str) -> list[tuple[int, str]]:
 def _title(book: Book, choice: Choice) -> str:
     info = book.recording.tensors[choice.tensor]
     called = info.name or info.variable or ""
-    parts = [choice.role, f"%{info.id} {called}".strip(), words.shape(info)]
+    parts = [told(choice.role), f"%{info.id} {called}".strip(), told(words.shape(info))]
     return " · ".join(parts)
 
 
@@ -136,19 +155,26 @@ def _picture(book: Book, about: TensorAbout, part: Slice, what: What, key: str) 
     title = say("Value") if what == "value" else say("Gradient")
     found = window(book.cards.tensors.about, info.id, part, what)
     name = f"{key}/{info.id}/{what}"
-    figure = values_figure(found, theme, title)
+    figure = values_figure(found, theme, title, translate=told)
     if figure is not None:
         st.plotly_chart(figure, width="stretch", key=f"{name}/picture")
     elif found.kind == "number":
         st.metric(title, _number(found))
     if found.note:
-        st.caption(escaped(found.note).replace("\\`", "`"))
+        st.caption(prose(found.note))
     if summary is None or not info.shape:
         return  # the number says it all
-    bars = histogram_figure(summary, _real(array_of(book.recording, info, what)), theme)
+    bars = histogram_figure(
+        summary, _real(array_of(book.recording, info, what)), theme, translate=told
+    )
     if bars is not None and summary.numel > 1:
         st.plotly_chart(bars, width="stretch", key=f"{name}/histogram")
-    st.dataframe([_statistics(summary)], hide_index=True, width="stretch", key=f"{name}/stats")
+    _table([_statistics(summary)], key=f"{name}/stats")
+
+
+def _table(rows: list[Row], key: str | None = None) -> None:
+    columns = {name: told(_COLUMNS[name]) for name in rows[0] if name in _COLUMNS}
+    st.dataframe(rows, hide_index=True, width="stretch", key=key, column_config=columns)
 
 
 def _number(found: Window) -> str:
@@ -180,11 +206,11 @@ def _statistics(summary: TensorSummary) -> Row:
 def _facts(about: TensorAbout) -> None:
     """Shape with its meaning, type, memory."""
     info = about.tensor
-    shape = dimensions_text(info.shape, about.axes) or say("scalar")
+    shape = told(dimensions_text(info.shape, about.axes)) or say("scalar")
     shared = len(about.family) - 1
     facts = [
         (say("shape"), shape),
-        ("dtype", info.dtype),
+        (say("dtype"), info.dtype),
         (say("device"), info.device),
         (say("memory"), bytes_text(info.nbytes)),
         (say("version"), str(info.version)),
@@ -196,7 +222,9 @@ def _facts(about: TensorAbout) -> None:
         word = say("contiguous") if about.contiguous else say("not contiguous")
         facts.insert(3, (say("strides"), f"{steps} {word}"))
     if shared:
-        facts.append((say("in the same memory"), words.plural(shared, say("other value"))))
+        facts.append(
+            (say("in the same memory"), say_count("1 other value", "{count} other values", shared))
+        )
     st.markdown("&ensp;".join(f":gray-badge[{name}] {escaped(text)}" for name, text in facts))
 
 
@@ -210,7 +238,7 @@ def _relatives(book: Book, about: TensorAbout) -> None:
     if len(about.family) > 1:
         st.markdown(say("**Same memory**"))
         rows = [_relative(book, one, about.tensor.id) for one in about.family[:MOST]]
-        st.dataframe(rows, hide_index=True, width="stretch")
+        _table(rows)
 
 
 def _history(book: Book, history: History, title: str, nothing: str) -> None:
@@ -218,21 +246,24 @@ def _history(book: Book, history: History, title: str, nothing: str) -> None:
     if not history.links:
         st.caption(nothing)
         return
-    st.dataframe(list(_links(book, history)), hide_index=True, width="stretch")
+    _table(list(_links(book, history)))
     if history.more:
-        sentence = "… at least {count} more ops" if history.at_least else "… {count} more ops"
-        st.caption(say(sentence, count=f"{history.more:,}"))
+        more = f"{history.more:,}"
+        if history.at_least:
+            st.caption(say("… at least {count} more ops", count=more))
+        else:
+            st.caption(say("… {count} more ops", count=more))
 
 
 def _links(book: Book, history: History) -> Iterable[Row]:
     for link in history.links:
         op = book.recording.ops[link.op]
-        made = [words.shape(book.recording.tensors[tensor]) for tensor in op.outputs[:4]]
+        made = [told(words.shape(book.recording.tensors[tensor])) for tensor in op.outputs[:4]]
         yield {
             "distance": link.distance,
             "op": op.id,
             "name": op.name,
-            "module": words.op_module(book.recording, op),
+            "module": told(words.op_module(book.recording, op)),
             "result": ", ".join(made),
         }
 
@@ -251,6 +282,6 @@ def _relative(book: Book, one: Relative, own: int) -> Row:
         "": say("this one") if one.tensor == own else "",
         "how": how,
         "by": "" if op is None else f"{op.name} [{op.id}]",
-        "shape": words.shape(info),
+        "shape": told(words.shape(info)),
         "version": one.version,
     }

@@ -6,10 +6,18 @@ from dataclasses import replace
 
 import streamlit as st
 
+from inspector.language import sentence
 from inspector.render.values import window
 from inspector.render.windows import TILES, Slice, Window
 from inspector.tensors_about import TensorsAbout
-from inspector_app.phrases import say
+from inspector_app.phrases import say, told
+
+_KINDS: dict[str, str] = {
+    "line": sentence("line chart"),
+    "heatmap": sentence("heatmap"),
+    "tiles": sentence("tiles"),
+    "images": sentence("images"),
+}
 
 SIDE = 64
 """Cells of a picture in each direction: what Plotly draws at once."""
@@ -31,7 +39,12 @@ def pick(about: TensorsAbout, tensor: int, key: str) -> Slice:
         return part
     columns = st.columns(3)
     kind = columns[0].segmented_control(
-        say("Draw as"), first.kinds, default=first.kind, required=True, key=f"{key}/kind"
+        say("Draw as"),
+        first.kinds,
+        default=first.kind,
+        required=True,
+        key=f"{key}/kind",
+        format_func=lambda one: told(_KINDS[one]),
     )
     part = replace(part, kind=kind)
     wide = [axis for axis, size in enumerate(first.shape) if size > 1]
@@ -76,4 +89,4 @@ def _indices(found: Window, part: Slice, key: str) -> Slice:
 
 def axis_name(found: Window, axis: int) -> str:
     """As in "C (3)", "axis 2 (7)"."""
-    return f"{found.axes[axis] or say('axis {number}', number=axis)} ({found.shape[axis]})"
+    return f"{told(found.axes[axis]) or say('axis {number}', number=axis)} ({found.shape[axis]})"

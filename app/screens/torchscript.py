@@ -7,27 +7,28 @@ import os
 import streamlit as st
 
 import sample_models
+from inspector.language import sentence
 from inspector.records import Disagreement
 from inspector.render.answers import Book
 from inspector_app.address import Address, acted, write_some
 from inspector_app.choice import choose_input, choose_sample
 from inspector_app.component import Place, look_anew, workbench
-from inspector_app.parts import escaped, failure_banner
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.parts import failure_banner
+from inspector_app.phrases import escaped, prose, say, say_count, told
 from inspector_app.screens.torchscript_parts import parts_view
 from inspector_app.screens.torchscript_steps import ask_for_step, steps_view
 from inspector_app.screens.torchscript_truth import truth_view
 from inspector_app.staticruns import Refusal, StaticWork, static_work
 from inspector_app.truthruns import verdict_on
 
-KINDS = {"script": say("Script"), "trace": say("Trace")}
-KIND_CAPTIONS = [say("Compiled from the source"), say("What one input ran")]
+KINDS = {"script": sentence("Script"), "trace": sentence("Trace")}
+KIND_CAPTIONS = [sentence("Compiled from the source"), sentence("What one input ran")]
 RAN, STEPS, TRUTH, PARTS = "ran", "steps", "truth", "parts"
 VIEWS = {
-    RAN: say("What ran"),
-    STEPS: say("Step through it"),
-    TRUTH: say("Does it tell the truth?"),
-    PARTS: say("Parts that script"),
+    RAN: sentence("What ran"),
+    STEPS: sentence("Step through it"),
+    TRUTH: sentence("Does it tell the truth?"),
+    PARTS: sentence("Parts that script"),
 }
 _ROOM = """<style>[data-testid=stMainBlockContainer] {{
   --wb-above: {above}px; --ts-panes: max(430px, 100vh - {above}px - 136px);
@@ -90,6 +91,7 @@ def _choose_traced(address: Address, sample: sample_models.Sample) -> str:
         names,
         key=key,
         on_change=acted,
+        format_func=told,
         help=say(
             "A trace keeps what this input did. Run another one above and see whether the trace"
             " still tells the truth."
@@ -105,8 +107,8 @@ def _choose_kind(address: Address) -> str:
         list(KINDS),
         key="ts/kind",
         on_change=acted,
-        format_func=KINDS.__getitem__,
-        captions=KIND_CAPTIONS,
+        format_func=lambda one: told(KINDS[one]),
+        captions=[told(one) for one in KIND_CAPTIONS],
     )
     return str(chosen)
 
@@ -119,7 +121,7 @@ def _choose_view(address: Address, work: StaticWork) -> str:
         names,
         key="ts/view",
         on_change=acted,
-        format_func=VIEWS.__getitem__,
+        format_func=lambda one: told(VIEWS[one]),
         required=True,
         label_visibility="collapsed",
     )
@@ -144,14 +146,14 @@ def _write(address: Address, shown: dict[str, str | None]) -> Place:
 def _headline(
     sample: sample_models.Sample, work: StaticWork, input_name: str, traced_with: str
 ) -> None:
-    st.markdown(f"#### {sample.title}")
+    st.markdown(f"#### {told(sample.title)}")
     if work.static is None or work.overlay is None:
         return
     counts = work.overlay.executions
     nodes = len(work.static.nodes)
     kind = say("Script")
     if work.static.kind == "trace":
-        kind = say("Trace taken with “{name}”", name=escaped(traced_with))
+        kind = say("Trace taken with “{name}”", name=escaped(told(traced_with)))
     badges = [f":gray-badge[{kind}]"]
     badges.append(f":gray-badge[{say_count('1 node', '{count} nodes', nodes)}]")
     if counts:
@@ -195,12 +197,12 @@ def _origin(work: StaticWork) -> str:
         return say(
             "The graph could not be run node by node, so the counts were found by matching the"
             " recorded ops to source positions: {problem}",
-            problem=work.problem,
+            problem=told(work.problem),
         )
     return say(
         "The counts were found by matching the recorded ops to source positions, because the"
         " runs of the graph and of the Python code could not be paired: {method}.",
-        method="" if work.overlay is None else work.overlay.method,
+        method="" if work.overlay is None else told(work.overlay.method),
     )
 
 
@@ -242,10 +244,13 @@ def _refusal(work: StaticWork) -> None:
     refusal = work.refusals[0]
     place = "" if refusal.file is None else f"{os.path.basename(refusal.file)}:{refusal.line}"
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    sentence = ":material/info: This model does not script; its trace is shown."
+    words = say(":material/info: This model does not script; its trace is shown.")
     if place:
-        sentence = ":material/info: This model does not script ({place}); its trace is shown."
-    row.caption(say(sentence, place=escaped(place)), width="content")
+        words = say(
+            ":material/info: This model does not script ({place}); its trace is shown.",
+            place=escaped(place),
+        )
+    row.caption(words, width="content")
     with row.popover(say("Why not?"), type="tertiary"):
         st.markdown(prose(refusal.message))
         _compilers_text(refusal)

@@ -8,15 +8,15 @@ import streamlit as st
 
 import sample_models
 from inspector.exported import ScriptablePart
+from inspector.language import sentence
 from inspector.render.answers import Book
 from inspector_app.address import Address, acted, write_some
 from inspector_app.component import workbench
-from inspector_app.parts import escaped
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import escaped, row, say, say_count, told
 from inspector_app.screens.torchscript_steps import steps_view
 from inspector_app.staticruns import part_work, parts_that_script
 
-GRAPH, STEP = say("Graph"), say("Step by step")
+WAYS = {"graph": sentence("Graph"), "steps": sentence("Step by step")}
 
 
 def parts_view(address: Address, sample: sample_models.Sample, input_name: str) -> None:
@@ -41,15 +41,16 @@ def parts_view(address: Address, sample: sample_models.Sample, input_name: str) 
     )
     way = how.segmented_control(
         say("Show as"),
-        [GRAPH, STEP],
-        default=GRAPH,
+        list(WAYS),
+        default="graph",
         required=True,
         key="ts/part-way",
+        format_func=lambda one: told(WAYS[one]),
         label_visibility="collapsed",
     )
     _, path = good[chosen]
     write_some(part=path)
-    _show(sample, input_name, path, way == STEP)
+    _show(sample, input_name, path, way == "steps")
     _refused(parts)
 
 
@@ -79,7 +80,7 @@ def _show(sample: sample_models.Sample, input_name: str, path: str, steps: bool)
     work = part_work(sample.name, input_name, path)
     if work.static is None or work.overlay is None:
         for refusal in work.refusals:
-            st.error(escaped(refusal.message), icon=":material/error:")
+            st.error(escaped(told(refusal.message)), icon=":material/error:")
         return
     if not any(work.overlay.executions.values()):
         st.info(
@@ -89,7 +90,7 @@ def _show(sample: sample_models.Sample, input_name: str, path: str, steps: bool)
             )
         )
     elif not work.interpreted:
-        method = escaped(work.overlay.method)
+        method = escaped(told(work.overlay.method))
         st.caption(say("Its counts are from source positions: {method}.", method=method))
     if steps:
         steps_view(work, f"part/{sample.name}/{input_name}/{path}")
@@ -112,6 +113,6 @@ def _refused(parts: tuple[ScriptablePart, ...]) -> None:
     title = say_count("One that does not script", "{count} that do not script, and why", len(bad))
     with st.expander(title):
         for part in bad:
-            where = ", ".join(path or say("the model itself") for path in part.paths[:4])
+            where = row(path or say("the model itself") for path in part.paths[:4])
             line = "" if part.file is None else f" ({os.path.basename(part.file)}:{part.line})"
-            st.markdown(f"- **{escaped(where)}**{escaped(line)}: {escaped(part.reason)}")
+            st.markdown(f"- **{escaped(where)}**{escaped(line)}: {escaped(told(part.reason))}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from inspector.static_run import StaticRun
 from inspector_app.address import write_some
 from inspector_app.listing import Row, listing, source_rows
-from inspector_app.parts import escaped
-from inspector_app.phrases import say
+from inspector_app.phrases import escaped, say, told
 from inspector_app.screens.torchscript_values import values_pane
 from inspector_app.staticruns import StaticWork
 from inspector_app.steps import Place, Steps
@@ -43,7 +43,7 @@ def steps_view(work: StaticWork, key: str) -> None:
         key: changes with what is shown; the walk starts anew.
     """
     if not work.steps:
-        reason = work.problem or say("it was not called in this run.")
+        reason = told(work.problem) or say("it was not called in this run.")
         st.warning(
             say("This graph cannot be stepped through: {reason}", reason=escaped(reason)),
             icon=":material/warning:",
@@ -78,7 +78,7 @@ def _walk(work: StaticWork, key: str) -> None:
         values_pane(steps, step)
     _failure(steps.run)
     for note in steps.run.notes:
-        st.caption(escaped(note))
+        st.caption(escaped(told(note)))
 
 
 def _call(work: StaticWork, key: str) -> int:
@@ -170,10 +170,26 @@ def _controls(here: _Position) -> None:
     next_if = here.steps.next_of_kind(here.step, "prim::If", around=False)
     next_trip = here.stop_at(here.steps.next_trip(here.step))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _button(say("Previous"), "arrow_back", here.index > 0, lambda: here.move(-1), "Left")
-        _button(say("Next"), "arrow_forward", here.index < count - 1, lambda: here.move(1), "Right")
-        _button(say("Next branch"), "alt_route", next_if is not None, lambda: here.go(next_if))
-        _button(say("Next trip"), "replay", next_trip is not None, lambda: here.go(next_trip))
+        _button(
+            "Previous", say("Previous"), "arrow_back", here.index > 0, lambda: here.move(-1), "Left"
+        )
+        _button(
+            "Next",
+            say("Next"),
+            "arrow_forward",
+            here.index < count - 1,
+            lambda: here.move(1),
+            "Right",
+        )
+        _button(
+            "Next branch",
+            say("Next branch"),
+            "alt_route",
+            next_if is not None,
+            lambda: here.go(next_if),
+        )
+        go_on = partial(here.go, next_trip)
+        _button("Next trip", say("Next trip"), "replay", next_trip is not None, go_on)
         st.selectbox(
             say("Jump"),
             list(kinds),
@@ -203,14 +219,19 @@ def _controls(here: _Position) -> None:
 
 
 def _button(
-    label: str, icon: str, enabled: bool, act: Callable[[], None], shortcut: str | None = None
+    name: str,
+    label: str,
+    icon: str,
+    enabled: bool,
+    act: Callable[[], None],
+    shortcut: str | None = None,
 ) -> None:
     st.button(
         label,
         icon=f":material/{icon}:",
         disabled=not enabled,
         on_click=act,
-        key=f"steps/{label}",
+        key=f"steps/{name}",
         shortcut=shortcut,
     )
 
@@ -293,27 +314,37 @@ def _code_title(steps: Steps, step: int, file: str) -> str:
     if own is None:
         if source is None:
             return say("{file}: bookkeeping of the compiler, no line of yours", file=file)
-        sentence = "{file}: bookkeeping of the compiler, inside line {line}"
-        return say(sentence, file=file, line=source.line)
+        return say(
+            "{file}: bookkeeping of the compiler, inside line {line}", file=file, line=source.line
+        )
     name = steps.node(step).kind.rpartition("::")[2]
     if source is None:
         return say("{file}: torch's own code for {name}, at no line of yours", file=file, name=name)
-    sentence = "{file}: torch's own code for {name}, called from line {line}"
-    return say(sentence, file=file, name=name, line=source.line)
+    return say(
+        "{file}: torch's own code for {name}, called from line {line}",
+        file=file,
+        name=name,
+        line=source.line,
+    )
 
 
 def _failure(run: StaticRun) -> None:
     failure = run.failure
     if failure is None:
         return
-    message = escaped(failure.message)
+    message = escaped(told(failure.message))
     if failure.source is None:
-        sentence = "The run of the graph ended with {type}: {message}"
-        st.error(say(sentence, type=failure.type, message=message), icon=":material/error:")
+        words = say(
+            "The run of the graph ended with {type}: {message}", type=failure.type, message=message
+        )
+        st.error(words, icon=":material/error:")
         return
     file, line = escaped(os.path.basename(failure.source.file)), failure.source.line
-    sentence = "The run of the graph ended at {file}, line {line}, with {type}: {message}"
-    st.error(
-        say(sentence, file=file, line=line, type=failure.type, message=message),
-        icon=":material/error:",
+    words = say(
+        "The run of the graph ended at {file}, line {line}, with {type}: {message}",
+        file=file,
+        line=line,
+        type=failure.type,
+        message=message,
     )
+    st.error(words, icon=":material/error:")

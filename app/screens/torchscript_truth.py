@@ -9,25 +9,39 @@ import streamlit as st
 import inspector
 import sample_models
 from inspector.errors import ScriptError
+from inspector.language import sentence
 from inspector.render.cardparts import number_text
 from inspector.verdicts import LineMark, Parting, Side, Truth
 from inspector.views import words
 from inspector_app.address import acted
 from inspector_app.listing import listing, source_rows
-from inspector_app.parts import escaped
-from inspector_app.phrases import prose, say, say_count
+from inspector_app.phrases import escaped, prose, say, say_count, told
 from inspector_app.staticruns import StaticWork
 from inspector_app.truthruns import Verdict, verdict_on
 
 _OFFERED = 3
 _MARKS = {"error": "wrong", "warning": "warning", "note": ""}
 _ICONS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]"}
+_BY = {"compiler": sentence("compiler")}
+"""Who said it, where that is no class of warnings."""
+
 _AGREEMENTS = {
-    "bits": say("equal, bit for bit"),
-    "statistics": say("equal in every statistic"),
-    "rounding": say("equal up to rounding"),
-    "differs": say("different"),
-    "unknown": say("not compared"),
+    "bits": sentence("equal, bit for bit"),
+    "statistics": sentence("equal in every statistic"),
+    "rounding": sentence("equal up to rounding"),
+    "differs": sentence("different"),
+    "unknown": sentence("not compared"),
+}
+
+
+_COLUMNS = {
+    "op": sentence("op"),
+    "name": sentence("name"),
+    "line": sentence("line"),
+    "IR node": sentence("IR node"),
+    "result": sentence("result"),
+    "mean in Python": sentence("mean in Python"),
+    "mean in the graph": sentence("mean in the graph"),
 }
 
 
@@ -69,8 +83,8 @@ def _verdict(truth: Truth, input_name: str, traced_with: str) -> None:
             say(
                 "A trace taken with **{a}**, run with **{b}**, against the Python code run with"
                 " **{b}**:",
-                a=escaped(traced_with),
-                b=escaped(input_name),
+                a=escaped(told(traced_with)),
+                b=escaped(told(input_name)),
             )
         )
     if truth.agrees:
@@ -88,7 +102,7 @@ def _sides(truth: Truth, parting: Parting, traced_with: str) -> None:
         _side(say("**The Python code**"), parting.dynamic)
     title = say("**The script**")
     if truth.kind == "trace":
-        title = say("**The trace taken with “{name}”**", name=escaped(traced_with))
+        title = say("**The trace taken with “{name}”**", name=escaped(told(traced_with)))
     with graph.container(border=True, height="stretch"):
         _side(title, parting.static)
     if parting.difference is not None:
@@ -102,7 +116,7 @@ def _side(title: str, side: Side) -> None:
     st.markdown(title)
     st.markdown(prose(side.text) or say(":gray[nothing]"))
     if side.shape is not None:
-        st.markdown(f":blue-badge[{escaped(words.dimensions(side.shape))} {side.dtype}]")
+        st.markdown(f":blue-badge[{escaped(told(words.dimensions(side.shape)))} {side.dtype}]")
     summary = side.summary
     if summary is not None and summary.min is not None:
         names = ("min", "max", "mean", "std")
@@ -132,7 +146,7 @@ def _next(sample: sample_models.Sample, truth: Truth, input_name: str, traced_wi
             width="content",
         )
         for name in others:
-            st.button(name, key=f"truth/{name}", on_click=_run_with, args=(sample.name, name))
+            st.button(told(name), key=f"truth/{name}", on_click=_run_with, args=(sample.name, name))
 
 
 def _run_with(sample: str, input_name: str) -> None:
@@ -187,7 +201,8 @@ def _marks(marks: tuple[LineMark, ...]) -> None:
         for mark in said:
             icon = _ICONS.get(mark.severity, ":material/info:")
             place = say("{file}, line {line}", file=os.path.basename(mark.file), line=mark.line)
-            st.markdown(f"{icon} **{escaped(mark.kind)}** :gray[{escaped(place)}]")
+            by = told(_BY.get(mark.kind, mark.kind))
+            st.markdown(f"{icon} **{escaped(by)}** :gray[{escaped(place)}]")
             st.markdown(prose(mark.message))
             if mark.remedy:
                 st.markdown(say("**What to do:** {remedy}", remedy=prose(mark.remedy)))
@@ -203,9 +218,9 @@ def _tables(found: Verdict, truth: Truth) -> None:
                 [
                     {
                         say("result"): each.index,
-                        say("compared"): _AGREEMENTS[each.agreement],
-                        say("in Python"): each.dynamic.text,
-                        say("in the graph"): each.static.text,
+                        say("compared"): told(_AGREEMENTS[each.agreement]),
+                        say("in Python"): told(each.dynamic.text),
+                        say("in the graph"): told(each.static.text),
                         say("difference at most"): number_text(each.difference),
                     }
                     for each in truth.outputs
@@ -228,5 +243,11 @@ def _tables(found: Verdict, truth: Truth) -> None:
             count,
         )
     with st.expander(title):
-        st.dataframe(list(found.agreed), hide_index=True, width="stretch")
-        st.caption(say("What counts as equal: {rule}", rule=escaped(truth.tolerance)))
+        columns = {name: told(title) for name, title in _COLUMNS.items()}
+        st.dataframe(
+            [row | {"result": told(row["result"])} for row in found.agreed],
+            hide_index=True,
+            width="stretch",
+            column_config=columns,
+        )
+        st.caption(say("What counts as equal: {rule}", rule=escaped(told(truth.tolerance))))

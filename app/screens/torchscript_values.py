@@ -10,8 +10,7 @@ from inspector.records import IRNode
 from inspector.render.cardparts import number_text
 from inspector.static_run import StaticValue
 from inspector.views import words
-from inspector_app.parts import escaped
-from inspector_app.phrases import say, say_count
+from inspector_app.phrases import escaped, say, say_count, told
 from inspector_app.steps import Named, Steps
 
 _STYLE = """<style>
@@ -56,7 +55,7 @@ def _outcome(steps: Steps, step: int, node: IRNode) -> str:
         )
     failure = steps.run.failure
     if failure is not None and _raised(steps, step):
-        message = escaped(failure.message)
+        message = escaped(told(failure.message))
         return say(
             ":red[**This node raised {type}:**] {message}", type=failure.type, message=message
         )
@@ -99,7 +98,7 @@ def _value(named: Named) -> None:
 
 
 def _tensor(value: StaticValue) -> str:
-    shape = "nested" if value.shape is None else words.dimensions(value.shape)
+    shape = say("nested") if value.shape is None else told(words.dimensions(value.shape))
     parts = [f":blue-badge[{escaped(shape)} {value.dtype}]"]
     summary = value.summary
     if value.array is not None and not value.array.ndim:

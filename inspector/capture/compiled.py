@@ -31,12 +31,13 @@ from inspector.capture.ops import Begun, OpRecorder
 from inspector.capture.otherthreads import CALL
 from inspector.capture.tape import Tape
 from inspector.capture.threads import uncounted
+from inspector.language import sentence
 
-_HIDDEN = (
+_HIDDEN = sentence(
     "Another thread ran code made by torch.compile, or traced or exported a model. Our module "
     "hooks, which are global, were off meanwhile: module calls that began then are not recorded."
 )
-_NOTE = "Code made by torch.compile ran inside: each call of it is shown as one op."
+_NOTE = sentence("Code made by torch.compile ran inside: each call of it is shown as one op.")
 
 
 @dataclass(slots=True)
@@ -173,7 +174,7 @@ def tracing_gates(tape: Tape, pause: Pause) -> Replaced:
                     return real(*args, **kwargs)
             if within:
                 return real(*args, **kwargs)
-            tape.note(f"{name} ran inside: what it ran in order to {_AIM[name]} is not shown.")
+            tape.note(_ran_inside(name))
             within = True
             try:
                 with pause.paused():
@@ -189,10 +190,12 @@ def tracing_gates(tape: Tape, pause: Pause) -> Replaced:
     )
 
 
-_AIM = {
-    "torch.jit.trace": "trace", "torch.fx": "trace",
-    "torch.export": "export", "torch.onnx.export": "export",
-}  # fmt: skip
+def _ran_inside(name: str) -> str:
+    if "export" in name:
+        return sentence(
+            "{name} ran inside: what it ran in order to export is not shown.", name=name
+        )
+    return sentence("{name} ran inside: what it ran in order to trace is not shown.", name=name)
 
 
 def _tracers() -> Iterator[tuple[Any, str, str]]:

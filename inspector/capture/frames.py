@@ -56,8 +56,12 @@ _INSPECTOR = _folder(os.path.dirname(os.path.dirname(__file__)))
 _TORCH = _folder(os.path.dirname(torch.__file__))
 _NUMPY = _folder(os.path.dirname(numpy.__file__))
 _RUNNERS = frozenset(
-    (os.path.join(_INSPECTOR, "capture", f"{file}.py"), function)
-    for file, function in (("record", "record"), ("script", "record_script"))
+    (os.path.join(_INSPECTOR, *path), function)
+    for path, function in (
+        (("capture", "record.py"), "record"),
+        (("capture", "script.py"), "record_script"),
+        (("notebook.py",), "record_cell"),
+    )
 )
 """The functions that start a run of their own: (file, name)."""
 _RUNNING = frozenset(name for _, name in _RUNNERS)

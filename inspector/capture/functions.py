@@ -24,6 +24,7 @@ from inspector.capture.tape import Tape
 
 _COMPUTE = CallKind.COMPUTE
 _METADATA = CallKind.METADATA
+_ABOUT_STEPS = (CallKind.MARKER, CallKind.SET_GRAD)
 
 
 class FunctionRecorder(TorchFunctionMode):
@@ -51,7 +52,9 @@ class FunctionRecorder(TorchFunctionMode):
                 leave_soon(self)  # the recording was ended on another thread
             return func(*args, **kwargs)
         kind = self._kinds.get(func) or self._kind(func)
-        if tape.phase == "backward" and _is_kernel(func, sys._getframe(1)):
+        if (tape.phase == "backward" and _is_kernel(func, sys._getframe(1))) or (
+            tape.filtered and kind not in _ABOUT_STEPS and tape.passes_over(sys._getframe(1))
+        ):
             return func(*args, **kwargs)
         if kind is _COMPUTE or kind is CallKind.SET_DATA:
             return self._run(func, func, args, kwargs, sys._getframe(1))

@@ -37,6 +37,7 @@ from inspector.capture.threads import (
     one_call,
     uncounted,
 )
+from inspector.language import sentence
 
 _ABSENT = object()
 _FAST_PATHS = ("torch.nn.modules.activation", "torch.nn.modules.transformer")
@@ -119,7 +120,7 @@ def _function_apply(tape: Tape, ops: OpRecorder) -> Any:
 
     def apply(cls: type[Function], *args: Any, **kwargs: Any) -> Any:
         original = super(_SingleLevelFunction, cls).apply  # type: ignore[misc]
-        if tape.running or not tape.recording_here:
+        if not tape.takes(sys._getframe(1)):
             return one_call(tape, original, args, kwargs)
         if cls.__module__ == _TRANSPARENT:
             return _see_through(tape, original, args, kwargs)
@@ -153,9 +154,9 @@ def _script_call(tape: Tape, ops: OpRecorder, owner: type, kind: str) -> Callabl
     real: Callable[..., Any] = owner.__call__
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if tape.running or not tape.recording_here:
+        if not tape.takes(sys._getframe(1)):
             return one_call(tape, real, (self, *args), kwargs)
-        tape.note("TorchScript ran inside: each call of it is shown as one op.")
+        tape.note(sentence("TorchScript ran inside: each call of it is shown as one op."))
         func = Opaque(f"{kind}.{self.name}", f"torch.jit.{kind}.{self.name}")
 
         def scripted(*args: Any, **kwargs: Any) -> Any:

@@ -20,6 +20,7 @@ from torch import Tensor
 from inspector.capture.uploads import read_tensors
 from inspector.control_kinds import FILE, Uploaded
 from inspector.errors import InspectorError
+from inspector.language import Sentence, sentence
 from inspector.recipes import TensorRecipe
 
 
@@ -44,11 +45,18 @@ def inputs_of(given: Callable[..., tuple[Any, ...]], values: Mapping[str, Any]) 
         raise InspectorError(str(error)) from error
     except Exception as error:  # the declaration is anybody's code
         raise InspectorError(
-            f"No inputs could be made of these values: {type(error).__name__}: {error}"
+            sentence(
+                "No inputs could be made of these values: {type}: {error}",
+                type=type(error).__name__,
+                error=str(error),
+            )
         ) from error
     if not isinstance(arguments, tuple):
         raise InspectorError(
-            f"`given` has to return a tuple of arguments, not a {type(arguments).__name__}."
+            sentence(
+                "`given` has to return a tuple of arguments, not a {type}.",
+                type=type(arguments).__name__,
+            )
         )
     return _with_file(arguments, values.get(FILE))
 
@@ -70,14 +78,18 @@ def arguments_of(
     try:
         bound = inspect.signature(function).bind_partial(*example)
     except TypeError as error:
-        raise InspectorError(f"The example does not fit the function: {error}.") from error
+        raise InspectorError(
+            sentence("The example does not fit the function: {error}.", error=str(error))
+        ) from error
     bound.apply_defaults()
     for name, value in values.items():
         if name != FILE:
             bound.arguments[name] = _made(value, bound.arguments.get(name))
     if bound.kwargs:
         names = ", ".join(bound.kwargs)
-        raise InspectorError(f"Controls set positional arguments, and these are not: {names}.")
+        raise InspectorError(
+            sentence("Controls set positional arguments, and these are not: {names}.", names=names)
+        )
     return _with_file(bound.args, values.get(FILE))
 
 
@@ -93,19 +105,33 @@ def tensor_of(recipe: TensorRecipe, example: Tensor | None = None) -> Tensor:
     """
     if recipe.fill == "given":
         if example is None:
-            raise InspectorError("There is no example whose numbers could be taken as given.")
+            raise InspectorError(
+                sentence("There is no example whose numbers could be taken as given.")
+            )
         tensor = example.detach().clone()
     else:
         dtype = getattr(torch, recipe.dtype, None)
         if not isinstance(dtype, torch.dtype):
-            raise InspectorError(f"This torch has no dtype called {recipe.dtype}.")
+            raise InspectorError(
+                sentence("This torch has no dtype called {dtype}.", dtype=recipe.dtype)
+            )
         try:
             tensor = _filled(recipe, dtype)
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise InspectorError(
-                f"No {recipe.dtype} tensor can be filled so: {str(error).splitlines()[0]}"
+                sentence(
+                    "No {dtype} tensor can be filled so: {reason}",
+                    dtype=recipe.dtype,
+                    reason=_first_line(error),
+                )
             ) from error
     return tensor.requires_grad_() if recipe.requires_grad else tensor
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says: ours as it was made, of torch's the first line."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Sentence) else str(error).splitlines()[0]
 
 
 def tensors_of(file: Uploaded) -> tuple[Tensor, ...]:
@@ -147,7 +173,15 @@ def _fits(dtype: torch.dtype, low: float, high: float) -> None:
         return
     limits = torch.iinfo(dtype)
     if low < limits.min or high > limits.max:
-        raise ValueError(f"it holds {limits.min} to {limits.max}, not {low:g} to {high:g}.")
+        raise ValueError(
+            sentence(
+                "it holds {least} to {most}, not {low:g} to {high:g}.",
+                least=limits.min,
+                most=limits.max,
+                low=low,
+                high=high,
+            )
+        )
 
 
 def _made(value: Any, example: Any = None) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inspector.errors import InspectorError
+from inspector.language import sentence
 
 _GREY = ("1", "L", "LA", "La")
 
@@ -30,7 +31,7 @@ def tensor_of_image(data: bytes, most: int) -> Tensor:
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise InspectorError("images need Pillow: pip install pillow.") from error
+        raise InspectorError(sentence("images need Pillow: pip install pillow.")) from error
     try:
         with warnings.catch_warnings():
             # Pillow warns of an image of 90 million pixels; here far fewer are too many.
@@ -41,9 +42,11 @@ def tensor_of_image(data: bytes, most: int) -> Tensor:
     except InspectorError:
         raise
     except Image.DecompressionBombError as error:
-        raise InspectorError("its image has too many pixels. Make it smaller.") from error
+        raise InspectorError(sentence("its image has too many pixels. Make it smaller.")) from error
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error, …
-        raise InspectorError("it is damaged, or no PNG or JPEG image. Save it anew.") from error
+        raise InspectorError(
+            sentence("it is damaged, or no PNG or JPEG image. Save it anew.")
+        ) from error
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)[None]))
 
 
@@ -51,8 +54,13 @@ def _allow(size: tuple[int, int], most: int) -> None:
     width, height = size
     if 3 * width * height > most:
         raise InspectorError(
-            f"its image has {width:,} × {height:,} pixels, and {most // 3:,} are the most."
-            " Make it smaller."
+            sentence(
+                "its image has {width:,} × {height:,} pixels, and {most:,} are the most. Make it "
+                "smaller.",
+                width=width,
+                height=height,
+                most=most // 3,
+            )
         )
 
 

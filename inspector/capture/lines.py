@@ -6,7 +6,7 @@ on, `tracing` below; `branches` makes sense of what they counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import FrameType
 
@@ -14,6 +14,7 @@ from inspector.capture.branches import line_branches, line_counts
 from inspector.capture.monitoring import LineMonitor, available
 from inspector.capture.tape import Tape
 from inspector.capture.tracing import LineTracer
+from inspector.language import sentence
 from inspector.records import LineBranch
 
 
@@ -22,11 +23,11 @@ class LineRecorder:
 
     Args:
         tape: tells which code is the user's, and takes the note when counting is impossible.
-        here: a frame to count in as well, for a `with` block: tracing by itself starts only
-            with the next function call.
+        here: frames to count in as well, such as that of a `with` block: tracing by itself
+            starts only with the next function call.
     """
 
-    def __init__(self, tape: Tape, here: FrameType | None = None) -> None:
+    def __init__(self, tape: Tape, here: Sequence[FrameType] = ()) -> None:
         self._tape = tape
         self._here = here
         counter = LineMonitor if available() else LineTracer
@@ -35,10 +36,12 @@ class LineRecorder:
     def __enter__(self) -> LineRecorder:
         if self._counter.start(self._here) is False:
             self._tape.note(
-                "Lines were not counted: debuggers and profilers use all tools that "
-                "sys.monitoring has room for."
+                sentence(
+                    "Lines were not counted: debuggers and profilers use all tools that "
+                    "sys.monitoring has room for."
+                )
             )
-        self._here = None
+        self._here = ()
         if isinstance(self._counter, LineTracer):
             self._tape.trace = self._counter.alone
         return self
@@ -48,8 +51,10 @@ class LineRecorder:
         self._counter.stop()
         if self._counter.interrupted:
             self._tape.note(
-                "Lines were counted only until the program set a tracer of its own, or took "
-                "one away, with sys.settrace."
+                sentence(
+                    "Lines were counted only until the program set a tracer of its own, or took "
+                    "one away, with sys.settrace."
+                )
             )
 
     def paused(self) -> AbstractContextManager[None]:

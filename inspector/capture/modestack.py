@@ -33,6 +33,20 @@ def lifted(mode: TorchFunctionMode) -> Iterator[None]:
         shift(depth, mode)
 
 
+@contextlib.contextmanager
+def begun_below(mode: TorchFunctionMode) -> Iterator[None]:
+    """`mode` below those that this thread has begun already: they end by taking the innermost.
+
+    That of `torch.set_default_device` has to stay the lowest: torch looks for it there.
+    """
+    default = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    shift(int(default is not None and mode_depth(default) == 0), mode)
+    try:
+        yield
+    finally:
+        lift(mode)
+
+
 def lift(mode: TorchFunctionMode) -> None:
     """Take `mode` off this thread's stack."""
     depth = mode_depth(mode)

@@ -10,6 +10,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from types import FrameType
 from typing import Any
 
@@ -107,6 +108,8 @@ class ModuleRecorder:
         )
         tape.top = len(tape.module_calls) - 1
         tape.open_calls.append(tape.top)
+        if tape.filtered and tape.wanted_call is None and self._wanted(tape.module_calls[-1].path):
+            tape.wanted_call = tape.top
         tape.base = tape.positions.base(frame, site)
         tape.bases.append(tape.base)
         self._open.append(module)
@@ -144,6 +147,13 @@ class ModuleRecorder:
 
     def _forget_closed(self) -> None:
         del self._open[len(self._tape.open_calls) :]
+
+    def _wanted(self, path: str) -> bool:
+        """Whether `only` names a path, with or without its outermost module."""
+        first, _, rest = path.partition(".")
+        known_as = (path, rest) if rest and first in self.roots else (path,)
+        wanted = self._tape.options.only
+        return any(fnmatchcase(name, pattern) for name in known_as for pattern in wanted)
 
     def _path(self, module: nn.Module) -> str:
         self._forget_closed()

@@ -12,7 +12,7 @@ import itertools
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import CodeType, FrameType
 from typing import Any
@@ -127,7 +127,7 @@ class LineMonitor:
         """What was counted, one entry per code object that was entered."""
         return list(self._flows.values())
 
-    def start(self, here: FrameType | None) -> bool:
+    def start(self, here: Sequence[FrameType] | None = None) -> bool:
         """Install, for this thread; count in `here` as well. False when no tool id is free."""
         monitoring = self._monitoring
         free = [tool for tool in _TOOLS if monitoring.get_tool(tool) is None]
@@ -143,8 +143,8 @@ class LineMonitor:
             monitoring.register_callback(tool, event, self._jump)
         monitoring.restart_events()  # an earlier recording switched starts off that it had seen
         monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
-        if here is not None:
-            self._enter(here.f_code, 0)
+        for frame in here or ():
+            self._enter(frame.f_code, 0)
         return True
 
     def stop(self) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
+from inspector.language import counted, listed, sentence, sentences
+
 CALL, MODULE, BACKWARD, STEP = "call on tensors", "module call", "backward pass", "optimizer step"
 
 _NAMED = 3
@@ -66,7 +68,7 @@ class OtherThreads:
         for thread in list(self._all):
             if thread.done:
                 groups.setdefault((thread.started, thread.counted), []).append(thread)
-        return [_note(threads, started, counted) for (started, counted), threads in groups.items()]
+        return [_note(threads, started, exact) for (started, exact), threads in groups.items()]
 
 
 def _name_of(number: int) -> str:
@@ -77,40 +79,54 @@ def _name_of(number: int) -> str:
     return next((t.name for t in threading.enumerate() if t.ident == number), "")
 
 
-def _note(threads: list[OtherThread], started: str, counted: bool) -> str:
+def _note(threads: list[OtherThread], started: str, exact: bool) -> str:
     done: Counter[str] = Counter()
     for thread in threads:
         done.update(dict(thread.done))  # copied in one go: the thread may still be counting
-    if counted:
+    if exact:
         del done[MODULE]  # its calls are counted
-    plural = {BACKWARD: "es"}
-    parts = [
-        f"{done[what]:,} {_plural(what, done[what], plural.get(what, 's'))}"
-        for what in (CALL, MODULE, BACKWARD, STEP)
-        if done[what]
-    ]
-    listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-    one = sum(done.values()) == 1
-    at_least = "" if counted else "At least "
-    return (
-        f"{at_least}{listed} ran on {_who(threads, started)} and {'is' if one else 'are'} not "
-        "recorded: a recording sees the thread that opens it. To see another thread, open the "
-        "recording inside of the function that it runs."
-    )
+    told = {"what": _what(done), "who": _who(threads, started)}
+    if exact:
+        ran = counted(
+            "{what} ran on {who} and is not recorded: a recording sees the thread that opens it.",
+            "{what} ran on {who} and are not recorded: a recording sees the thread that opens it.",
+            sum(done.values()),
+            **told,
+        )
+    else:
+        ran = counted(
+            "At least {what} ran on {who} and is not recorded: a recording sees the thread that "
+            "opens it.",
+            "At least {what} ran on {who} and are not recorded: a recording sees the thread that "
+            "opens it.",
+            sum(done.values()),
+            **told,
+        )
+    see = sentence("To see another thread, open the recording inside of the function that it runs.")
+    return sentences(ran, see)
+
+
+def _what(done: Counter[str]) -> str:
+    """As in "2 calls on tensors, 1 backward pass and 3 optimizer steps"."""
+    told = {
+        CALL: counted("{count} call on tensors", "{count} calls on tensors", done[CALL]),
+        MODULE: counted("{count} module call", "{count} module calls", done[MODULE]),
+        BACKWARD: counted("{count} backward pass", "{count} backward passes", done[BACKWARD]),
+        STEP: counted("{count} optimizer step", "{count} optimizer steps", done[STEP]),
+    }
+    parts = [words for what, words in told.items() if done[what]]
+    return listed([listed(parts[:-1]), *parts[-1:]] if parts[1:] else parts, "{first} and {then}")
 
 
 def _who(threads: list[OtherThread], started: str) -> str:
     names = list(dict.fromkeys(f"'{thread.name}'" for thread in threads if thread.name))
     shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-    if len(threads) == 1:
-        who = f"the thread {shown}" if shown else "a thread that Python's threading does not know"
+    if len(threads) > 1 and shown:
+        who = sentence("{count} threads ({names})", count=len(threads), names=shown)
+    elif len(threads) > 1:
+        who = sentence("{count} threads", count=len(threads))
+    elif shown:
+        who = sentence("the thread {name}", name=shown)
     else:
-        who = f"{len(threads)} threads ({shown})" if shown else f"{len(threads)} threads"
-    return f"{who} (started at {started})" if started else who
-
-
-def _plural(noun: str, count: int, ending: str) -> str:
-    if count == 1:
-        return noun
-    head, space, tail = noun.partition(" on ")
-    return f"{head}{ending}{space}{tail}"
+        who = sentence("a thread that Python's threading does not know")
+    return sentence("{who} (started at {place})", who=who, place=started) if started else who

@@ -13,7 +13,10 @@ from __future__ import annotations
 import sys
 import time
 import weakref
+from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cached_property
+from operator import attrgetter
 from threading import get_ident
 from typing import Any
 
@@ -27,6 +30,7 @@ from inspector.capture.saved import SavedReader
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import FailedNode, RawGradNode, Tape
 from inspector.capture.tensors import version_of
+from inspector.language import sentence
 from inspector.making import uncollected
 from inspector.records import Kernel
 
@@ -41,6 +45,8 @@ _COMPILED = "CompiledFunctionBackward"
 MAX_NODES = 20_000
 """Autograd nodes of one pass that are given Python objects; see `MOST_ASKED` of `tensors.py`.
 A chain of 30,000 could still be freed with the usual 8 MB of stack."""
+
+_first_node = attrgetter("first_node")
 
 _RECENT = 256  # gradients that are known again when they come by again
 
@@ -123,15 +129,23 @@ class PassWatch:
         watched = self._watched
         with undisturbed(), uncollected():
             todo: list[Node] = [_node_of(root) for root in roots if _requires_grad(root)]
+            passed_over: dict[int, Node] = {}
             while todo:
                 node = todo.pop()
-                if id(node) in watched:
+                if id(node) in watched or id(node) in passed_over:
+                    continue
+                if self.tape.filtered and not self._is_of_an_op(node):
+                    passed_over[id(node)] = node
+                    todo += [edge for edge, _ in node.next_functions if edge is not None]
                     continue
                 if len(watched) == MAX_NODES:
                     self.tape.note(
-                        f"A backward pass has more than {MAX_NODES:,} autograd nodes; no more than "
-                        "that were recorded, because torch itself overflows the stack when it "
-                        "frees a longer chain of nodes that Python has seen."
+                        sentence(
+                            "A backward pass has more than {max_nodes:,} autograd nodes; no more "
+                            "than that were recorded, because torch itself overflows the stack "
+                            "when it frees a longer chain of nodes that Python has seen.",
+                            max_nodes=MAX_NODES,
+                        )
                     )
                     break
                 entry = watched[id(node)] = _Watched(self, node)
@@ -141,6 +155,21 @@ class PassWatch:
                 entry.edges = tuple([None if edge is None else id(edge) for edge in following])
                 todo += [edge for edge in following if edge is not None]
         self._clock = time.perf_counter_ns()
+
+    def _is_of_an_op(self, node: Node) -> bool:
+        """Whether a recorded op made or used a node: with `only` most did not."""
+        ops, sequence = self.tape.ops, node._sequence_nr()
+        if sequence == _LEAF_SEQUENCE:
+            found = self.tape.tensors.find(_variable(node))
+            return found is not None and found[0] in self._given
+        place = bisect_right(ops, sequence, key=_first_node) - 1
+        return sequence in self.tape.node_ops or (place >= 0 and sequence < ops[place].end_node)
+
+    @cached_property
+    def _given(self) -> set[int]:
+        """The tensor objects that the recorded ops were given."""
+        raw = self.tape.tensors.raw
+        return {raw[tensor].object for op in self.tape.ops for tensor in op.inputs}
 
     def _is_running(self) -> bool:
         """Whether it is this pass that runs a node, and not another through the same one.

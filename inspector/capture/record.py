@@ -13,6 +13,7 @@ from inspector.capture.arguments import tensors_in
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
 from inspector.errors import CaptureError
+from inspector.language import sentence
 from inspector.records import Recording
 
 Loss = Literal["sum", "mean"] | Callable[[Any], torch.Tensor] | None
@@ -46,11 +47,17 @@ def record(
     """
     if not callable(model):
         raise CaptureError(
-            f"record() needs a module or a function to call, not {type(model).__name__}."
+            sentence(
+                "record() needs a module or a function to call, not {type}.",
+                type=type(model).__name__,
+            )
         )
     if loss is not None and loss not in ("sum", "mean") and not callable(loss):
         raise CaptureError(
-            f'loss must be None, "sum", "mean" or a function of the output, not {loss!r}.'
+            sentence(
+                'loss must be None, "sum", "mean" or a function of the output, not {loss}.',
+                loss=repr(loss),
+            )
         )
     root = model if isinstance(model, nn.Module) else None
     session = Session(options or CaptureOptions(), root)

@@ -9,13 +9,16 @@ import os
 import runpy
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
+from typing import Any
 
 import torch
 
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
 from inspector.errors import CaptureError, SourceError
+from inspector.language import sentence
 from inspector.records import Recording
 
 INTERRUPTED = 130
@@ -52,43 +55,97 @@ def record_script(
         SourceError: there is no such script.
         CaptureError: another recording is running.
     """
-    if not as_module:
-        _check_file(script)
     session = Session(options, None)
-    session.meta = {"model": os.path.basename(script), "arguments": list(arguments)}
-    status = 0
-    with _as_main(script, arguments, as_module):
-        try:
-            with session.running():
-                if as_module:
-                    runpy.run_module(script, run_name="__main__", alter_sys=True)
-                else:
-                    _run_file(os.path.abspath(script))
-        except SystemExit as request:
-            status = _status(request)
-        except KeyboardInterrupt:
-            status = INTERRUPTED
-        except BaseException as error:
-            if _not_started(error):
-                raise
-            if as_module and _is_runpys(error):
-                raise SourceError(f"Cannot run the module {script}: {error}.") from error
-            _print_own(error)
-            status = 1
+    session.meta = about(script, arguments)
+    with _put_back():
+        status = run_script(script, arguments, session.running(), as_module=as_module)
     if session.forked:
         sys.exit(status)  # a child of the script ends as it would alone: the parent has the rest
     return session.recording, status
 
 
+def about(script: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+    """What a recording of a script says of itself."""
+    return {"model": os.path.basename(script), "arguments": list(arguments)}
+
+
+def run_script(
+    script: str,
+    arguments: tuple[str, ...],
+    around: AbstractContextManager[object],
+    *,
+    as_module: bool = False,
+) -> int:
+    """Run a script to its end, as `record_script` does.
+
+    `sys.argv`, `sys.path` and `sys.modules["__main__"]` stay the script's: what it has registered
+    with `atexit`, and its threads, run when this process ends.
+
+    Args:
+        script, arguments, as_module: see `record_script`.
+        around: entered just before the script begins, left when it has ended.
+
+    Returns:
+        The script's exit code. Its own exception is printed on stderr.
+
+    Raises:
+        SourceError: there is no such script.
+        CaptureError: another recording is running.
+    """
+    if not as_module:
+        _check_file(script)
+    status = 0
+    _become_main(script, arguments, as_module)
+    try:
+        with around:
+            if as_module:
+                runpy.run_module(script, run_name="__main__", alter_sys=True)
+            else:
+                _run_file(os.path.abspath(script))
+    except SystemExit as request:
+        status = _status(request)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BaseException as error:
+        if _not_started(error):
+            raise
+        if as_module and _is_runpys(error):
+            raise SourceError(
+                sentence(
+                    "Cannot run the module {script}: {error}.", script=script, error=str(error)
+                )
+            ) from error
+        _print_own(error)
+        status = 1
+    return status
+
+
 def _check_file(script: str) -> None:
     if not os.path.isfile(script):
-        what = "is a folder" if os.path.isdir(script) else "does not exist"
-        raise SourceError(f"There is no script {script}: it {what}. Give a Python file's path.")
+        if os.path.isdir(script):
+            raise SourceError(
+                sentence(
+                    "There is no script {script}: it is a folder. Give a Python file's path.",
+                    script=script,
+                )
+            )
+        raise SourceError(
+            sentence(
+                "There is no script {script}: it does not exist. Give a Python file's path.",
+                script=script,
+            )
+        )
     try:
         with open(script, "rb"):
             pass
     except OSError as error:
-        raise SourceError(f"Cannot read the script {script}: {error.strerror}.") from error
+        raise SourceError(
+            sentence(
+                "Cannot read the script {script}: {strerror}.",
+                script=script,
+                strerror=error.strerror,
+            )
+        ) from error
 
 
 def _run_file(path: str) -> None:
@@ -103,9 +160,17 @@ def _run_file(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _as_main(script: str, arguments: tuple[str, ...], as_module: bool) -> Iterator[None]:
-    """What a script finds in `sys`, for as long as it runs."""
+def _put_back() -> Iterator[None]:
+    """What a script changes in `sys` is afterwards as it was."""
     argv, path, main = sys.argv, list(sys.path), sys.modules["__main__"]
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:], sys.modules["__main__"] = argv, path, main
+
+
+def _become_main(script: str, arguments: tuple[str, ...], as_module: bool) -> None:
+    """What a script finds in `sys`."""
     sys.argv = [script, *arguments]
     if not sys.flags.safe_path:
         # In place of the folder of `inspector`'s own start, as if the script had been started.
@@ -113,10 +178,6 @@ def _as_main(script: str, arguments: tuple[str, ...], as_module: bool) -> Iterat
         sys.path[:1] = [folder]
     if not as_module:  # runpy makes the module's own
         sys.modules["__main__"] = _main_module(os.path.abspath(script))
-    try:
-        yield
-    finally:
-        sys.argv, sys.path[:], sys.modules["__main__"] = argv, path, main
 
 
 def _main_module(path: str) -> ModuleType:

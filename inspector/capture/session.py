@@ -9,7 +9,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -26,29 +26,32 @@ from inspector.capture.functions import FunctionRecorder
 from inspector.capture.gates import Replaced, Replacement, gates
 from inspector.capture.kernels import KernelRecorder, import_dynamo, lift_dispatch
 from inspector.capture.lines import LineRecorder
-from inspector.capture.modestack import lift, mode_depth
+from inspector.capture.modestack import begun_below, lift, mode_depth
 from inspector.capture.modules import ModuleRecorder
 from inspector.capture.ops import OpRecorder
 from inspector.capture.options import CaptureOptions
-from inspector.capture.steps import StepRecorder
+from inspector.capture.steps import StepHooks, StepRecorder
 from inspector.capture.summary import undisturbed
 from inspector.capture.tables import fill_tables
 from inspector.capture.tape import Tape
 from inspector.capture.threads import stop_counting_here
 from inspector.capture.warned import WarningRecorder
 from inspector.errors import CaptureError
+from inspector.language import sentence
 from inspector.making import uncollected
 from inspector.records import Recording
 
 Mode = TypeVar("Mode", TorchFunctionMode, TorchDispatchMode)
 
-_MODE_GONE = (
+_MODE_GONE = sentence(
     "The program ended a torch function mode in the recording that it had begun before, and with "
     "it our own: what ran from there on is not recorded. Begin the mode inside of the recording, "
     "or end it after."
 )
 
-_ENDED_ELSEWHERE = "The recording was ended on another thread than the one that it recorded."
+_ENDED_ELSEWHERE = sentence(
+    "The recording was ended on another thread than the one that it recorded."
+)
 
 _active = threading.Lock()
 _running: list[Session] = []
@@ -81,6 +84,8 @@ class Session:
         self._lines: LineRecorder | None = None
         self._recording: Recording | None = None
         self._installations = contextlib.ExitStack()
+        self._dropped = False
+        self._here: Sequence[FrameType] = ()
         self.forked = False
         """Whether this process is a forked child of the one that is being recorded."""
         self.inputs: tuple[int, ...] = ()
@@ -100,7 +105,9 @@ class Session:
             CaptureError: the `with` block has not ended yet.
         """
         if self._recording is None:
-            raise CaptureError("The recording is there once the `with recording()` block ends.")
+            raise CaptureError(
+                sentence("The recording is there once the `with recording()` block ends.")
+            )
         return self._recording
 
     def watch(self, modules: Mapping[str, nn.Module]) -> None:
@@ -130,12 +137,37 @@ class Session:
         with undisturbed():
             return tuple(self._tape.tensors.see(tensor) for tensor in tensors_in(value))
 
+    def note(self, text: str) -> None:
+        """Say in the recording what it does not hold, or holds for another reason than usual."""
+        self._tape.note(text)
+
+    def drop(self) -> None:
+        """Make no recording at the end: nobody wants it."""
+        self._dropped = True
+
+    def ask_at(self, at_ops: Callable[[int], int]) -> None:
+        """Call `at_ops` with the number of ops now and again: it says at how many it wants to be
+        called next.
+        """
+        self._tape.ask_at(at_ops)
+
     @contextlib.contextmanager
-    def running(self, here: FrameType | None = None) -> Iterator[Session]:
+    def running(
+        self,
+        here: Sequence[FrameType] = (),
+        *,
+        midway: bool = False,
+        step_hooks: StepHooks | None = None,
+    ) -> Iterator[Session]:
         """Everything installed; on the way out everything is removed and records are made.
 
         Args:
-            here: the frame of a `with` block whose own lines are to be counted.
+            here: the frames that run already and whose own lines are to be counted, such as
+                that of a `with` block.
+            midway: begin in the middle of a program, whose `with` blocks may end before the
+                recording or begin and not end in it.
+            step_hooks: where to register the hooks of optimizer steps. A recording that begins
+                or ends in such a hook cannot use torch's: they are being gone through.
 
         Raises:
             CaptureError: another recording is running in this process.
@@ -146,8 +178,10 @@ class Session:
         error: BaseException | None = None
         start = time.perf_counter()
         _running.append(self)
+        self._here = here
+        del here  # a frame keeps its variables alive, and some of these may end before we do
         try:
-            with self._installed(here):
+            with self._installed(midway, step_hooks or StepHooks()):
                 yield self
         except BaseException as caught:
             error = caught
@@ -160,7 +194,7 @@ class Session:
                 active.release()
 
     @contextlib.contextmanager
-    def _installed(self, here: FrameType | None) -> Iterator[None]:
+    def _installed(self, midway: bool, step_hooks: StepHooks) -> Iterator[None]:
         tape = self._tape
         with self._installations as stack:
             fill_tables()
@@ -168,13 +202,14 @@ class Session:
                 import_dynamo()
             stack.enter_context(_room_for_frames())
             stack.enter_context(_collector_at_its_pace())
-            steps = stack.enter_context(StepRecorder(tape))
+            steps = stack.enter_context(StepRecorder(tape, step_hooks))
             stack.enter_context(self._modules)
             kernels = KernelRecorder(tape) if tape.options.kernels else None
             if kernels is not None:
                 stack.enter_context(_on_stack(kernels, lift_dispatch))
             if tape.options.lines:
-                self._lines = stack.enter_context(LineRecorder(tape, here))
+                self._lines = stack.enter_context(LineRecorder(tape, self._here))
+            self._here = ()
             ops = OpRecorder(tape)
             mode = FunctionRecorder(tape, ops, steps)
             torch_gates = stack.enter_context(gates(tape, ops, BackwardRecorder(tape, mode), mode))
@@ -182,7 +217,7 @@ class Session:
             stack.enter_context(CompiledGates(tape, ops, pause))
             stack.enter_context(tracing_gates(tape, pause))
             stack.enter_context(WarningRecorder(tape))
-            stack.enter_context(_on_stack(mode, lift))
+            stack.enter_context(begun_below(mode) if midway else _on_stack(mode, lift))
             yield
             if self.forked:
                 return  # it was all taken away at the fork
@@ -198,8 +233,10 @@ class Session:
         """
         self.forked = self._tape.full = self._tape.others.over = True
         self._tape.note(
-            "The process was forked, and this is the child's copy: it ends at the fork. The "
-            "recording of the run is the parent's."
+            sentence(
+                "The process was forked, and this is the child's copy: it ends at the fork. The "
+                "recording of the run is the parent's."
+            )
         )
         stop_counting_here()
         with contextlib.suppress(RecursionError):  # the stack is deeper than the old limit
@@ -211,17 +248,24 @@ class Session:
         tape.others.over = True
         for text in tape.others.notes():
             tape.note(text)
+        if tape.filtered:
+            self._note_filter()
         if tape.tensors.budget_spent:
-            tape.note("Not all values were kept: value_budget_mb was spent.")
+            tape.note(sentence("Not all values were kept: value_budget_mb was spent."))
         if tape.tensors.met_wrapped:
             tape.note(
-                "Tensors inside a torch.func transform (vmap, grad, ...) stand for others: their "
-                "values were not read, and the steps in and out of the transform are not shown."
+                sentence(
+                    "Tensors inside a torch.func transform (vmap, grad, ...) stand for others: "
+                    "their values were not read, and the steps in and out of the transform are "
+                    "not shown."
+                )
             )
-        if tape.tensors.unseen_writes:
+        if tape.tensors.unseen_writes and not tape.filtered:
             tape.note(
-                "A tensor was written by something that can't be seen from Python functions "
-                "(Tensor.set_, NumPy, a C++ extension): its new value has no producer."
+                sentence(
+                    "A tensor was written by something that can't be seen from Python functions "
+                    "(Tensor.set_, NumPy, a C++ extension): its new value has no producer."
+                )
             )
         if isinstance(error, SystemExit):
             # Asked for by the program, not a failure of it, unless it ends so in an `except`.
@@ -235,25 +279,48 @@ class Session:
             "values": tape.options.values,
             **self.meta,
         }
-        with uncollected():
-            self._recording = Assembler(tape, self._modules.roots).recording(
-                lines=self._lines, error=error, meta=meta, inputs=self.inputs, output=self.output
-            )
+        if not self._dropped:
+            with uncollected():
+                self._recording = Assembler(tape, self._modules.roots).recording(
+                    lines=self._lines, error=error, meta=meta,
+                    inputs=self.inputs, output=self.output,
+                )  # fmt: skip
         # Nothing of the run may stay alive through a session object that is kept.
         # Nor through a gate of ours that somebody else has kept.
         tape.empty()
         self._modules.empty()
         self._lines = None
 
+    def _note_filter(self) -> None:
+        tape = self._tape
+        asked = ", ".join(tape.options.only)
+        tape.note(
+            sentence("Only what ran in calls of {modules} was recorded (only).", modules=asked)
+        )
+        if not tape.ops:
+            paths = list(dict.fromkeys(row.path for row in tape.module_calls))
+            shown = ", ".join(paths[:_PATHS_TOLD]) + (", …" if paths[_PATHS_TOLD:] else "")
+            tape.note(
+                sentence(
+                    "No op ran in a call of {modules}. The module calls were: {paths}.",
+                    modules=asked,
+                    paths=shown or "–",
+                )
+            )
+        tape.forget_empty_calls()
+
+
+_PATHS_TOLD = 8
+
 
 def _already_running() -> str:
     """Why a recording cannot start now."""
     if any(session.runs_here for session in _running):
-        return (
+        return sentence(
             "A recording is already running in this process. Recordings cannot be nested: "
             "end the other one first."
         )
-    return (
+    return sentence(
         "A recording is already running in this process, on another thread. There can be one "
         "at a time: start this one when the other has ended."
     )
@@ -366,5 +433,5 @@ def recording(options: CaptureOptions | None = None, **watch: nn.Module) -> Iter
     session = Session(options or CaptureOptions(), None)
     session.watch(watch)
     here = sys._getframe(2)  # past contextlib's __enter__
-    with session.running(here):
+    with session.running((here,)):
         yield session

@@ -24,6 +24,7 @@ from inspector.capture.calls import plain_name
 from inspector.capture.expressions import Item
 from inspector.capture.steering import steering_reads
 from inspector.capture.tape import RawSizeRead, SteeringPlace, Tape
+from inspector.language import sentence
 from inspector.records import Decision, Source
 
 MAX_READS = 1_000
@@ -80,8 +81,13 @@ class SizeReads:
         if place.noted <= MAX_READS:
             return True
         self._tape.note(
-            f"Of the size reads in {place.source.function}, line {place.source.line}, only the "
-            f"first {MAX_READS:,} were recorded."
+            sentence(
+                "Of the size reads in {function}, line {line}, only the first {max_reads:,} were "
+                "recorded.",
+                function=place.source.function,
+                line=place.source.line,
+                max_reads=MAX_READS,
+            )
         )
         return False
 

@@ -6,8 +6,9 @@ after itself, and both that marker and assignments to `.grad` pass the function 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.optim import Optimizer
@@ -24,19 +25,39 @@ from inspector.capture.tape import RawStep, Tape
 _ZERO_GRAD = "Optimizer.zero_grad#"
 
 
+Hook = Callable[[Optimizer, Any, Any], None]
+"""Called with the optimizer and the arguments of its `step`."""
+
+
+class Handle(Protocol):
+    """Takes a hook away."""
+
+    def remove(self) -> None: ...  # noqa: D102
+
+
+class StepHooks:
+    """Where hooks of optimizer steps are registered: torch's own, those of all optimizers."""
+
+    def before(self, hook: Hook) -> Handle:
+        """Call `hook` before each step."""
+        return register_optimizer_step_pre_hook(hook)
+
+    def after(self, hook: Hook) -> Handle:
+        """Call `hook` after each step that did not raise."""
+        return register_optimizer_step_post_hook(hook)
+
+
 class StepRecorder:
     """Notes optimizer steps on the tape while entered."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, hooks: StepHooks) -> None:
         self._tape = tape
-        self._handles: list[Any] = []
+        self._hooks = hooks
+        self._handles: list[Handle] = []
         self._open: list[tuple[RawStep, Optimizer, list[tuple[torch.Tensor, torch.Tensor]]]] = []
 
     def __enter__(self) -> StepRecorder:
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self._handles = [self._hooks.before(self._before), self._hooks.after(self._after)]
         return self
 
     def __exit__(self, *error: object) -> None:

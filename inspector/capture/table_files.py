@@ -7,6 +7,7 @@ import io
 import re
 
 from inspector.errors import InspectorError
+from inspector.language import counted, sentence, sentences
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
@@ -29,14 +30,26 @@ def numbers_of_table(data: bytes, most: int) -> tuple[list[list[float]], bool]:
     if len(rows) > 1 and all(_number(cell) is None for cell in rows[0][1]):
         rows = _below_names(rows)
     if not rows:
-        raise InspectorError("there is no row of numbers in it.")
+        raise InspectorError(sentence("there is no row of numbers in it."))
     width = len(rows[0][1])
     if width * len(rows) > most:
-        raise InspectorError(f"it has {width * len(rows):,} numbers, and {most:,} are the most.")
+        raise InspectorError(
+            sentence(
+                "it has {width:,} numbers, and {most:,} are the most.",
+                width=width * len(rows),
+                most=most,
+            )
+        )
     for line, cells in rows:
         if len(cells) != width:
             raise InspectorError(
-                f"row {line} has {len(cells)} cells, and row {rows[0][0]} has {width}."
+                sentence(
+                    "row {line} has {count} cells, and row {first} has {width}.",
+                    line=line,
+                    count=len(cells),
+                    first=rows[0][0],
+                    width=width,
+                )
             )
     numbers = [
         [_cell(text, line, column) for column, text in enumerate(cells, 1)] for line, cells in rows
@@ -49,8 +62,13 @@ def _below_names(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]
     (line, names), (first, cells) = rows[:2]
     if len(names) != len(cells):
         raise InspectorError(
-            f"row {line} names {len(names)} column{'s' * (len(names) != 1)}, and row {first} has"
-            f" {len(cells)} cell{'s' * (len(cells) != 1)}."
+            sentence(
+                "row {line} names {columns}, and row {first} has {cells}.",
+                line=line,
+                columns=counted("{count} column", "{count} columns", len(names)),
+                first=first,
+                cells=counted("{count} cell", "{count} cells", len(cells)),
+            )
         )
     return rows[1:]
 
@@ -60,7 +78,9 @@ def _text(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        raise InspectorError("it is no text in UTF-8. Save it as a CSV file in UTF-8.") from None
+        raise InspectorError(
+            sentence("it is no text in UTF-8. Save it as a CSV file in UTF-8.")
+        ) from None
 
 
 def _rows(text: str) -> list[tuple[int, list[str]]]:
@@ -71,7 +91,13 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     try:
         return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except csv.Error as error:
-        raise InspectorError(f"row {reader.line_num} is no row of a CSV file ({error}).") from error
+        raise InspectorError(
+            sentence(
+                "row {line_num} is no row of a CSV file ({error}).",
+                line_num=reader.line_num,
+                error=str(error),
+            )
+        ) from error
 
 
 def _number(text: str) -> float | None:
@@ -87,7 +113,17 @@ def _number(text: str) -> float | None:
 def _cell(text: str, line: int, column: int) -> float:
     value = _number(text)
     if value is None:
-        what = f"“{text.strip()[:40]}”, which is no number" if text.strip() else "empty"
-        comma = " Decimals have a point." if "," in text else ""
-        raise InspectorError(f"row {line}, column {column} is {what}.{comma}")
+        raise InspectorError(_no_number(text, line, column))
     return value
+
+
+def _no_number(text: str, line: int, column: int) -> str:
+    if not text.strip():
+        return sentence("row {line}, column {column} is empty.", line=line, column=column)
+    told = sentence(
+        "row {line}, column {column} is “{text}”, which is no number.",
+        line=line,
+        column=column,
+        text=text.strip()[:40],
+    )
+    return sentences(told, sentence("Decimals have a point.")) if "," in text else told

@@ -15,6 +15,7 @@ from inspector.capture.frames import Base, PositionTable, Site
 from inspector.capture.options import CaptureOptions
 from inspector.capture.otherthreads import CALL, OtherThreads
 from inspector.capture.tensors import TensorTable
+from inspector.language import sentence
 from inspector.records import Kernel
 
 if TYPE_CHECKING:
@@ -198,6 +199,9 @@ class Tape:
         self.top: int | None = None  # the innermost open module call
         self.bases: list[Base] = []  # the frames of the open calls
         self.base: Base | None = None
+        # With `only`: the outermost open call of a module that is to be recorded.
+        self.filtered = bool(options.only)
+        self.wanted_call: int | None = None
         # (module call, id of its frame) of the calls that are past their forward but run the
         # module's own hooks. See `ModuleRecorder`.
         self.leaving: list[tuple[int | None, int]] = []
@@ -215,6 +219,7 @@ class Tape:
         self.passes = 0
         self.full = False
         self.max_ops = options.max_ops
+        self.at_ops: Callable[[int], int] | None = None  # see `ask_at`
         self.given_up = False
         self.raised: Raised | None = None
         self.raised_node: Raised | None = None
@@ -232,6 +237,39 @@ class Tape:
     def recording_here(self) -> bool:
         """Whether to take notes now, on this thread."""
         return not self.full and threading.get_ident() == self.thread
+
+    def takes(self, frame: FrameType | None) -> bool:
+        """Whether a call that `frame` makes becomes an op of its own."""
+        return not self.running and self.recording_here and not self.passes_over(frame)
+
+    def passes_over(self, frame: FrameType | None) -> bool:
+        """Whether this is outside of the modules that are to be recorded."""
+        if not self.filtered:
+            return False
+        if self.leaving:
+            self.settle(frame)
+        return self.wanted_call is None
+
+    def forget_empty_calls(self) -> None:
+        """Leave out the module calls in which nothing was noted: with `only` that is most."""
+        kept: set[int | None] = {None}
+        noted = [row.module_call for row in (*self.ops, *self.size_reads)]
+        for number in noted if self.ops else ():
+            while number not in kept:
+                kept.add(number)
+                number = None if number is None else self.module_calls[number].parent
+        renamed: dict[int | None, int | None] = {None: None}
+        rows = []
+        for number, call in enumerate(self.module_calls):
+            if number in kept:
+                renamed[number] = len(rows)
+                call.parent = renamed[call.parent]
+                rows.append(call)
+        self.module_calls = rows
+        self.ops = [row._replace(module_call=renamed[row.module_call]) for row in self.ops]
+        self.size_reads = [row for row in self.size_reads if row.module_call in renamed]
+        for read in self.size_reads:
+            read.module_call = renamed[read.module_call]
 
     def empty(self) -> None:
         """Forget the run, which is over: whatever still refers to the tape keeps nothing alive."""
@@ -274,6 +312,8 @@ class Tape:
         if self.leaving and self.leaving[-1][0] == closed:
             self.leaving.pop()
         self.top = self.open_calls[-1] if self.open_calls else None
+        if closed == self.wanted_call:
+            self.wanted_call = None
 
     def elsewhere(self, what: str) -> None:
         """Count work of a thread that is not recorded; see `otherthreads`."""
@@ -298,23 +338,43 @@ class Tape:
         """End the program at its next op. It is asked there for `max_ops`, and for nothing else."""
         self.given_up, self.max_ops = True, 0
 
+    def ask_at(self, at_ops: Callable[[int], int]) -> None:
+        """Call `at_ops` with the number of ops now and again: it says at how many it wants to be
+        called next.
+        """
+        self.at_ops, self.max_ops = at_ops, 0
+
     def reached_max_ops(self) -> None:
-        """Stop recording; the program runs on, unless it was given up.
+        """Stop recording, unless it was just time to tell; the program runs on, unless it was
+        given up.
 
         Raises:
             GivenUp: it was.
         """
+        if self.at_ops is not None and not self.given_up and len(self.ops) < self.options.max_ops:
+            self.max_ops = min(self.at_ops(len(self.ops)), self.options.max_ops)
+            return
         self.full = True
         if self.given_up:
             raise GivenUp
-        self.note(f"Recording stopped after {len(self.ops)} ops (max_ops); the program ran on.")
+        self.note(
+            sentence(
+                "Recording stopped after {count} ops (max_ops); the program ran on.",
+                count=len(self.ops),
+            )
+        )
 
     def broken(self, error: Exception) -> None:
         """Stop recording because of an error of ours; the program runs on."""
         self.full = True
         self.note(
-            f"Recording stopped at op {len(self.ops)}: the recorder failed there with "
-            f"{type(error).__name__}: {error}. Please report it. The program ran on."
+            sentence(
+                "Recording stopped at op {count}: the recorder failed there with {type}: {error}. "
+                "Please report it. The program ran on.",
+                count=len(self.ops),
+                type=type(error).__name__,
+                error=str(error),
+            )
         )
 
     def note(self, text: str) -> None:

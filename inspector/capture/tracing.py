@@ -11,7 +11,7 @@ import contextlib
 import dis
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any
 
@@ -115,7 +115,6 @@ class LineTracer:
         self._declined: set[int] = set()  # not counted in, and of no interest to another tracer
         self._kept: list[CodeType] = []  # so that no id() of a code object is used again
         self._previous: Any = None  # a trace function
-        self._here: FrameType | None = None
         self._installed: Trace | None = None  # one object, so that `is` finds it again
         self._running = False
         self.interrupted = False
@@ -126,16 +125,16 @@ class LineTracer:
         """What was counted, one entry per code object that was entered."""
         return [flow for flow in self._flows.values() if flow is not None]
 
-    def start(self, here: FrameType | None) -> None:
-        """Install, on this thread; count in `here` as well, a frame that runs already."""
+    def start(self, here: Sequence[FrameType] = ()) -> None:
+        """Install, on this thread; count in `here` as well, frames that run already."""
         self._previous = sys.gettrace()
         self._installed = self._global
         self._running = True
-        self._here = here
-        if here is not None:
-            flow = self._flow(here.f_code)
+        for frame in here:
+            code = frame.f_code
+            flow = self._flows[id(code)] if id(code) in self._flows else self._flow(code)
             if flow is not None:
-                here.f_trace = self._local(flow, here, here.f_trace, 0)
+                frame.f_trace = self._local(flow, frame, _theirs(frame.f_trace), 0)
         sys.settrace(self._installed)
 
     def stop(self) -> None:
@@ -147,9 +146,10 @@ class LineTracer:
         else:
             self.interrupted = True
         self._installed = None
-        here, self._here = self._here, None
-        if here is not None:
-            _release(here)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:  # one that runs on would count for nobody
+            _release(frame)
+            frame = frame.f_back
 
     @property
     def alone(self) -> Trace | None:

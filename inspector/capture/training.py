@@ -14,6 +14,7 @@ from inspector.capture.options import CaptureOptions
 from inspector.capture.record import Loss, _name, _scalar
 from inspector.capture.session import Session
 from inspector.errors import CaptureError
+from inspector.language import sentence
 from inspector.records import Recording
 
 Ended = Literal["", "stopped", "full", "failed"]
@@ -74,7 +75,13 @@ def record_training(
     """
     if optimizer not in OPTIMIZERS:
         known = " or ".join(OPTIMIZERS)
-        raise CaptureError(f"There is no optimizer {optimizer!r} here: choose {known}.")
+        raise CaptureError(
+            sentence(
+                "There is no optimizer {optimizer} here: choose {known}.",
+                optimizer=repr(optimizer),
+                known=known,
+            )
+        )
     kept = options or CaptureOptions()
     session = Session(kept, model if isinstance(model, nn.Module) else None)
     session.meta = {"model": _name(model)}

@@ -21,6 +21,7 @@ from torch import Tensor
 from inspector.capture.image_files import tensor_of_image
 from inspector.capture.table_files import numbers_of_table
 from inspector.errors import InspectorError
+from inspector.language import sentence, sentences
 from inspector.recipes import MOST_NUMBERS
 
 MOST_BYTES = 64_000_000
@@ -72,39 +73,58 @@ def read_tensors(data: bytes, name: str) -> tuple[Tensor, ...]:
     reader = _READERS.get(ending)
     if reader is None:
         raise InspectorError(
-            f"“{_short(name)}” cannot be read: its name has to end in {', '.join(_READERS)}."
+            sentence(
+                "“{file}” cannot be read: its name has to end in {endings}.",
+                file=_short(name),
+                endings=", ".join(_READERS),
+            )
         )
     if not data:
-        raise InspectorError(f"“{_short(name)}” is empty. Save it anew and choose it again.")
+        raise InspectorError(
+            sentence("“{file}” is empty. Save it anew and choose it again.", file=_short(name))
+        )
     if len(data) > MOST_BYTES:
         raise InspectorError(
-            f"“{_short(name)}” has {len(data) / 1e6:,.0f} MB; {MOST_BYTES / 1e6:.0f} MB are the"
-            " most. Save fewer numbers, for example one batch of them."
+            sentence(
+                "“{file}” has {size:,.0f} MB; {most:.0f} MB are the most. Save fewer numbers, for "
+                "example one batch of them.",
+                file=_short(name),
+                size=len(data) / 1e6,
+                most=MOST_BYTES / 1e6,
+            )
         )
     try:
         tensors = tuple(reader(data))
         _allow(tensors)
     except InspectorError as error:
-        hint = _hint(data, ending)
-        raise InspectorError(f"“{_short(name)}” cannot be read: {error}{hint}") from error
+        reason = sentences(error.message, _hint(data, ending))
+        raise InspectorError(
+            sentence("“{file}” cannot be read: {reason}", file=_short(name), reason=reason)
+        ) from error
     return tensors
 
 
 def _allow(tensors: tuple[Tensor, ...]) -> None:
     if not tensors:
-        raise InspectorError("there is no tensor in it.")
+        raise InspectorError(sentence("there is no tensor in it."))
     numel = sum(tensor.numel() for tensor in tensors)
     if numel > MOST_NUMBERS:
-        raise InspectorError(f"it has {numel:,} numbers, and {MOST_NUMBERS:,} are the most.")
+        raise InspectorError(
+            sentence(
+                "it has {numel:,} numbers, and {most_numbers:,} are the most.",
+                numel=numel,
+                most_numbers=MOST_NUMBERS,
+            )
+        )
 
 
 def _hint(data: bytes, ending: str) -> str:
     """What the first bytes say that the file is, where its name says something else."""
     for beginning, kind in _BEGINNINGS:
         if data.startswith(beginning) and kind != ending and (kind, ending) != (".jpg", ".jpeg"):
-            return f" It begins like a {kind} file, whatever its name says."
+            return sentence("It begins like a {kind} file, whatever its name says.", kind=kind)
     if ending not in (".npz", ".pt", ".pth") and data.startswith(_ZIP):
-        return " It begins like a .zip, .npz or .pt file, whatever its name says."
+        return sentence("It begins like a .zip, .npz or .pt file, whatever its name says.")
     return ""
 
 
@@ -119,7 +139,13 @@ def _npz(data: bytes) -> Iterator[Tensor]:
     with _archive(data) as archive:
         members = [name for name in archive.namelist() if name.endswith(".npy")]
         if len(members) > MOST_TENSORS:
-            raise InspectorError(f"it has {len(members)} arrays, and {MOST_TENSORS} are the most.")
+            raise InspectorError(
+                sentence(
+                    "it has {count} arrays, and {most_tensors} are the most.",
+                    count=len(members),
+                    most_tensors=MOST_TENSORS,
+                )
+            )
         for member in members:
             try:
                 # `archive.read` unpacks all there is, also where the size of it is a lie.
@@ -127,7 +153,9 @@ def _npz(data: bytes) -> Iterator[Tensor]:
                     content = stream.read(archive.getinfo(member).file_size)
             # BadZipFile, zlib.error, EOFError, RuntimeError of a password, ValueError of a seek, …
             except Exception as error:
-                raise InspectorError(f"the array “{_short(member)}” is damaged.") from error
+                raise InspectorError(
+                    sentence("the array “{member}” is damaged.", member=_short(member))
+                ) from error
             yield _array(content)
 
 
@@ -136,14 +164,20 @@ def _archive(data: bytes) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # what can be wrong with a directory is no short list either
-        raise InspectorError("it is damaged, or saved only in part. Save it anew.") from error
+        raise InspectorError(
+            sentence("it is damaged, or saved only in part. Save it anew.")
+        ) from error
     members = archive.infolist()
     if any(member.compress_type not in _PACKINGS for member in members):
-        raise InspectorError("it is packed in a way that neither NumPy nor torch writes.")
+        raise InspectorError(sentence("it is packed in a way that neither NumPy nor torch writes."))
     unpacked = sum(member.file_size for member in members)
     if unpacked > MOST_BYTES:
         raise InspectorError(
-            f"it unpacks to {unpacked / 1e6:,.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are the most."
+            sentence(
+                "it unpacks to {unpacked:,.0f} MB, and {most_bytes:.0f} MB are the most.",
+                unpacked=unpacked / 1000000.0,
+                most_bytes=MOST_BYTES / 1000000.0,
+            )
         )
     return archive
 
@@ -158,27 +192,44 @@ def _array(data: bytes) -> Tensor:
             read = np.lib.format.read_array_header_1_0
         shape, by_column, dtype = read(stream)
     except Exception as error:  # the header is parsed as Python text, which may fail anyhow
-        raise InspectorError("it does not begin like an array that NumPy saved.") from error
+        raise InspectorError(
+            sentence("it does not begin like an array that NumPy saved.")
+        ) from error
     if dtype.hasobject:
         raise InspectorError(
-            "its array holds Python objects, which only running code from the file could read."
-            " Save an array of numbers."
+            sentence(
+                "its array holds Python objects, which only running code from the file could read."
+                " Save an array of numbers."
+            )
         )
     if dtype.kind not in _NUMERIC or dtype.names or dtype.subdtype:
-        raise InspectorError(f"its array holds {_short(str(dtype))}, and not numbers.")
+        raise InspectorError(
+            sentence("its array holds {dtype}, and not numbers.", dtype=_short(str(dtype)))
+        )
     return _tensor(data[stream.tell() :], shape, by_column, dtype)
 
 
 def _tensor(data: bytes, shape: tuple[int, ...], by_column: bool, dtype: np.dtype[Any]) -> Tensor:
     count = math.prod(shape)
     if any(size < 0 for size in shape) or len(shape) > 32:
-        raise InspectorError(f"its array has the impossible shape {_short(str(shape))}.")
+        raise InspectorError(
+            sentence("its array has the impossible shape {shape}.", shape=_short(str(shape)))
+        )
     if count > MOST_NUMBERS:
-        raise InspectorError(f"its array has {count:,} numbers, and {MOST_NUMBERS:,} are the most.")
+        raise InspectorError(
+            sentence(
+                "its array has {count:,} numbers, and {most_numbers:,} are the most.",
+                count=count,
+                most_numbers=MOST_NUMBERS,
+            )
+        )
     if len(data) < count * dtype.itemsize:
         raise InspectorError(
-            f"its array should have {count:,} numbers, and the file ends before the last. Save it"
-            " anew."
+            sentence(
+                "its array should have {count:,} numbers, and the file ends before the last. Save "
+                "it anew.",
+                count=count,
+            )
         )
     flat = np.frombuffer(data, dtype, count)
     # torch has no extended precision and no other byte order.
@@ -195,19 +246,26 @@ def _pt(data: bytes) -> Iterator[Tensor]:
     # A ZIP file that begins with something else would be read in the old format by torch.
     if not data.startswith(_ZIP):
         raise InspectorError(
-            "it is damaged, or in the format of before PyTorch 1.6. Save it anew with torch.save."
+            sentence(
+                "it is damaged, or in the format of before PyTorch 1.6. Save it anew with "
+                "torch.save."
+            )
         )
     with _archive(data) as archive:
         if any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist()):
-            raise InspectorError("it is a TorchScript model and not the tensors to run one on.")
+            raise InspectorError(
+                sentence("it is a TorchScript model and not the tensors to run one on.")
+            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of deprecated storages; nothing for the viewer
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile pickle can make its reader raise anything
         raise InspectorError(
-            "it is damaged, or holds more than tensors (a whole model, code, …), which is not"
-            " opened. Save tensors: torch.save(x, …) or torch.save({'x': x}, …)."
+            sentence(
+                "it is damaged, or holds more than tensors (a whole model, code, …), which is not"
+                " opened. Save tensors: torch.save(x, …) or torch.save({'x': x}, …)."
+            )
         ) from error
     yield from _tensors_in(content)
 
@@ -230,10 +288,18 @@ def _tensors_in(content: Any) -> Iterator[Tensor]:
             waiting += reversed([*inside])
         else:
             raise InspectorError(
-                f"it holds a {type(item).__name__}, and not only tensors and lists of them."
+                sentence(
+                    "it holds a {type}, and not only tensors and lists of them.",
+                    type=type(item).__name__,
+                )
             )
         if found > MOST_TENSORS or looked + len(waiting) > _MOST_ITEMS:
-            raise InspectorError(f"it has over {MOST_TENSORS} tensors. Are they a model's weights?")
+            raise InspectorError(
+                sentence(
+                    "it has over {most_tensors} tensors. Are they a model's weights?",
+                    most_tensors=MOST_TENSORS,
+                )
+            )
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -244,7 +310,9 @@ def _plain(tensor: Tensor) -> Tensor:
     plain = type(tensor) in (Tensor, torch.nn.Parameter) and tensor.device.type == "cpu"
     strided = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_quantized
     if not (plain and strided):
-        raise InspectorError("it holds a tensor that is sparse, nested, quantised or without data.")
+        raise InspectorError(
+            sentence("it holds a tensor that is sparse, nested, quantised or without data.")
+        )
     _allow((tensor,))
     return tensor.detach().clone(memory_format=torch.contiguous_format)
 

@@ -11,10 +11,10 @@ from inspector.capture.options import CaptureOptions
 from inspector.census.counting import count
 from inspector.census.coverage import coverage
 from inspector.census.tally import Group, Point, Tally
-from inspector.census.text import plural
 from inspector.census.tree import decision_tree, ways
 from inspector.counted import Census, CensusPoint, Coverage, InputProblem, Variant
 from inspector.errors import CaptureError, InspectorError, ScriptError
+from inspector.language import counted, sentence
 from inspector.loops import find_loops
 from inspector.records import Recording, StaticGraph
 
@@ -36,7 +36,10 @@ def take_census(
     begin = time.perf_counter()
     if not callable(model):
         raise CaptureError(
-            f"census() needs a module or a function to call, not {type(model).__name__}."
+            sentence(
+                "census() needs a module or a function to call, not {name}.",
+                name=type(model).__name__,
+            )
         )
     chosen = STRUCTURE if options is None else options
     reading = _Reading(read_inputs(inputs, labels, swept))
@@ -48,8 +51,10 @@ def take_census(
         tally = count_on_dask(model, reading, chosen, engine, workers)
     if not tally.points and not tally.problems:
         raise InspectorError(
-            "There are no inputs: the collection is empty. Give at least one, as the model is "
-            "called with."
+            sentence(
+                "There are no inputs: the collection is empty. Give at least one, as the "
+                "model is called with."
+            )
         )
     found = _Found(tally, reading.swept)
     graph, reason = _static_graph(model, static, reading.kept(found.first_that_ran))
@@ -92,11 +97,11 @@ def _static_graph(
 ) -> tuple[StaticGraph | None, str]:
     """The graph that coverage is told of, or why there is none."""
     if static is None:
-        return None, "It was not asked for."
+        return None, sentence("It was not asked for.")
     if isinstance(static, StaticGraph):
         return static, ""
     if is_torchscript(model):
-        return None, (
+        return None, sentence(
             "The model is TorchScript: its run is recorded as one op, which does not tell what "
             "nodes ran. Take the census of the model that it was made of."
         )
@@ -106,7 +111,9 @@ def _static_graph(
         if static == "script":
             return script(model), ""
         if example is None:
-            return None, "None of the first inputs ran without failure, so there is no trace."
+            return None, sentence(
+                "None of the first inputs ran without failure, so there is no trace."
+            )
         return trace(model, *example.args, **example.kwargs), ""
     except ScriptError as error:
         return None, str(error)
@@ -187,13 +194,20 @@ class _Found:
     def _notes(self) -> Iterator[str]:
         changed = sorted(self._tally.changed)
         if changed:
-            more = f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
-            yield (
-                f"Running the model changes it ({', '.join(changed[:3])}{more}). That was put "
-                "back after each input: all saw the model as it was at the start."
+            names = ", ".join(changed[:3])
+            more = len(changed) - 3
+            yield sentence(
+                "Running the model changes it ({names}). That was put back after each input: "
+                "all saw the model as it was at the start.",
+                names=names
+                if more <= 0
+                else sentence("{names} and {count:,} more", names=names, count=more),
             )
         for note, times in self._tally.notes.most_common():
-            yield note if times < 2 else f"{note} ({plural(times, 'input')})"
+            if times < 2:
+                yield note
+            else:
+                yield counted("{note} ({count} input)", "{note} ({count} inputs)", times, note=note)
 
 
 def _position(one: Point | InputProblem) -> int:

@@ -12,8 +12,9 @@ from inspector.capture.options import CaptureOptions
 from inspector.census.fingerprint import fingerprint
 from inspector.census.tally import Tally
 from inspector.counted import InputProblem
+from inspector.language import sentence
 
-_DIFFERS = (
+_DIFFERS = sentence(
     "The model gave another graph when the same input was run again: it draws on something that "
     "is not put back between runs."
 )

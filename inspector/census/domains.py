@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inspector.counted import Value
+from inspector.language import sentence
 
 KEPT = 64
 """Values kept one by one; of more, only the smallest and the largest number are known."""
 
-NOT_REACHED = "not reached"
+NOT_REACHED = sentence("not reached")
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from inspector.census.counting import count
 from inspector.census.tally import Tally
 from inspector.counted import InputProblem
 from inspector.errors import InspectorError
+from inspector.language import sentence
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -38,11 +39,11 @@ _AHEAD = 2
 _PATIENCE = 30.0
 """Seconds to wait for a worker where there is none."""
 
-_NOT_INSTALLED = (
+_NOT_INSTALLED = sentence(
     "The engine needs dask.distributed, which is not installed: "
     "pip install 'torch-graph-inspector[dask]'."
 )
-_DIED = (
+_DIED = sentence(
     "The worker process died each time it ran this input: it may have run out of memory, or the "
     "model ended the process."
 )
@@ -85,9 +86,13 @@ def _packed(model: Callable[..., Any], options: CaptureOptions) -> bytes:
             return bytes(cloudpickle.dumps((model, options, Start.now())))
     except Exception as error:  # whatever a user's class raises
         raise InspectorError(
-            "The model cannot be sent to other processes, because it cannot be pickled "
-            f"({type(error).__name__}: {error}). Take out what belongs to this process (open "
-            "files, locks, generators), or leave `engine` out to run it here."
+            sentence(
+                "The model cannot be sent to other processes, because it cannot be "
+                "pickled ({name}: {error}). Take out what belongs to this process (open "
+                "files, locks, generators), or leave `engine` out to run it here.",
+                name=type(error).__name__,
+                error=str(error),
+            )
         ) from error
 
 
@@ -121,20 +126,29 @@ def _client(engine: str, workers: int) -> Iterator[Client]:
             engine = stack.enter_context(_own_cluster(workers))
         elif "://" not in engine:
             raise InspectorError(
-                f'There is no engine {engine!r}. Leave it out to run here, or give "dask" or the '
-                'address of a scheduler, as in "tcp://localhost:8786".'
+                sentence(
+                    'There is no engine {engine!r}. Leave it out to run here, or give "dask" '
+                    'or the address of a scheduler, as in "tcp://localhost:8786".',
+                    engine=engine,
+                )
             )
         try:
             client = stack.enter_context(Client(engine, timeout=10, set_as_default=False))
         except (OSError, ValueError) as error:
             raise InspectorError(
-                f"The scheduler at {engine} cannot be reached: {error}. Start one with "
-                '`dask scheduler` and `dask worker`, or use engine="dask".'
+                sentence(
+                    "The scheduler at {engine} cannot be reached: {error}. Start one with "
+                    '`dask scheduler` and `dask worker`, or use engine="dask".',
+                    engine=engine,
+                    error=str(error),
+                )
             ) from error
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError as error:
-            raise InspectorError(f"The scheduler at {engine} has no workers.") from error
+            raise InspectorError(
+                sentence("The scheduler at {engine} has no workers.", engine=engine)
+            ) from error
         yield client
 
 
@@ -157,8 +171,12 @@ def _own_cluster(workers: int) -> Iterator[str]:
             )
         except (OSError, RuntimeError) as error:
             raise InspectorError(
-                f"The worker processes could not be started: {error} In a script, they run its "
-                'top level, too: call census() below `if __name__ == "__main__":`.'
+                sentence(
+                    "The worker processes could not be started: {error} In a script, they "
+                    "run its top level, too: call census() below `if __name__ == "
+                    '"__main__":`.',
+                    error=str(error),
+                )
             ) from error
         with cluster:
             yield cluster.scheduler_address
@@ -209,7 +227,11 @@ class _Counting:
                 packed.append(_packed_input(given))
                 sendable.append(given)
             except Exception as error:  # whatever a user's class raises
-                message = f"It cannot be sent to a worker: {type(error).__name__}: {error}"
+                message = sentence(
+                    "It cannot be sent to a worker: {type}: {error}",
+                    type=type(error).__name__,
+                    error=str(error),
+                )
                 self._tally.problems.append(InputProblem(given.position, given.label, message))
         if sendable:
             # Examples known by now are earlier than all of the batch: batches go out in order.
@@ -241,7 +263,9 @@ class _Counting:
             except queue.Empty:
                 if not self._client.nthreads():
                     raise InspectorError(
-                        "The scheduler has no workers any more: they died, or were stopped."
+                        sentence(
+                            "The scheduler has no workers any more: they died, or were stopped."
+                        )
                     ) from None
 
     def _failed(self, error: BaseException, batch: list[Given], alone: bool) -> None:
@@ -249,8 +273,12 @@ class _Counting:
 
         if not isinstance(error, KilledWorker):
             raise InspectorError(
-                f"The workers cannot run the model: {type(error).__name__}: {error}. They need "
-                "the same packages and the model's own code."
+                sentence(
+                    "The workers cannot run the model: {name}: {error}. They need the same "
+                    "packages and the model's own code.",
+                    name=type(error).__name__,
+                    error=str(error),
+                )
             ) from error
         if alone:
             given = batch[0]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from inspector.counted import Branch, Census, Coverage, Leaf, Split, Variant
+from inspector.language import sentence
 from inspector.records import Failure, IRNode, Recording
 
 LISTED = 20
@@ -53,13 +54,17 @@ def failed_words(recording: Recording, failure: Failure) -> str:
     place = ""
     if failure.source is not None:
         place = f"{os.path.basename(failure.source.file)}:{failure.source.line}"
+    message = failure.message.strip().splitlines()
+    error = f"{failure.type}: {message[0]}" if message else failure.type
     if failure.op is not None:
         name = recording.ops[failure.op].name
-        at = f"at op {failure.op} ({name}{', ' if place else ''}{place})"
-    else:
-        at = f"at {place}" if place else "before the first op"
-    message = failure.message.strip().splitlines()
-    return f"{at}: {failure.type}{': ' if message else ''}{message[0] if message else ''}"
+        where = f"{name}, {place}" if place else name
+        return sentence(
+            "at op {number} ({where}): {error}", number=failure.op, where=where, error=error
+        )
+    if place:
+        return sentence("at {place}: {error}", place=place, error=error)
+    return sentence("before the first op: {error}", error=error)
 
 
 def loop_lines(variant: Variant) -> Iterator[str]:
@@ -68,9 +73,12 @@ def loop_lines(variant: Variant) -> Iterator[str]:
     for header, file, line, count in variant.loops:
         trips.setdefault((header, file, line), []).append(count)
     for (header, file, line), counts in trips.items():
-        listed = ", ".join(map(str, counts[:8])) + (", …" if len(counts) > 8 else "")
-        word = "trip" if counts == [1] else "trips"
-        yield f"{header} ({os.path.basename(file)}:{line}): {listed} {word}"
+        several = ", ".join(map(str, counts[:8])) + (", …" if len(counts) > 8 else "")
+        told = {"header": header, "place": f"{os.path.basename(file)}:{line}", "counts": several}
+        if counts == [1]:
+            yield sentence("{header} ({place}): {counts} trip", **told)
+        else:
+            yield sentence("{header} ({place}): {counts} trips", **told)
 
 
 def _tree(census: Census) -> Iterator[str]:

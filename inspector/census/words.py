@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from inspector.census.domains import NOT_REACHED, Values
 from inspector.census.tally import ARGUMENT, Site, site_of
 from inspector.counted import DecisionSite, Value
+from inspector.language import listed, sentence
 from inspector.records import Recording, Source
 
 _LISTED = 4
@@ -40,7 +41,9 @@ def _expression(source: Source, text: str, kind: str) -> str:
     found = line[source.column : end].decode(errors="replace").strip()
     loop = _LOOP.match(found)
     if loop and kind == "iter":
-        return _short(f"the number of rows of {loop.group(1)}")
+        what = loop.group(1)
+        whole = sentence("the number of rows of {what}", what=what)
+        return whole if len(whole) <= _LONGEST else _short(whole)
     statement = _STATEMENT.match(found)
     return _short(statement.group(1) if statement else found)
 
@@ -52,39 +55,51 @@ def _short(text: str) -> str:
 def place_words(site: DecisionSite) -> str:
     """As in "x.mean() > 0 at branching.py:24"; of what came in, "the shape of x"."""
     if not site.line:
-        return (
-            f"the {site.kind} {site.text}" if site.kind == ARGUMENT else f"{site.kind} {site.text}"
-        )
-    what = site.text or f"the {site.kind} that was read"
-    return f"{what} at {os.path.basename(site.file)}:{site.line}"
+        if site.kind == ARGUMENT:
+            return sentence("the argument {name}", name=site.text)
+        return sentence("the shape of {name}", name=site.text)
+    what = site.text or sentence("the {kind} that was read", kind=site.kind)
+    place = f"{os.path.basename(site.file)}:{site.line}"
+    return sentence("{what} at {place}", what=what, place=place)
 
 
 def question_words(site: DecisionSite, visit: int | None) -> str:
     """What a split asks."""
     if visit is None:
-        return f"how often was {place_words(site)} read"
-    return place_words(site) + ("" if visit == 1 else f", the {ordinal(visit)} time")
+        return sentence("how often was {what} read", what=place_words(site))
+    if visit == 1:
+        return place_words(site)
+    return sentence("{what}, the {nth} time", what=place_words(site), nth=ordinal(visit))
 
 
 def decision_words(site: DecisionSite, visit: int | None, answer: str) -> str:
     """A question and its answer as one statement."""
     if visit is None:
-        return f"{place_words(site)} was read {_times(answer)}"
-    time = "" if visit == 1 else f" the {ordinal(visit)} time"
-    return f"{place_words(site)} is {answer}{time}"
+        return sentence("{what} was read {times}", what=place_words(site), times=_times(answer))
+    told = {"what": place_words(site), "answer": answer}
+    if visit == 1:
+        return sentence("{what} is {answer}", **told)
+    return sentence("{what} is {answer} the {nth} time", nth=ordinal(visit), **told)
 
 
 def _times(answer: str) -> str:
     if answer.startswith(NOT_REACHED):
-        return "never"
-    return {"1": "once", "2": "twice"}.get(answer, f"{answer} times")
+        return sentence("never")
+    if answer in ("1", "2"):
+        return sentence("once") if answer == "1" else sentence("twice")
+    return sentence("{count} times", count=answer)
 
 
 def ordinal(number: int) -> str:
     """As in "3rd"."""
-    if number % 100 in (11, 12, 13):
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    if last == 1:
+        return sentence("{number}st", number=number)
+    if last == 2:
+        return sentence("{number}nd", number=number)
+    if last == 3:
+        return sentence("{number}rd", number=number)
+    return sentence("{number}th", number=number)
 
 
 def branch_words(values: Values, siblings: Sequence[Values], count: int) -> str:
@@ -101,8 +116,11 @@ def branch_words(values: Values, siblings: Sequence[Values], count: int) -> str:
     if values.numeric and _lies_apart(values, siblings):
         return _either([_between(values, siblings), *absent])
     some = ", ".join(map(_value, values.in_order[:_LISTED]))
-    number = f"{len(values.known)}" if values.complete else f"more than {len(values.known)}"
-    return _either([f"one of {number} values ({some}, …)", *absent])
+    count = len(values.known)
+    one = sentence("one of {count} values ({some}, …)", count=count, some=some)
+    if not values.complete:
+        one = sentence("one of more than {count} values ({some}, …)", count=count, some=some)
+    return _either([one, *absent])
 
 
 def _lies_apart(values: Values, siblings: Sequence[Values]) -> bool:
@@ -117,10 +135,10 @@ def _between(values: Values, siblings: Sequence[Values]) -> str:
     others = [other for other in siblings if other is not values and other.met]
     low, high = _value(values.low), _value(values.high)
     if others and all(other.low > values.high for other in others):
-        return f"at most {high}"
+        return sentence("at most {high}", high=high)
     if others and all(other.high < values.low for other in others):
-        return f"at least {low}"
-    return f"from {low} to {high}"
+        return sentence("at least {low}", low=low)
+    return sentence("from {low} to {high}", low=low, high=high)
 
 
 def _value(value: Value) -> str:
@@ -129,4 +147,6 @@ def _value(value: Value) -> str:
 
 def _either(parts: Sequence[str]) -> str:
     """As in "1, 2 or 4"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+    if len(parts) == 1:
+        return parts[0]
+    return sentence("{rest} or {last}", rest=listed(parts[:-1]), last=parts[-1])

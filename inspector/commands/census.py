@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inspector.commands.speaking import report
 from inspector.errors import InspectorError
+from inspector.language import sentence
 
 if TYPE_CHECKING:
     from inspector.counted import Census
@@ -75,7 +77,9 @@ def census(
     Exit code 0 when every input ran, 1 when some failed or could not be read.
     """
     if output is not None and not Path(output).absolute().parent.is_dir():
-        raise InspectorError(f"Cannot write {output}: there is no such folder.")
+        raise InspectorError(
+            sentence("Cannot write {output}: there is no such folder.", output=output)
+        )
     from inspector.census import as_json
     from inspector.census import census as take
     from inspector.commands.census_inputs import subject_of
@@ -102,8 +106,14 @@ def _write(output: str, text: str) -> None:
     try:
         Path(output).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InspectorError(f"Cannot write {output}: {error.strerror or error}.") from error
-    click.echo(f"inspector: wrote {output}", err=True)
+        raise InspectorError(
+            sentence(
+                "Cannot write {output}: {reason}.",
+                output=output,
+                reason=str(error.strerror or error),
+            )
+        ) from error
+    report(sentence("wrote {file}", file=output))
 
 
 def _all_ran(found: Census) -> bool:

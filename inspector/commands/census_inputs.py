@@ -15,6 +15,7 @@ from inspector.census.build import Static
 from inspector.commands.named import called, is_named, named
 from inspector.controls import Control, Value, read, spread
 from inspector.errors import InspectorError, ScriptError, SourceError
+from inspector.language import sentence
 from inspector.recipes import TensorRecipe
 from inspector.torchscript import script
 from sample_models import Sample
@@ -60,7 +61,9 @@ def subject_of(model: str, inputs: str | None, static: str) -> Subject:
     graph = _static(sample, run, static)
     if inputs is None:
         if sample is None:
-            raise SourceError("Say what to run it on: --inputs with a folder, a name or a range.")
+            raise SourceError(
+                sentence("Say what to run it on: --inputs with a folder, a name or a range.")
+            )
         makers: list[Callable[[], Any]] = [given.make for given in sample.inputs.values()]
         return Subject(run, Made(makers), graph, tuple(sample.inputs))
     if Path(inputs).is_dir():
@@ -73,8 +76,11 @@ def subject_of(model: str, inputs: str | None, static: str) -> Subject:
         labels, values, sweep = _over(sample, run, inputs)
         return Subject(run, Made(sweep), graph, labels, values)
     raise SourceError(
-        f"{inputs} is no folder, no file.py:name, and no range as in length=1:12. "
-        "`python -m inspector census --help` says what can be given."
+        sentence(
+            "{inputs} is no folder, no file.py:name, and no range as in length=1:12. `python -m "
+            "inspector census --help` says what can be given.",
+            inputs=inputs,
+        )
     )
 
 
@@ -82,11 +88,20 @@ def _model(text: str) -> Callable[..., Any]:
     if not is_named(text):
         names = ", ".join(sample_models.catalog())
         raise SourceError(
-            f"There is no sample {text}, and a model is named as in net.py:Net. Samples: {names}."
+            sentence(
+                "There is no sample {text}, and a model is named as in net.py:Net. Samples: "
+                "{names}.",
+                text=text,
+                names=names,
+            )
         )
     found = called(named(text))
     if not callable(found):
-        raise SourceError(f"{text} is no model: {type(found).__name__} cannot be called.")
+        raise SourceError(
+            sentence(
+                "{text} is no model: {type} cannot be called.", text=text, type=type(found).__name__
+            )
+        )
     return cast(Callable[..., Any], found)
 
 
@@ -112,7 +127,7 @@ def _files(folder: Path) -> list[Path]:
         path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
     )
     if not files:
-        raise SourceError(f"There are no files in {folder}.")
+        raise SourceError(sentence("There are no files in {folder}.", folder=folder))
     return files
 
 
@@ -134,7 +149,13 @@ def _over(
     control = next((one for one in controls if one.name == name), None)
     if control is None:
         names = ", ".join(one.name for one in controls) or "none"
-        raise InspectorError(f"There is no control `{name}` to sweep over. There are: {names}.")
+        raise InspectorError(
+            sentence(
+                "There is no control `{name}` to sweep over. There are: {names}.",
+                name=name,
+                names=names,
+            )
+        )
     values = spread(control, *_limits(limits))
     starts = {one.name: one.start for one in controls}
     makers: list[Callable[[], Any]] = []
@@ -156,7 +177,9 @@ def _limits(text: str) -> list[str | None]:
     """Start, stop and step; None where they are left out."""
     parts: list[str | None] = [part.strip() or None for part in text.split(":")]
     if len(parts) > 3 or (len(parts) == 1 and parts[0] is not None):
-        raise InspectorError(f"A range is start:stop or start:stop:step, not {text}.")
+        raise InspectorError(
+            sentence("A range is start:stop or start:stop:step, not {text}.", text=text)
+        )
     return parts
 
 

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import click
 
 from inspector import __version__
+from inspector.commands.speaking import encodable, report, told
 from inspector.errors import QuestionError
+from inspector.language import counted, sentence
 
 if TYPE_CHECKING:
     from inspector.found import Finding
@@ -32,7 +34,9 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
     """Names given one by one or joined by commas."""
     names = [name.strip() for part in given for name in part.split(",") if name.strip()]
     if given and not names and parameter.name == "select":
-        raise click.BadParameter("It names no rule. `inspector check --rules` lists them.")
+        raise click.BadParameter(
+            sentence("It names no rule. `inspector check --rules` lists them.")
+        )
     return names
 
 
@@ -64,10 +68,10 @@ def check(
     than 0.
     """
     if listing or explain is not None:
-        click.echo(_listed() if explain is None else _explained(explain), nl=False)
+        _echo(_listed() if explain is None else _explained(explain))
         return
     if script is None:
-        raise click.UsageError("Missing argument 'SCRIPT'.")
+        raise click.UsageError(sentence("Missing argument 'SCRIPT'."))
     from inspector.findings import chosen_rules, findings
 
     chosen_rules(select or None, ignore)  # a wrong name is told before the script runs for hours
@@ -93,7 +97,7 @@ def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Re
     with _output_to_stderr():
         recording, status = record_script(script, arguments, CaptureOptions(), as_module=module)
     if status and recording.failure is None:
-        click.echo(f"inspector: the script ended with exit code {status}", err=True)
+        report(sentence("the script ended with exit code {status}", status=status))
     return recording, script
 
 
@@ -110,9 +114,8 @@ def _is_recording(path: str) -> bool:
 
 
 def _echo(text: str) -> None:
-    """Print on stdout, in escapes what its encoding does not have."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+    """Print on stdout."""
+    click.echo(encodable(text, sys.stdout), nl=False)
 
 
 def _mistyped(recording: Recording) -> None:
@@ -123,8 +126,12 @@ def _mistyped(recording: Recording) -> None:
 
     for one in Comments(recording).unknown([rule.name for rule in all_rules()]):
         where = f"{os.path.basename(one.file)}:{one.line}"
-        text = f"{where}: there is no rule {one.name!r}, so the comment does not silence it"
-        click.echo(f"inspector: {printable(text)}", err=True)
+        text = sentence(
+            "{where}: there is no rule {name}, so the comment does not silence it",
+            where=where,
+            name=repr(one.name),
+        )
+        report(printable(told(text)))
 
 
 @contextlib.contextmanager
@@ -147,16 +154,25 @@ def _written(kind: str, shown: Iterable[Finding], recording: Recording, name: st
 
     if kind == "sarif":
         return formats.as_sarif(shown, recording, name, all_rules(), __version__)
-    write = {"text": formats.as_text, "json": formats.as_json, "github": formats.as_github}[kind]
+    if kind == "text":
+        return formats.as_text(shown, recording, name, told)
+    write = {"json": formats.as_json, "github": formats.as_github}[kind]
     return write(shown, recording, name)
 
 
 def _summarise(found: Iterable[Finding], shown: list[Finding]) -> None:
-    from inspector.findings.formats import counted
+    from inspector.findings.formats import totals
 
+    summary: str = totals(shown)
     hidden = len(tuple(found)) - len(shown)
-    notes = f" ({hidden} note{'s'[: hidden > 1]} hidden: --notes shows them)" if hidden else ""
-    click.echo(f"inspector: {counted(shown)}{notes}", err=True)
+    if hidden:
+        summary = counted(
+            "{found} ({count} note hidden: --notes shows them)",
+            "{found} ({count} notes hidden: --notes shows them)",
+            hidden,
+            found=summary,
+        )
+    report(summary)
 
 
 def _listed() -> str:
@@ -164,7 +180,7 @@ def _listed() -> str:
 
     rules = all_rules()
     width = max(len(rule.name) for rule in rules)
-    return "".join(f"{rule.name:<{width}}  {rule.title}\n" for rule in rules)
+    return "".join(f"{rule.name:<{width}}  {told(rule.title)}\n" for rule in rules)
 
 
 def _explained(name: str) -> str:
@@ -172,6 +188,6 @@ def _explained(name: str) -> str:
     from inspector.findings.formats import page
 
     try:
-        return page(chosen_rules([name])[0])
+        return page(chosen_rules([name])[0], told)
     except QuestionError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(told(error.message)) from error

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from inspector.errors import SourceError
+from inspector.language import sentence
 
 
 def is_named(text: str) -> bool:
@@ -36,7 +37,9 @@ def named(text: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise SourceError(f"There is no `{name}` in {where}.") from None
+            raise SourceError(
+                sentence("There is no `{name}` in {where}.", name=name, where=where)
+            ) from None
     return found
 
 
@@ -49,8 +52,13 @@ def called(found: Any) -> Any:
         except Exception as error:  # whatever the user's code raises
             name = getattr(found, "__qualname__", str(found))
             raise SourceError(
-                f"`{name}()` failed: {type(error).__name__}: {error}. Name something that can be "
-                "called without arguments, or an object that is made already."
+                sentence(
+                    "`{name}()` failed: {type}: {error}. Name something that can be called without "
+                    "arguments, or an object that is made already.",
+                    name=name,
+                    type=type(error).__name__,
+                    error=str(error),
+                )
             ) from error
     return found
 
@@ -65,14 +73,14 @@ def _parameters(found: Any) -> int | None:
 def _file(where: str) -> ModuleType:
     path = Path(where)
     if not path.is_file():
-        raise SourceError(f"There is no file {where}.")
+        raise SourceError(sentence("There is no file {where}.", where=where))
     name = path.stem
     if not name.isidentifier() or name in sys.modules:
         name = f"census_of_{name}".replace("-", "_").replace(".", "_")
     _importable(str(path.parent.absolute()))
     spec = importlib.util.spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
-        raise SourceError(f"{where} cannot be imported.")
+        raise SourceError(sentence("{where} cannot be imported.", where=where))
     module, load = importlib.util.module_from_spec(spec), spec.loader.exec_module
     sys.modules[name] = module
     _run(lambda: load(module), where)
@@ -96,9 +104,16 @@ def _run(work: Callable[[], Any], where: str) -> None:
         work()
     except ModuleNotFoundError as error:
         if error.name and (where == error.name or where.startswith(f"{error.name}.")):
-            raise SourceError(f"There is no module {where}.") from error
-        raise SourceError(f"{where} cannot be imported: {error}.") from error
+            raise SourceError(sentence("There is no module {where}.", where=where)) from error
+        raise SourceError(
+            sentence("{where} cannot be imported: {error}.", where=where, error=str(error))
+        ) from error
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise SourceError(
-            f"{where} cannot be imported: {type(error).__name__}: {error}."
+            sentence(
+                "{where} cannot be imported: {type}: {error}.",
+                where=where,
+                type=type(error).__name__,
+                error=str(error),
+            )
         ) from error

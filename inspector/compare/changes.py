@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from inspector.comparison import Change, Drift
+from inspector.language import sentence
 from inspector.records import Op, Recording, TensorInfo, TensorSummary
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 _TENSOR = re.compile(r"%\d+")
 _KINDS = "shape", "dtype", "device", "requires_grad"
 _compared = attrgetter(*_KINDS)
+
+_SAID = {
+    "dtype": sentence("dtype"),
+    "device": sentence("device"),
+    "requires_grad": sentence("requires grad"),
+}
+
+SCALAR = sentence("scalar")
 
 LONGEST = 40
 """Characters of a call's arguments that are told in full."""
@@ -35,11 +44,11 @@ def changes(
         mine = [named_a[number] for number in a.ops[one].inputs if number in named_a]
         theirs = [named_b[number] for number in b.ops[other].inputs if number in named_b]
         if mine != theirs:
-            found.append(("parameters", f"{_list(mine)} → {_list(theirs)}"))
+            found.append(("parameters", sentence("{a} → {b}", a=_list(mine), b=_list(theirs))))
         if tolerance is not None:
             distance = pair_distance(a, b, one, other)
             if distance is not None and distance > tolerance:
-                found.append(("values", f"values {distance:.2g} apart"))
+                found.append(("values", sentence("values {distance:.2g} apart", distance=distance)))
         if found:
             first = dict(reversed(found))  # of several results, the first that differs
             kinds = tuple(dict.fromkeys(kind for kind, _ in found))
@@ -49,7 +58,11 @@ def changes(
 def _kinds(a: Recording, b: Recording, one: Op, other: Op) -> Iterator[tuple[str, str]]:
     """(kind, what it was and what it is) of each difference."""
     if len(one.outputs) != len(other.outputs):
-        yield "shape", f"{len(one.outputs)} → {len(other.outputs)} results"
+        results = sentence("{count} results", count=len(other.outputs))
+        yield (
+            "shape",
+            sentence("{a} → {b}", a=len(one.outputs), b=results),
+        )
     for x, y in zip(one.outputs, other.outputs, strict=False):
         mine, theirs = a.tensors[x], b.tensors[y]
         if _compared(mine) != _compared(theirs):
@@ -87,20 +100,19 @@ def _parts(text: str) -> list[str]:
 
 def _results(x: TensorInfo, y: TensorInfo) -> Iterator[tuple[str, str]]:
     if x.shape != y.shape:
-        yield "shape", f"{_shape(x)} → {_shape(y)}"
+        yield "shape", sentence("{a} → {b}", a=_shape(x), b=_shape(y))
     for kind in _KINDS[1:]:
         mine, theirs = getattr(x, kind), getattr(y, kind)
         if mine != theirs:
-            said = kind.replace("_", " ")
-            yield kind, f"{said} {mine} → {theirs}"
+            yield kind, sentence("{kind} {a} → {b}", kind=_SAID[kind], a=str(mine), b=str(theirs))
 
 
 def _shape(tensor: TensorInfo) -> str:
-    return "×".join(map(str, tensor.shape)) or "scalar"
+    return "×".join(map(str, tensor.shape)) or SCALAR
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(names) or "no parameter"
+    return ", ".join(names) or sentence("no parameter")
 
 
 def _parameters(recording: Recording) -> dict[int, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from inspector.compare.changes import SCALAR
 from inspector.compare.sites import aligned_lines, counterpart
+from inspector.language import counted, listed, sentence
 from inspector.records import Recording, TensorInfo
 
 NAMED = 6
@@ -22,14 +24,22 @@ def other_code(a: Recording, b: Recording) -> Iterator[str]:
         only_a = _ran(a, file, {line for line, _ in pairs})
         only_b = _ran(b, other, {line for _, line in pairs})
         told = [
-            f"{run} ran {'line' if len(lines) == 1 else 'lines'} {_named(lines)}"
+            counted(
+                "{run} ran line {lines}",
+                "{run} ran lines {lines}",
+                len(lines),
+                run=run,
+                lines=_named(lines),
+            )
             for run, lines in (("A", only_a), ("B", only_b))
             if lines
         ]
         if told:
-            name = os.path.basename(file)
-            ran = " and ".join(told)
-            yield f"The code of {name} is not the same: {ran}, which the other has not."
+            yield sentence(
+                "The code of {name} is not the same: {ran}, which the other has not.",
+                name=os.path.basename(file),
+                ran=listed(told, "{first} and {then}"),
+            )
 
 
 def _ran(recording: Recording, file: str, known: set[int]) -> list[int]:
@@ -45,9 +55,11 @@ def other_modes(a: Recording, b: Recording) -> Iterator[str]:
     modes_b = {call.path: call.training for call in b.module_calls}
     other = [path for path, mode in modes_a.items() if modes_b.get(path, mode) != mode]
     for run, mode in (("A", True), ("B", False)):
-        paths = [path or "the model" for path in other if modes_a[path] is mode]
+        paths = [path or sentence("the model") for path in other if modes_a[path] is mode]
         if paths:
-            yield f"In training mode in {run} only: {_named(paths)}."
+            yield sentence(
+                "In training mode in {run} only: {modules}.", run=run, modules=_named(paths)
+            )
 
 
 def other_inputs(a: Recording, b: Recording) -> Iterator[str]:
@@ -55,20 +67,26 @@ def other_inputs(a: Recording, b: Recording) -> Iterator[str]:
     names = {int(number): str(name) for number, name in a.meta.get("input_names", ())}
     for place, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=False)):
         mine, theirs = a.tensors[x], b.tensors[y]
-        told = [_shape(mine), _shape(theirs)]
+        one, other = _shape(mine), _shape(theirs)
         if mine.dtype != theirs.dtype:
-            told = [f"{told[0]} {mine.dtype}", f"{told[1]} {theirs.dtype}"]
+            one = sentence("{shape} {dtype}", shape=one, dtype=mine.dtype)
+            other = sentence("{shape} {dtype}", shape=other, dtype=theirs.dtype)
         if mine.device != theirs.device:
-            told = [f"{told[0]} on {mine.device}", f"{told[1]} on {theirs.device}"]
-        if told[0] != told[1]:
-            name = names.get(x, f"number {place + 1}")
-            yield f"The input {name} was {told[0]} in A and {told[1]} in B."
+            one = sentence("{tensor} on {device}", tensor=one, device=mine.device)
+            other = sentence("{tensor} on {device}", tensor=other, device=theirs.device)
+        if one != other:
+            name = names.get(x, sentence("number {number}", number=place + 1))
+            yield sentence("The input {name} was {a} in A and {b} in B.", name=name, a=one, b=other)
 
 
 def _shape(tensor: TensorInfo) -> str:
-    return "×".join(map(str, tensor.shape)) or "scalar"
+    return "×".join(map(str, tensor.shape)) or SCALAR
 
 
 def _named(things: Sequence[object]) -> str:
-    told = ", ".join(map(str, things[:NAMED]))
-    return told if len(things) <= NAMED else f"{told} and {len(things) - NAMED:,} more"
+    told = listed(
+        (one if isinstance(one, str) else str(one) for one in things[:NAMED]), "{first}, {then}"
+    )
+    if len(things) <= NAMED:
+        return told
+    return sentence("{names} and {count:,} more", names=told, count=len(things) - NAMED)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from inspector.compare.circumstances import other_code, other_inputs, other_modes
-from inspector.compare.looptold import loop_sentences, plural
+from inspector.compare.looptold import loop_sentences
 from inspector.compare.readings import Readings
 from inspector.comparison import Change, DecisionDifference, Difference, LoopDifference
+from inspector.language import counted, sentence
 from inspector.records import LineBranch, Recording, Source
 
 SENTENCES = 8
@@ -93,14 +94,15 @@ class Told:
 
     def _of_change(self, change: Change) -> Difference:
         op = self.a.ops[change.a]
-        sentence = f"{self._op(self.a, change.a)} differs: {change.detail}."
-        return Difference("changed", change.a, change.b, op.source, sentence)
+        op_told = self._op(self.a, change.a)
+        told = sentence("{op} differs: {detail}.", op=op_told, detail=change.detail)
+        return Difference("changed", change.a, change.b, op.source, told)
 
     def _of_op(self, kind: str, number: int) -> Difference:
         recording, run = (self.a, "A") if kind == "only_a" else (self.b, "B")
-        sentence = f"Only {run} ran {self._op(recording, number)}."
+        told = sentence("Only {run} ran {op}.", run=run, op=self._op(recording, number))
         mine, theirs = (number, None) if kind == "only_a" else (None, number)
-        return Difference(kind, mine, theirs, recording.ops[number].source, sentence)
+        return Difference(kind, mine, theirs, recording.ops[number].source, told)
 
     def _ends(self) -> Iterator[Difference]:
         """The failures, unless both runs ended at the same op in the same way."""
@@ -112,8 +114,13 @@ class Told:
         for run, failure in (("A", one), ("B", other)):
             if failure is not None:
                 mine, theirs = (failure.op, None) if run == "A" else (None, failure.op)
-                sentence = f"{run} ended with {failure.type}: {failure.message}"
-                yield Difference("failure", mine, theirs, failure.source, sentence)
+                told = sentence(
+                    "{run} ended with {type}: {message}",
+                    run=run,
+                    type=failure.type,
+                    message=failure.message,
+                )
+                yield Difference("failure", mine, theirs, failure.source, told)
 
     # -- sentences -----------------------------------------------------------------------------
 
@@ -138,20 +145,42 @@ class Told:
         for run, other, ops in (("A", "B", self.b.ops), ("B", "A", self.a.ops)):
             if not ops:
                 count = len(self.a.ops) + len(self.b.ops)
-                return f"{run} ran {plural(count, 'op')}, {other} none."
-        counts = f"{len(self.a.ops):,} and {len(self.b.ops):,} ops"
-        return f"The two runs have no op in common ({counts}): other code ran."
+                return counted(
+                    "{run} ran {count} op, {other} none.",
+                    "{run} ran {count} ops, {other} none.",
+                    count,
+                    run=run,
+                    other=other,
+                )
+        return sentence(
+            "The two runs have no op in common ({a:,} and {b:,} ops): other code ran.",
+            a=len(self.a.ops),
+            b=len(self.b.ops),
+        )
 
     def _summary(self) -> str:
         count = len(self.common)
         if not count:
-            return "Neither run has an op."
+            return sentence("Neither run has an op.")
         if not self.only_a and not self.only_b:
-            said = f"Both ran the same {plural(count, 'op')} at the same places"
-            return f"{said}, {len(self.changes):,} of them differ." if self.changes else f"{said}."
-        return (
-            f"{plural(count, 'op')} in common, {len(self.only_a):,} only in A and"
-            f" {len(self.only_b):,} only in B."
+            if not self.changes:
+                return counted(
+                    "Both ran the same {count} op at the same places.",
+                    "Both ran the same {count} ops at the same places.",
+                    count,
+                )
+            return counted(
+                "Both ran the same {count} op at the same places, {differ:,} of them differ.",
+                "Both ran the same {count} ops at the same places, {differ:,} of them differ.",
+                count,
+                differ=len(self.changes),
+            )
+        return counted(
+            "{count} op in common, {a:,} only in A and {b:,} only in B.",
+            "{count} ops in common, {a:,} only in A and {b:,} only in B.",
+            count,
+            a=len(self.only_a),
+            b=len(self.only_b),
         )
 
     def _own_decisions(self) -> Iterator[DecisionDifference]:
@@ -165,18 +194,30 @@ class Told:
 
     def _decided(self, decision: DecisionDifference) -> str:
         where = _at(decision.source_a or decision.source_b)
-        read = self._read(decision)
-        if decision.value_a is None:
-            return f"Only B read {read}{where}: {decision.value_b}."
-        if decision.value_b is None:
-            return f"Only A read {read}{where}: {decision.value_a}."
-        values = f"{self._value(decision, 'A')} in A and {self._value(decision, 'B')} in B"
-        return f"{read[0].upper()}{read[1:]}{where} was {values}."
+        if decision.value_a is None or decision.value_b is None:
+            run, value = (
+                ("B", decision.value_b) if decision.value_a is None else ("A", decision.value_a)
+            )
+            read = self._read(decision)
+            return sentence(
+                "Only {run} read {read}{where}: {value}.",
+                run=run,
+                read=read,
+                where=where,
+                value=str(value),
+            )
+        return sentence(
+            "{read}{where} was {a} in A and {b} in B.",
+            read=self._read(decision, begins=True),
+            where=where,
+            a=self._value(decision, "A"),
+            b=self._value(decision, "B"),
+        )
 
-    def _read(self, decision: DecisionDifference) -> str:
+    def _read(self, decision: DecisionDifference, begins: bool = False) -> str:
         if decision.a is not None:
-            return self._readings[0].what(self.a.decisions[decision.a])
-        return self._readings[1].what(self.b.decisions[decision.b or 0])
+            return self._readings[0].what(self.a.decisions[decision.a], begins)
+        return self._readings[1].what(self.b.decisions[decision.b or 0], begins)
 
     def _value(self, decision: DecisionDifference, run: str) -> str:
         if run == "A":
@@ -202,28 +243,37 @@ class Told:
             if one.kind in ("for", "while"):
                 # How often a loop ran in all follows from what is around it, too; not if never.
                 if (one.taken == 0) != (other.taken == 0):
-                    trips = f"{plural(one.taken, 'trip')} in A and {other.taken:,} in B"
-                    yield f"The `{one.kind}` at {place} made {trips}."
+                    yield counted(
+                        "The `{kind}` at {place} made {count} trip in A and {other:,} in B.",
+                        "The `{kind}` at {place} made {count} trips in A and {other:,} in B.",
+                        one.taken,
+                        kind=one.kind,
+                        place=place,
+                        other=other.taken,
+                    )
             elif _way(one) != _way(other):
-                ways = f"{_way_told(one)} in A and {_way_told(other)} in B"
-                yield f"The `{one.kind}` at {place} was {ways}."
+                yield sentence(
+                    "The `{kind}` at {place} was {a} in A and {b} in B.",
+                    kind=one.kind,
+                    place=place,
+                    a=_way_told(one),
+                    b=_way_told(other),
+                )
 
     def _changes(self) -> Iterator[str]:
         counts = Counter(kind for change in self.changes for kind in change.kinds)
-        words = {
-            "shape": "shapes",
-            "dtype": "dtypes",
-            "device": "devices",
-            "requires_grad": "requires_grad",
-            "arguments": "arguments",
-            "parameters": "parameters",
-            "values": "values",
-        }
         for kind, count in counts.items():
             first = next(change for change in self.changes if kind in change.kinds)
             op = self._op(self.a, first.a)
             detail = first.details[first.kinds.index(kind)]
-            yield f"Other {words[kind]} in {plural(count, 'op')}, first in {op}: {detail}."
+            yield counted(
+                "Other {what} in {count} op, first in {op}: {detail}.",
+                "Other {what} in {count} ops, first in {op}: {detail}.",
+                count,
+                what=_KINDS[kind],
+                op=op,
+                detail=detail,
+            )
 
     def _extra(self) -> Iterator[str]:
         for run, recording, ops in (("A", self.a, self.only_a), ("B", self.b, self.only_b)):
@@ -233,20 +283,42 @@ class Told:
                     f"{name} ×{n}" if n > 1 else name for name, n in names.most_common(5)
                 )
                 more = ", …" if len(names) > 5 else ""
-                yield f"Only in {run}: {said}{more}; first {self._op(recording, ops[0])}."
+                yield sentence(
+                    "Only in {run}: {names}; first {op}.",
+                    run=run,
+                    names=said + more,
+                    op=self._op(recording, ops[0]),
+                )
 
     def _failures(self) -> Iterator[str]:
         for run, recording in (("A", self.a), ("B", self.b)):
             failure = recording.failure
             if failure is not None:
-                at = "" if failure.op is None else f" at {self._op(recording, failure.op)}"
-                yield f"{run} ended{at} with {failure.type}: {failure.message}"
+                ended = {"run": run, "type": failure.type, "message": failure.message}
+                if failure.op is None:
+                    yield sentence("{run} ended with {type}: {message}", **ended)
+                else:
+                    op = self._op(recording, failure.op)
+                    yield sentence("{run} ended at {op} with {type}: {message}", op=op, **ended)
 
     def _op(self, recording: Recording, number: int) -> str:
         op = recording.ops[number]
         call = None if op.module_call is None else recording.module_calls[op.module_call]
-        module = f" of {call.path}" if call is not None and call.path else ""
-        return f"`{op.name}`{module} [{number}]{_at(op.source)}"
+        told = {"name": op.name, "number": number, "where": _at(op.source)}
+        if call is None or not call.path:
+            return sentence("`{name}` [{number}]{where}", **told)
+        return sentence("`{name}` of {module} [{number}]{where}", module=call.path, **told)
+
+
+_KINDS = {
+    "shape": sentence("shapes"),
+    "dtype": sentence("dtypes"),
+    "device": sentence("devices"),
+    "requires_grad": "requires_grad",
+    "arguments": sentence("arguments"),
+    "parameters": sentence("parameters"),
+    "values": sentence("values"),
+}
 
 
 def _spot(decision: DecisionDifference) -> tuple[object, ...]:
@@ -257,10 +329,13 @@ def _spot(decision: DecisionDifference) -> tuple[object, ...]:
 
 def _way_told(branch: LineBranch) -> str:
     every = branch.taken + branch.not_taken
-    if branch.taken in (0, every):
-        always = "always " if every > 1 else ""
-        return f"{always}{'true' if branch.taken else 'false'}" if every else "not reached"
-    return f"true {branch.taken:,} of {every:,} times"
+    if not every:
+        return sentence("not reached")
+    if branch.taken == every:
+        return sentence("always true") if every > 1 else sentence("true")
+    if not branch.taken:
+        return sentence("always false") if every > 1 else sentence("false")
+    return sentence("true {taken:,} of {all:,} times", taken=branch.taken, all=every)
 
 
 def _way(branch: LineBranch) -> tuple[int, int]:
@@ -275,4 +350,4 @@ def _first_few(sentences: Iterable[str]) -> Iterator[str]:
     found = list(sentences)
     yield from found[:SENTENCES]
     if len(found) > SENTENCES:
-        yield f"… and {len(found) - SENTENCES} more of this kind."
+        yield sentence("… and {count} more of this kind.", count=len(found) - SENTENCES)

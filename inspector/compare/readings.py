@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from inspector.language import sentence
 from inspector.records import Decision, Recording, Source, TensorInfo
 from inspector.text import split_lines
 
 LONGEST = 60
 """Characters of an expression; what is longer, or goes over several lines, is named."""
 
-_NUMBERS = {"iter": "length", "len": "length"}
+_LENGTHS = ("iter", "len")
 _TEST = re.compile(r"(?:if|elif|while)\s+(.*?)\s*:\s*(?:#.*)?$")
 _COMPARING = frozenset({"gt", "lt", "ge", "le", "eq", "ne", "greater", "less"})
 
@@ -27,15 +28,22 @@ class Readings:
         self._recording = recording
         self._lines: dict[str, list[str]] = {}
 
-    def what(self, decision: Decision) -> str:
-        """What was read: "`int(token)`", or "the length of tokens" where there is no such text."""
+    def what(self, decision: Decision, begins: bool = False) -> str:
+        """What was read: "`int(token)`", or "the length of tokens" where there is no such text;
+        with a capital letter where a sentence `begins` with it.
+        """
         if decision.kind != "iter" and (text := self.text(decision.source)):
             is_one_size = decision.kind in ("shape", "size") and isinstance(decision.value, int)
-            return f"a size in `{text}`" if is_one_size else f"`{text}`"
-        kind = f"the {_NUMBERS.get(decision.kind, decision.kind)}"
+            if not is_one_size:
+                return f"`{text}`"
+            if begins:
+                return sentence("A size in `{text}`", text=text)
+            return sentence("a size in `{text}`", text=text)
+        is_length = decision.kind in _LENGTHS
         if decision.tensor is None:
-            return kind
-        return f"{kind} of {self._name(self._recording.tensors[decision.tensor])}"
+            return _kind(decision.kind, is_length, begins)
+        name = self._name(self._recording.tensors[decision.tensor])
+        return _kind_of(decision.kind, is_length, begins, name)
 
     def value(self, decision: Decision) -> str:
         """What came out, with the number that was compared: "True (0.517)"."""
@@ -67,7 +75,7 @@ class Readings:
             return named
         if tensor.producer is not None:
             return f"`{self._recording.ops[tensor.producer].name}`"
-        return "an input"
+        return sentence("an input")
 
     @cached_property
     def _inputs(self) -> dict[int, str]:
@@ -86,3 +94,20 @@ class Readings:
         if op.name not in _COMPARING or summary is None or summary.numel != 1:
             return None
         return summary.sample[0] if summary.sample else summary.mean
+
+
+def _kind(kind: str, is_length: bool, begins: bool) -> str:
+    """A reading that is of no tensor that is known."""
+    if is_length:
+        return sentence("The length") if begins else sentence("the length")
+    return sentence("The {kind}", kind=kind) if begins else sentence("the {kind}", kind=kind)
+
+
+def _kind_of(kind: str, is_length: bool, begins: bool, name: str) -> str:
+    if is_length and begins:
+        return sentence("The length of {name}", name=name)
+    if is_length:
+        return sentence("the length of {name}", name=name)
+    if begins:
+        return sentence("The {kind} of {name}", kind=kind, name=name)
+    return sentence("the {kind} of {name}", kind=kind, name=name)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inspector.findings.evidence import Evidence
 from inspector.found import Finding
+from inspector.language import counted, sentence, sentences
 from inspector.norms import nonfinite_count, norm_of, norm_of_all
 from inspector.records import GradNode, Op
 
@@ -81,22 +83,50 @@ def trend_finding(evidence: Evidence, rule: str, help_: str, *, shrinks: bool) -
 
 def _message(evidence: Evidence, trend: Trend, shrinks: bool) -> str:
     """Both factors are told as numbers above 1."""
-    ratio, factor = 1 / trend.ratio, trend.factor
-    compared, does = "larger", "makes it larger"
+    ratio = trend.ratio if shrinks else 1 / trend.ratio
+    told: dict[str, Any] = {
+        "parameter": trend.first.parameter,
+        "norm": trend.first_norm,
+        "ratio": _times(ratio),
+        "last": trend.last.parameter,
+        "last_norm": trend.last_norm,
+    }
     if shrinks:
-        ratio, factor = trend.ratio, 1 / trend.factor
-        compared, does = "smaller", "shrinks it"
-    message = (
-        f"The gradient of {trend.first.parameter} (norm {trend.first_norm:.3g}) is "
-        f"{_times(ratio)} times {compared} than that of {trend.last.parameter} "
-        f"(norm {trend.last_norm:.3g}), which is next to the loss."
+        message = sentence(
+            "The gradient of {parameter} (norm {norm:.3g}) is {ratio} times smaller than that of "
+            "{last} (norm {last_norm:.3g}), which is next to the loss.",
+            **told,
+        )
+    else:
+        message = sentence(
+            "The gradient of {parameter} (norm {norm:.3g}) is {ratio} times larger than that of "
+            "{last} (norm {last_norm:.3g}), which is next to the loss.",
+            **told,
+        )
+    return sentences(message, _worst_words(evidence, trend, shrinks))
+
+
+def _worst_words(evidence: Evidence, trend: Trend, shrinks: bool) -> str:
+    """Who changes it most; "" where that is not known."""
+    if not trend.worst:
+        return ""
+    op, count = evidence.words(trend.worst[0]), len(trend.worst)
+    factor = f"{1 / trend.factor if shrinks else trend.factor:,.3g}"
+    if shrinks:
+        return counted(
+            "{op} shrinks it most: by a factor of {factor}.",
+            "{op} shrinks it most: in {count} calls by a factor of {factor} each.",
+            count,
+            op=op,
+            factor=factor,
+        )
+    return counted(
+        "{op} makes it larger most: by a factor of {factor}.",
+        "{op} makes it larger most: in {count} calls by a factor of {factor} each.",
+        count,
+        op=op,
+        factor=factor,
     )
-    if trend.worst:
-        count = len(trend.worst)
-        calls, each = (f" in {count} calls", " each") if count > 1 else ("", "")
-        worst = evidence.words(trend.worst[0])
-        message += f" {worst} {does} most:{calls} by a factor of {factor:,.3g}{each}."
-    return message
 
 
 def _times(ratio: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from inspector.graph import DataFlow
+from inspector.language import sentence
 from inspector.records import GradNode, ModuleCall, Op, ParameterInfo, Recording, Step
 from inspector.whys.words import op_words, path_of, short_words
 
@@ -173,9 +174,21 @@ class Evidence:
 
     def shaped(self, tensor: int) -> str:
         """A tensor's name with its shape: "x (2, 7200)"."""
-        return f"{self.tensor_words(tensor)} {shape_words(self.recording.tensors[tensor].shape)}"
+        shape = shape_words(self.recording.tensors[tensor].shape)
+        return sentence("{name} {shape}", name=self.tensor_words(tensor), shape=shape)
+
+
+MOST_NAMES = 4
+"""Names that a message tells one by one."""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are: "a, b, c, d and 3 more"."""
+    first = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return sentence("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def shape_words(shape: Sequence[int]) -> str:
     """As in "(2, 3)", "(5,)"; a scalar's is "(a scalar)"."""
-    return str(tuple(shape)) if shape else "(a scalar)"
+    return str(tuple(shape)) if shape else sentence("(a scalar)")

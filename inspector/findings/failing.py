@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from inspector.findings.evidence import Evidence
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Failure, Op, Source
 
 LONGEST_TEXT = 300
@@ -47,7 +48,8 @@ def torch_says(evidence: Evidence) -> str:
     if failure is None:
         return ""
     text = failure.message.strip().split("\n", 1)[0].rstrip(" .:")
-    return f" torch says: {text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + '…'}."
+    text = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+    return sentence("torch says: {text}.", text=text)
 
 
 def error_at(

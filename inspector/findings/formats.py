@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from inspector.findings.rule import Rule
 from inspector.found import SEVERITIES, Finding
+from inspector.language import Translate, counted, listed, sentence
 from inspector.records import Recording, Source
 
 SARIF_SCHEMA = (
@@ -82,24 +83,33 @@ def printable(text: str) -> str:
     )
 
 
-def as_text(found: Iterable[Finding], recording: Recording, name: str) -> str:
+def as_text(
+    found: Iterable[Finding], recording: Recording, name: str, tell: Translate = str
+) -> str:
     """`file:line:col: severity rule message`, with the remedy on an indented line below.
 
     Args:
         found: the findings.
         recording: of which they are.
         name: what stands in place of the file for one without a line.
+        tell: puts messages and remedies into the reader's language; severities stay English, for
+            the editors and scripts that look for them.
     """
     places = Places(recording)
     lines = []
     for finding in found:
         place = places.of(finding.source)
         where = name if place is None else f"{place.file}:{place.line}:{place.column}"
-        message = " ".join(finding.message.split())
-        lines.append(f"{where}: {finding.severity} {finding.rule} {message}")
+        lines.append(f"{where}: {finding.severity} {finding.rule} {tell(finding.message)}")
         if finding.help:
-            lines.append(f"    help: {' '.join(finding.help.split())}")
-    return "".join(f"{printable(line)}\n" for line in lines)
+            lines.append(f"    {tell(sentence('help: {remedy}', remedy=finding.help))}")
+    return "".join(f"{printable(_in_one_line(line))}\n" for line in lines)
+
+
+def _in_one_line(line: str) -> str:
+    """Runs of blanks and line ends as one blank each; those at the beginning stay."""
+    text = line.lstrip(" ")
+    return f"{line[: len(line) - len(text)]}{' '.join(text.split())}"
 
 
 def as_json(found: Iterable[Finding], recording: Recording, name: str) -> str:
@@ -235,26 +245,34 @@ def _dumped(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"  # in ASCII: whatever encoding stdout has
 
 
-def page(rule: Rule) -> str:
-    """A rule's page of documentation, as plain text."""
-    example, instead = (_indented(text) for text in (rule.example, rule.instead))
-    return (
-        f"{rule.name}: {rule.title}\n\n{rule.what}\n\nWhy it is bad\n{_indented(rule.why)}\n\n"
-        f"Example\n{example}\n\nInstead\n{instead}\n\nTo silence it on a line\n"
-        f"    # inspector: ignore[{rule.name}]\n"
+def page(rule: Rule, tell: Translate = str) -> str:
+    """A rule's page of documentation, as plain text.
+
+    Args:
+        rule: the rule.
+        tell: puts it into the reader's language; code stays as it is.
+    """
+    parts = (
+        (sentence("Why it is bad"), tell(rule.why)),
+        (sentence("Example"), rule.example),
+        (sentence("Instead"), tell(rule.instead)),
+        (sentence("To silence it on a line"), f"# inspector: ignore[{rule.name}]"),
     )
+    below = "".join(f"\n{tell(heading)}\n{_indented(text)}\n" for heading, text in parts)
+    return f"{rule.name}: {tell(rule.title)}\n\n{tell(rule.what)}\n{below}"
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" if line else "" for line in text.split("\n"))
 
 
-def counted(found: Iterable[Finding]) -> str:
+def totals(found: Iterable[Finding]) -> str:
     """As in "1 error, 2 warnings"; "nothing found"."""
     counts = Counter(finding.severity for finding in found)
-    parts = [
-        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}"
-        for severity in SEVERITIES
-        if counts[severity]
-    ]
-    return ", ".join(parts) or "nothing found"
+    told = {
+        "error": counted("{count} error", "{count} errors", counts["error"]),
+        "warning": counted("{count} warning", "{count} warnings", counts["warning"]),
+        "note": counted("{count} note", "{count} notes", counts["note"]),
+    }
+    parts = [told[severity] for severity in SEVERITIES if counts[severity]]
+    return listed(parts) if parts else sentence("nothing found")

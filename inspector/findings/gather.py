@@ -10,6 +10,7 @@ from inspector.findings.comments import Comments
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import SEVERITIES, Finding
+from inspector.language import sentence
 from inspector.records import Recording, Source
 
 GROUP = "inspector.rules"
@@ -80,7 +81,12 @@ def _chosen(
     ignore = [ignore] if isinstance(ignore, str) else ignore
     for name in (*(select or ()), *ignore):
         if name not in known:
-            raise QuestionError(f"There is no rule {name!r}. There are: {', '.join(known)}.")
+            names = ", ".join(known)
+            raise QuestionError(
+                sentence(
+                    "There is no rule {name}. There are: {names}.", name=repr(name), names=names
+                )
+            )
     return tuple(
         rule
         for name, rule in known.items()
@@ -103,9 +109,11 @@ def _known_rules() -> tuple[dict[str, Rule], list[Finding]]:
             broken.append(_unusable(entry.name, f"{type(error).__name__}: {error}"))
             continue
         if not isinstance(rule, Rule):
-            broken.append(_unusable(entry.name, f"{entry.value} is no inspector.findings.Rule"))
+            no_rule = sentence("{object} is no inspector.findings.Rule", object=entry.value)
+            broken.append(_unusable(entry.name, no_rule))
         elif rule.name in known:
-            broken.append(_unusable(entry.name, "there is a rule of that name already"))
+            taken = sentence("there is a rule of that name already")
+            broken.append(_unusable(entry.name, taken))
         else:
             known[rule.name] = rule
     return known, broken
@@ -115,8 +123,10 @@ def _unusable(name: str, reason: str) -> Finding:
     return Finding(
         rule=name,
         severity="note",
-        message=f"The rule {name} could not be loaded: {reason}.",
-        help="Ask the package that announces it, or uninstall that package.",
+        message=sentence(
+            "The rule {rule} could not be loaded: {reason}.", rule=name, reason=reason
+        ),
+        help=sentence("Ask the package that announces it, or uninstall that package."),
     )
 
 
@@ -126,33 +136,38 @@ def _checked(rule: Rule, evidence: Evidence) -> list[Finding]:
         found = list(rule.check(evidence))
         wrong = next(filter(None, (_wrong(one, rule, evidence.recording) for one in found)), None)
     except (Exception, SystemExit) as error:
-        wrong = f"it failed with {type(error).__name__}: {error}"
+        wrong = sentence(
+            "it failed with {type}: {error}", type=type(error).__name__, error=str(error)
+        )
     if wrong is None:
         return found
-    message = f"The rule {rule.name} could not be checked: {wrong}."
-    help_ = "Please report it, with the recording. The other rules were checked."
+    message = sentence(
+        "The rule {rule} could not be checked: {reason}.", rule=rule.name, reason=wrong
+    )
+    help_ = sentence("Please report it, with the recording. The other rules were checked.")
     return [Finding(rule.name, "note", message, help=help_)]
 
 
 def _wrong(one: object, rule: Rule, recording: Recording) -> str | None:
     """What is wrong with a rule's result: nobody could show it. None if nothing is."""
     if not isinstance(one, Finding):
-        return f"it gave {type(one).__name__!r} in place of a Finding"
+        type_ = repr(type(one).__name__)
+        return sentence("it gave {type} in place of a Finding", type=type_)
     if one.rule != rule.name:
-        return f"it gave a finding of a rule {one.rule!r}"
+        return sentence("it gave a finding of a rule {rule}", rule=repr(one.rule))
     if one.severity not in SEVERITIES:
-        return f"it gave a finding of the severity {one.severity!r}"
+        return sentence("it gave a finding of the severity {severity}", severity=repr(one.severity))
     if not all(isinstance(text, str) for text in (one.message, one.help)):
-        return "it gave a finding whose message or help is no text"
+        return sentence("it gave a finding whose message or help is no text")
     if not all(isinstance(place, Source | None) for place in (one.source,)):
-        return "it gave a finding whose source is no Source"
+        return sentence("it gave a finding whose source is no Source")
     ops = one.related if one.op is None else (one.op, *one.related)
     if not all(number in range(len(recording.ops)) for number in ops):
-        return "it gave a finding of an op that the recording does not have"
+        return sentence("it gave a finding of an op that the recording does not have")
     if one.tensor is not None and one.tensor not in recording.tensors:
-        return "it gave a finding of a tensor that the recording does not have"
+        return sentence("it gave a finding of a tensor that the recording does not have")
     if one.grad_node is not None and one.grad_node not in range(len(recording.grad_nodes)):
-        return "it gave a finding of an autograd node that the recording does not have"
+        return sentence("it gave a finding of an autograd node that the recording does not have")
     return None
 
 
@@ -176,7 +191,7 @@ def _one_for_all(same: list[Finding]) -> Finding:
     first = same[0]
     if len(same) == 1:
         return first
-    message = f"{first.message} ({len(same)} times)"
+    message = sentence("{message} ({count} times)", message=first.message, count=len(same))
     others = {op: None for one in same for op in (*one.related, one.op) if op is not None}
     related = sorted([op for op in others if op != first.op][:MOST_RELATED])
     return replace(first, message=message, related=tuple(related))

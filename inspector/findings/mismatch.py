@@ -12,6 +12,7 @@ from typing import Literal
 from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, origin, torch_says
 from inspector.found import Finding
+from inspector.language import listed, sentence, sentences
 from inspector.records import Op
 
 
@@ -34,8 +35,16 @@ class Operands:
         one got its device or dtype.
         """
         if len({self._of(number) for number in self.op.inputs}) > 1:
-            told = f"was given tensors of more than one {self.what}: {self._told()}."
-            yield self._finding(rule, self._odd(), told, help_)
+            op, told = self.evidence.words(self.op), self._told()
+            if self.what == "device":
+                message = sentence(
+                    "{op} was given tensors of more than one device: {told}.", op=op, told=told
+                )
+            else:
+                message = sentence(
+                    "{op} was given tensors of more than one dtype: {told}.", op=op, told=told
+                )
+            yield self._finding(rule, self._odd(), message, help_)
 
     def unfit(self, rule: str, help_: str) -> Iterator[Finding]:
         """The finding that the inputs agree, but not with what the op asks for. The odd one is
@@ -44,29 +53,43 @@ class Operands:
         if len({self._of(number) for number in self.op.inputs}) == 1:
             tensors = self.evidence.recording.tensors
             given = [number for number in self.op.inputs if tensors[number].name is None]
-            told = f"asks for another {self.what}.{torch_says(self.evidence)} It was given: "
-            odd = (given or self.op.inputs)[-1]
-            yield self._finding(rule, odd, f"{told}{self._told()}.", help_)
+            op = self.evidence.words(self.op)
+            if self.what == "device":
+                asks = sentence("{op} asks for another device.", op=op)
+            else:
+                asks = sentence("{op} asks for another dtype.", op=op)
+            it_was = sentence("It was given: {told}.", told=self._told())
+            message = sentences(asks, torch_says(self.evidence), it_was)
+            yield self._finding(rule, (given or self.op.inputs)[-1], message, help_)
 
-    def _finding(self, rule: str, odd: int, told: str, help_: str) -> Finding:
+    def _finding(self, rule: str, odd: int, message: str, help_: str) -> Finding:
         makers = [self._origin(number) for number in self.op.inputs]
         cause = self._origin(odd) or self.op
         related = [self.op.id, *(maker.id for maker in makers if maker is not None)]
-        message = f"{self.evidence.words(self.op)} {told}"
         return error_at(rule, cause, message, help_, tensor=odd, related=related)
 
     def _told(self) -> str:
         """Each input with its device or dtype, and since which op it has that."""
         told = []
         for number in dict.fromkeys(self.op.inputs):
-            maker, place = self._origin(number), "came so from outside"
+            maker = self._origin(number)
             if maker is not None:
-                place = f"since {self.evidence.words(maker)}"
+                place = sentence("since {op}", op=self.evidence.words(maker))
             elif self.evidence.recording.tensors[number].name is not None:
-                place = "a parameter"
-            name = self.evidence.tensor_words(number)
-            told.append(f"{name} has {self.what} {self._of(number)} ({place})")
-        return ", ".join(told)
+                place = sentence("a parameter")
+            else:
+                place = sentence("came so from outside")
+            told.append(self._has(self.evidence.tensor_words(number), self._of(number), place))
+        return listed(told)
+
+    def _has(self, name: str, value: str, place: str) -> str:
+        if self.what == "device":
+            return sentence(
+                "{tensor} has device {device} ({place})", tensor=name, device=value, place=place
+            )
+        return sentence(
+            "{tensor} has dtype {dtype} ({place})", tensor=name, dtype=value, place=place
+        )
 
     def _of(self, number: int) -> str:
         info = self.evidence.recording.tensors[number]

@@ -11,6 +11,7 @@ from inspector.check import self_check
 from inspector.errors import FileFormatError, FutureVersionError
 from inspector.golden.places import Places, Stack, matched
 from inspector.golden.write import LIBRARY, SEPARATOR, VERSION
+from inspector.language import sentence
 from inspector.records import (
     Decision,
     Failure,
@@ -50,12 +51,20 @@ def read_golden(text: str, name: str) -> Recording:
             reader.take(line)
         return reader.recording()
     except FutureVersionError as error:
-        raise FutureVersionError(f"{name}: {error}") from None
+        raise FutureVersionError(
+            sentence("{name}: {error}", name=name, error=error.message)
+        ) from None
     except (ValueError, KeyError, IndexError, SyntaxError, TypeError, AttributeError) as error:
         raise FileFormatError(
-            f"{name} cannot be read as a golden graph, at line {reader.line}: it is of another"
-            " kind, or was edited by hand or by a merge. Delete it and make it anew with"
-            f" `pytest --inspector-update`. [{type(error).__name__}: {error}]"
+            sentence(
+                "{name} cannot be read as a golden graph, at line {line}: it is of "
+                "another kind, or was edited by hand or by a merge. Delete it and make "
+                "it anew with `pytest --inspector-update`. [{type}: {error}]",
+                name=name,
+                line=reader.line,
+                type=type(error).__name__,
+                error=str(error),
+            )
         ) from error
 
 
@@ -133,8 +142,12 @@ class _Reader:
         found = matched(_HEAD, line)
         if int(found[2]) > VERSION:
             raise FutureVersionError(
-                f"it is of format {found[2]}; this version reads formats up to {VERSION}. Update"
-                " torch-graph-inspector."
+                sentence(
+                    "it is of format {found}; this version reads formats up to {version}. "
+                    "Update torch-graph-inspector.",
+                    found=found[2],
+                    version=VERSION,
+                )
             )
         self._model = found[1]
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Hashable, Iterator, Sequence
 
 from inspector.comparison import Comparison
+from inspector.language import counted, sentence
 from inspector.records import Op, Recording
 
 
@@ -24,9 +25,9 @@ def rewired(a: Recording, b: Recording, found: Comparison) -> Iterator[str]:
     for one, other in found.common:
         mine, theirs = a.ops[one], b.ops[other]
         for said in _differences(a, b, partner, mine.inputs, theirs.inputs):
-            yield f"{_op(b, theirs)} takes {said}."
+            yield sentence("{op} takes {inputs}.", op=_op(b, theirs), inputs=said)
     for said in _differences(a, b, partner, a.output, b.output):
-        yield f"The output is {said}."
+        yield sentence("The output is {outputs}.", outputs=said)
 
 
 def _differences(
@@ -37,7 +38,7 @@ def _differences(
     theirs: Sequence[int],
 ) -> Iterator[str]:
     if len(mine) != len(theirs):
-        yield f"{_plural(len(theirs))}, not {_plural(len(mine))}"
+        yield sentence("{now}, not {before}", now=_plural(len(theirs)), before=_plural(len(mine)))
         return
     back = set(partner.values())
     for x, y in zip(mine, theirs, strict=True):
@@ -46,7 +47,7 @@ def _differences(
             made_y is not None and made_y not in back
         )
         if not alone and _origin(a, x, partner) != _origin(b, y, None):
-            yield f"{_told(b, y)}, not {_told(a, x)}"
+            yield sentence("{now}, not {before}", now=_told(b, y), before=_told(a, x))
 
 
 def _origin(recording: Recording, tensor: int, partner: dict[int, int] | None) -> Hashable:
@@ -67,14 +68,17 @@ def _told(recording: Recording, tensor: int) -> str:
     if info.producer is not None:
         op = recording.ops[info.producer]
         several = len(op.outputs) > 1
-        place = f"result {op.outputs.index(tensor)}" if several else "the result"
-        return f"{place} of {_op(recording, op)}"
+        told = _op(recording, op)
+        if not several:
+            return sentence("the result of {op}", op=told)
+        return sentence("result {number} of {op}", number=op.outputs.index(tensor), op=told)
     if info.name:
-        return f"the parameter {info.name}"
+        return sentence("the parameter {name}", name=info.name)
     if tensor in recording.inputs:
         names = dict(recording.meta.get("input_names", ()))
-        return f"the input {names.get(tensor, recording.inputs.index(tensor))}"
-    return "a constant"
+        name = names.get(tensor, recording.inputs.index(tensor))
+        return sentence("the input {name}", name=name)
+    return sentence("a constant")
 
 
 def _op(recording: Recording, op: Op) -> str:
@@ -84,4 +88,4 @@ def _op(recording: Recording, op: Op) -> str:
 
 
 def _plural(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count} tensors"
+    return counted("{count} tensor", "{count} tensors", count)

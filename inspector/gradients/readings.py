@@ -19,6 +19,7 @@ from inspector.gradients.model import (
 )
 from inspector.gradients.rounds import nodes_by_pass
 from inspector.gradients.trips import activation_range, largest_change
+from inspector.language import sentence
 from inspector.norms import nonfinite_count, norm_of
 from inspector.records import Recording, TensorSummary
 
@@ -196,7 +197,7 @@ def places_of(rectifiers: Sequence[Rectifier]) -> list[str]:
     """What each is called, with its line where others have the same name."""
     names = Counter(map(place_of, rectifiers))
     return [
-        f"{place_of(one)}, line {one.source.line}"
+        sentence("{place}, line {line}", place=place_of(one), line=one.source.line)
         if one.source and names[place_of(one)] > 1
         else place_of(one)
         for one in rectifiers

@@ -74,8 +74,13 @@ def overlay(
     if len(runs) != len(parts):
         return replace(
             found,
-            method=f"{found.method}; not interpreted: runs of the code in the recording: "
-            f"{len(parts)}, interpretations given: {len(runs)}",
+            method=sentence(
+                "{method}; not interpreted: runs of the code in the recording: {parts}, "
+                "interpretations given: {runs}",
+                method=found.method,
+                parts=len(parts),
+                runs=len(runs),
+            ),
         )
     return _interpreted(static, recording, parts, found, runs)
 
@@ -165,7 +170,7 @@ def _other_code(static: StaticGraph, recording: Recording) -> Overlay:
                 name=static.name,
             ),
         ),
-        method="none: the recording is of other code",
+        method=sentence("none: the recording is of other code"),
     )
 
 
@@ -191,7 +196,7 @@ def _interpreted(
         taken=counts.taken,
         trips=counts.trips,
         disagreements=counts.disagreements(static, *_counts_of(found)),
-        method="interpretation of the graph, cross-checked with the recording",
+        method=sentence("interpretation of the graph, cross-checked with the recording"),
     )
 
 
@@ -251,7 +256,7 @@ def _overlay_script(static: StaticGraph, recording: Recording, parts: list[_Part
         trips=sums.visits("prim::Loop", tally.trips),
         op_to_node=tally.op_to_node,
         unmatched_ops=replayed.unmatched,
-        method="source positions, replayed with the values that were read",
+        method=sentence("source positions, replayed with the values that were read"),
     )
 
 

@@ -13,26 +13,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sized
+from copy import copy
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from inspector.errors import QuestionError
 from inspector.findings import all_rules, findings
 from inspector.found import Finding
+from inspector.language import ENGLISH, Translate, sentence
+from inspector.languages import language
 from inspector.making import uncollected
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.asked import Asked, text_of, texts_of
-from inspector.render.cards import Cards, Translate
+from inspector.render.cards import Cards
 from inspector.render.export import FORMATS, to_bytes
 from inspector.render.find import Finder, find_answer
 from inspector.render.findings_answer import findings_answer
 from inspector.render.heatscale import heat_answer
+from inspector.render.labels import labels
 from inspector.render.layout import Cancelled
 from inspector.render.memory import Memory
 from inspector.render.moments import moment_answer, until_answer
+from inspector.render.once import once
 from inspector.render.relationwords import relations_answer
 from inspector.render.timebar import timeline_json
+from inspector.render.told import told
 from inspector.render.turns import Turns
 from inspector.render.values import tensor_asked, values_answer
 from inspector.render.why_answer import why_answer
@@ -55,6 +60,8 @@ IDS = 20_000
 PANES = 16
 """Panes of one question at most; there are fewer."""
 
+_FINDINGS = sentence("Findings")
+
 DIGITS = 9
 """Of the number of an op at most."""
 
@@ -72,9 +79,10 @@ class Book:
         static: the IR beside it; None shows `static_reason` in its place.
         overlay: what the recording ran of `static`.
         static_reason: in plain words, why there is no script (or no IR at all).
-        translate: gives a text in the page's language.
 
     Attributes:
+        language: the code of the language that it answers in; see `told_in`.
+        translate: tells a sentence in that language.
         turns: which pictures are still waited for.
         run: a number of the recording's own, the higher the later it came.
         beside: another recording that is shown with it.
@@ -86,49 +94,69 @@ class Book:
         static: StaticGraph | None = None,
         overlay: Overlay | None = None,
         static_reason: str = "",
-        translate: Translate = str,
     ) -> None:
         self.recording = recording
         self.static = static
         self.overlay = overlay
         self.static_reason = static_reason
-        self.translate = translate
+        self.language = ENGLISH
+        self.translate: Translate = language(ENGLISH)
+        self.worked_out: dict[str, Any] = {}
         self.turns = Turns()
         self.run = next(_runs)
         self.beside: Recording | None = None
         self._views: Memory[_Opened, Mapping[str, GraphView]] = Memory(VIEWS, lambda _: 1)
 
-    @cached_property
+    def told_in(self, code: str) -> Self:
+        """The same book in another language, one of `inspector.language.LANGUAGES`.
+
+        Nothing is worked out twice: records, boxes, cards and timeline are those of this book.
+        """
+        if code == self.language:
+            return self
+        books: dict[str, Self] = self.worked_out.setdefault("books", {self.language: self})
+        if code not in books:
+            made = copy(self)
+            made.language, made.translate = code, language(code)
+            books.setdefault(code, made)  # another thread may have been first
+        return books[code]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The workbench's own texts in the book's language; see `labels.labels`."""
+        return labels(self.language)
+
+    @once
     def cards(self) -> Cards:
         """The cards of all items."""
-        return Cards(self.recording, self.static, self.overlay, self.translate, index=self.index)
+        return Cards(self.recording, self.static, self.overlay, index=self.index)
 
-    @cached_property
+    @once
     def index(self) -> ViewIndex:
         """Boxes and edges, for all drawings."""
         return ViewIndex(self.recording)
 
-    @cached_property
+    @once
     def finder(self) -> Finder:
         """Searches everything; made at the first search."""
         return Finder(self.recording, self.static, self.overlay, self.index)
 
-    @cached_property
+    @once
     def timeline(self) -> Timeline:
         """The moments of the run."""
         return timeline(self.recording, self.index.loops)
 
-    @cached_property
+    @once
     def timebar(self) -> Json:
         """What the browser needs to step through them."""
-        return timeline_json(self.timeline, self.translate)
+        return timeline_json(self.timeline)
 
-    @cached_property
+    @once
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong in the run; looked for when it is first asked."""
         return findings(self.recording)
 
-    @cached_property
+    @once
     def first_open(self) -> frozenset[str]:
         """Boxes that are open at first, of all graphs."""
         static = frozenset() if self.static is None else default_open_static(self.static)
@@ -161,6 +189,7 @@ class Book:
         found = workbench_payload(
             shown,
             translate=self.translate,
+            labels=self.labels,
             cards=self.cards,
             draw=draw,
             views=self.views(shown),
@@ -169,7 +198,7 @@ class Book:
             {
                 "id": "findings",
                 "side": "right",
-                "title": self.translate("Findings"),
+                "title": self.translate(_FINDINGS),
                 "findings": True,
             }
         )
@@ -188,12 +217,15 @@ def answer(book: Book, question: str, asked: Asked) -> Json:
     """
     found = QUESTIONS.get(question)
     if found is None:
-        raise QuestionError(f"There is no question {question!r}. Known: {', '.join(QUESTIONS)}.")
+        known = ", ".join(QUESTIONS)
+        raise QuestionError(
+            sentence("There is no question {name!r}. Known: {known}.", name=question, known=known)
+        )
     try:
         # With a big recording in memory, looking through it for garbage takes longer than most
         # answers do.
         with uncollected():
-            return found(book, asked)
+            return told(found(book, asked), book.translate)
     except Cancelled:
         return {"cancelled": True}
 
@@ -228,9 +260,9 @@ def heat(book: Book, asked: Asked) -> Json:
     """One `measure` of the nodes that `pane` draws, to colour them by."""
     view = book.views(book.shown(_toggled(asked))).get(text_of(asked, "pane"))
     if view is None:
-        raise QuestionError("There is no such drawing to colour.")
+        raise QuestionError(sentence("There is no such drawing to colour."))
     measure = text_of(asked, "measure")
-    return heat_answer(view, book.recording, book.overlay, measure, book.translate)
+    return heat_answer(view, book.recording, book.overlay, measure)
 
 
 def card(book: Book, asked: Asked) -> Json:
@@ -238,7 +270,7 @@ def card(book: Book, asked: Asked) -> Json:
     kind, _, number = text_of(asked, "id").partition(":")
     rows = {"op": book.recording.ops, "grad": book.recording.grad_nodes}.get(kind, ())
     if not _is_one_of(rows, number):
-        raise QuestionError("There is no such op.")
+        raise QuestionError(sentence("There is no such op."))
     pane = "backward" if kind == "grad" else "dynamic"
     return {"card": book.cards.card(pane, f"{kind}:{int(number)}")}
 
@@ -268,8 +300,8 @@ QUESTIONS: dict[str, Callable[[Book, Asked], Json]] = {
     "find": lambda book, asked: find_answer(book.finder, asked),
     "heat": heat,
     "timeline": lambda book, asked: book.timebar,
-    "moment": lambda book, asked: moment_answer(book.timeline, asked, book.translate),
-    "until": lambda book, asked: until_answer(book.timeline, asked, book.translate),
+    "moment": lambda book, asked: moment_answer(book.timeline, asked),
+    "until": lambda book, asked: until_answer(book.timeline, asked),
     "values": lambda book, asked: values_answer(book.cards.tensors.about, asked),
     "relations": lambda book, asked: relations_answer(book.recording, book.index, asked),
     "findings": lambda book, asked: findings_answer(
@@ -291,8 +323,8 @@ def drawn_file(book: Book, asked: Asked) -> tuple[bytes, str]:
     kind, theme = text_of(asked, "kind", "svg"), text_of(asked, "theme", "light")
     view = book.shown(_toggled(asked)).views().get(text_of(asked, "pane"))
     if view is None or kind not in FORMATS:
-        raise QuestionError("There is no such picture to save.")
-    return to_bytes(view, kind, theme=theme), kind
+        raise QuestionError(sentence("There is no such picture to save."))
+    return to_bytes(view, kind, theme=theme, translate=book.translate), kind
 
 
 def _waited_for(book: Book, asked: Asked) -> Shown:

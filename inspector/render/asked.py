@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspector.errors import QuestionError
+from inspector.language import sentence
 
 Asked = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ def text_of(asked: Asked, name: str, default: str = "") -> str:
         return found
     if isinstance(found, float) or (isinstance(found, int) and abs(found) <= LARGEST):
         return str(found)
-    raise QuestionError(f"`{name}` of a question is a text.")
+    raise QuestionError(sentence("`{name}` of a question is a text.", name=name))
 
 
 def whole_of(asked: Asked, name: str) -> int | None:
@@ -56,9 +57,11 @@ def whole(found: Any) -> int:
         value = int(found)
     except (TypeError, ValueError, OverflowError):
         said = repr(found[:SHOWN]) if isinstance(found, str) else f"a {type(found).__name__}"
-        raise QuestionError(f"A whole number was expected, not {said}.") from None
+        raise QuestionError(
+            sentence("A whole number was expected, not {said}.", said=said)
+        ) from None
     if abs(value) > LARGEST:
-        raise QuestionError("This number is too large.")
+        raise QuestionError(sentence("This number is too large."))
     return value
 
 
@@ -72,5 +75,9 @@ def texts_of(asked: Asked, name: str, most: int) -> frozenset[str]:
     if found is None:
         return frozenset()
     if not isinstance(found, (list, tuple)) or len(found) > most:
-        raise QuestionError(f"`{name}` of a question is a list of at most {most:,} names.")
+        raise QuestionError(
+            sentence(
+                "`{name}` of a question is a list of at most {most:,} names.", name=name, most=most
+            )
+        )
     return frozenset(each for each in found if isinstance(each, str))

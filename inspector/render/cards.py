@@ -7,8 +7,9 @@ source line and a note. All texts are plain; the page sets them as text, never a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from inspector.language import sentence
 from inspector.records import (
     Decision,
     GradNode,
@@ -38,8 +39,6 @@ from inspector.views.index import ViewIndex, index_of
 from inspector.views.names import describe
 from inspector.views.relations import saved_by_op
 
-Translate = Callable[[str], str]
-
 TENSORS = 6
 """A card shows at most this many tensors; an op with 2,000 inputs says how many more."""
 
@@ -50,6 +49,52 @@ TENSOR_ITEMS = ("tensor", "input", "output")
 BOXES = ("loop", "trip", "repeat", "range", "nodes", "twins", "leaves")
 """What stands before the numbers in the id of a box that is no module call and no step."""
 
+BOX_KINDS = {
+    "module": sentence("module"),
+    "loop": sentence("loop"),
+    "trip": sentence("trip"),
+    "repeat": sentence("repeat"),
+    "range": sentence("range"),
+    "step": sentence("step"),
+}
+"""Kinds of boxes, in words."""
+
+PHASES = {
+    "forward": sentence("forward"),
+    "backward": sentence("backward"),
+    "optimizer": sentence("optimizer"),
+}
+
+OUTPUT = sentence("output")
+ITSELF = sentence("(the model itself)")
+OPENS = sentence("Double click opens the box.")
+_TRAIN, _EVAL, _YES, _NO = sentence("train"), sentence("eval"), sentence("yes"), sentence("no")
+# What stands on nearly every card is made once.
+_VALUE = sentence("value")
+_MODULE = sentence("module")
+_CALL = sentence("call")
+_ORDER = sentence("order")
+_DURATION = sentence("duration")
+_INPUT = sentence("input")
+_SAVED = sentence("saved for backward")
+_FORWARD = sentence("forward op")
+_GRADIENT_IN = sentence("gradient in")
+_GRADIENT_OUT = sentence("gradient out")
+_NODE = sentence("autograd node")
+_PARAMETER = sentence("parameter")
+_OP = sentence("op")
+_USED_BY = sentence("used by")
+_DECISION = sentence("decision")
+
+
+def mode_of(call: ModuleCall) -> str:
+    """The mode that a module was called in."""
+    return _TRAIN if call.training else _EVAL
+
+
+def _yes_or_no(answer: bool) -> str:
+    return _YES if answer else _NO
+
 
 class Cards:
     """Makes the cards of one recording and its static graph.
@@ -57,7 +102,6 @@ class Cards:
     Args:
         recording: what ran.
         static, overlay: the IR beside it, if there is one.
-        translate: gives a label in the page's language.
         inline: tensors of at most this many values have them all on their card.
         index: the recording's boxes, where they are known already.
 
@@ -70,16 +114,14 @@ class Cards:
         recording: Recording,
         static: StaticGraph | None = None,
         overlay: Overlay | None = None,
-        translate: Translate = str,
         inline: int = INLINE,
         index: ViewIndex | None = None,
     ) -> None:
-        self.tensors = TensorCards(recording, translate, inline, index)
+        self.tensors = TensorCards(recording, inline, index)
         self._index = index
         self._recording = recording
         self._static = static
         self._overlay = overlay
-        self._t = translate
         self._tree = BoxTree(recording, index)
         self._texts = {file: text.splitlines() for file, text in recording.sources.items()}
         self._decisions = {decision.op: decision for decision in recording.decisions}
@@ -119,42 +161,58 @@ class Cards:
 
     def _box(self, box: str) -> Card:
         """A loop, a trip, equal calls in a row, or a part of what is too much to be drawn."""
-        t = self._t
         found = describe(self._index or index_of(self._recording), box)
         if found is None:  # a part of many autograd nodes: its drawing says all there is
-            return {"title": t("more autograd nodes"), "note": t("Double click opens the box.")}
-        rows = [(t("ops"), f"{found.size:,} ([{found.first}] … [{found.last}])")]
+            return {"title": sentence("more autograd nodes"), "note": OPENS}
+        rows = [(sentence("ops"), f"{found.size:,} ([{found.first}] … [{found.last}])")]
         if found.trips:
-            rows.insert(0, (t("trips") if found.kind == "loop" else t("times"), str(found.trips)))
+            rows.insert(
+                0,
+                (
+                    sentence("trips") if found.kind == "loop" else sentence("times"),
+                    str(found.trips),
+                ),
+            )
         if found.same > 1:
-            rows.append((t("drawn once"), t("{count} that are equal").format(count=found.same)))
+            rows.append(
+                (sentence("drawn once"), sentence("{count} that are equal", count=found.same))
+            )
         if not found.exact:
-            rows.append((t("trips told apart"), t("by count: their ops stand on the same places")))
+            rows.append(
+                (
+                    sentence("trips told apart"),
+                    sentence("by count: their ops stand on the same places"),
+                )
+            )
         duration = sum(op.duration_us for op in self._recording.ops[found.first : found.last + 1])
-        rows.append((t("duration"), duration_text(duration)))
+        rows.append((_DURATION, duration_text(duration)))
         last = self._recording.ops[found.last].outputs if found.size else ()
         outputs = [self._recording.tensors[i] for i in last]
         return {
             "title": found.title,
-            "kind": t(found.kind),
+            "kind": BOX_KINDS.get(found.kind, found.kind),
             "subtitle": found.subtitle,
             "rows": rows,
-            "tensors": [self.tensors.value(tensor, t("last output")) for tensor in outputs[:2]],
+            "tensors": [
+                self.tensors.value(tensor, sentence("last output")) for tensor in outputs[:2]
+            ],
             "source": None if found.source is None else self._line(*found.source),
-            "note": t("Double click opens the box."),
+            "note": OPENS,
         }
 
     def _more(self, rest: str) -> Card:
         """What stands for the inputs of an op, or the outputs, that are not drawn by themselves."""
-        t = self._t
         kind, _, number = rest.partition(":")
         if kind != "op" or not number.isdigit():
-            return {"title": t("more outputs"), "kind": t("output")}
+            return {"title": sentence("more outputs"), "kind": sentence("output")}
         op = self._recording.ops[int(number)]
         return {
-            "title": t("more inputs"),
-            "kind": t("input"),
-            "rows": [(t("of"), f"{op.name} [{op.id}]"), (t("in all"), f"{len(op.inputs):,}")],
+            "title": sentence("more inputs"),
+            "kind": _INPUT,
+            "rows": [
+                (sentence("of"), f"{op.name} [{op.id}]"),
+                (sentence("in all"), f"{len(op.inputs):,}"),
+            ],
             "tensors": [],
             "source": self._place(op.source),
         }
@@ -162,12 +220,11 @@ class Cards:
     # -- the dynamic graph -----------------------------------------------------------------
 
     def _op(self, op: Op) -> Card:
-        t = self._t
         failure = self._recording.failure
         failed = failure is not None and failure.op == op.id
         return {
             "title": op.name,
-            "kind": t("decision") if op.id in self._decisions else t("op"),
+            "kind": _DECISION if op.id in self._decisions else _OP,
             "subtitle": op.function,
             "rows": list(self._op_rows(op)),
             "tensors": self._op_tensors(op),
@@ -176,55 +233,54 @@ class Cards:
         }
 
     def _op_rows(self, op: Op) -> Iterable[tuple[str, str]]:
-        t = self._t
         decision = self._decisions.get(op.id)
         if decision is not None:
-            yield t("value"), str(decision.value)
+            yield _VALUE, str(decision.value)
         module = words.op_module(self._recording, op)
         if op.module_call is not None:
             call = self._recording.module_calls[op.module_call]
-            yield t("module"), f"{module or t('(the model itself)')} · {call.type}"
-        yield t("call"), f"{op.name}({op.arguments})"
-        yield t("order"), f"{op.id + 1} / {len(self._recording.ops)}"
-        yield t("duration"), duration_text(op.duration_us)
+            yield _MODULE, words.dotted((module or ITSELF, call.type))
+        yield _CALL, f"{op.name}({op.arguments})"
+        yield _ORDER, f"{op.id + 1} / {len(self._recording.ops)}"
+        yield _DURATION, duration_text(op.duration_us)
         if op.phase != "forward":
-            yield t("ran in"), t(op.phase)
+            yield sentence("ran in"), PHASES.get(op.phase, op.phase)
         if op.overwrites:
-            yield t("overwrites"), ", ".join(f"%{i}" for i in op.overwrites)
+            yield sentence("overwrites"), ", ".join(f"%{i}" for i in op.overwrites)
         if op.id in self._saved:
-            yield t("saved for backward"), saved_text(self._recording, self._saved[op.id])
+            yield _SAVED, saved_text(self._recording, self._saved[op.id])
         if op.kernels:
             names = ", ".join(kernel.name for kernel in op.kernels[:8])
-            yield t("kernels"), f"{len(op.kernels)}: {names}"
+            yield sentence("kernels"), f"{len(op.kernels)}: {names}"
 
     def _op_tensors(self, op: Op) -> list[Card]:
         tensors = self._recording.tensors
-        named = [(self._t("output"), tensors[i]) for i in op.outputs]
-        named += [(self._t("input"), tensors[i]) for i in dict.fromkeys(op.inputs)]
+        named = [(OUTPUT, tensors[i]) for i in op.outputs]
+        named += [(_INPUT, tensors[i]) for i in dict.fromkeys(op.inputs)]
         found: list[Card] = []
         for role, tensor in named[:TENSORS]:
             found.append(self.tensors.value(tensor, role))
-            if role == self._t("output") and tensor.grad is not None:
+            if role == OUTPUT and tensor.grad is not None:
                 found.append(self.tensors.gradient(tensor))
         if len(named) > TENSORS:
-            found.append({"role": self._t("more"), "name": f"+{len(named) - TENSORS}"})
+            found.append({"role": sentence("more"), "name": f"+{len(named) - TENSORS}"})
         return found
 
     def _read(self, read: Decision) -> Card:
         """A decision without an op: a size that was read."""
-        t, recording = self._t, self._recording
-        rows = [(t("value"), str(read.value)), (t("read"), read.kind)]
+        recording = self._recording
+        rows = [(_VALUE, str(read.value)), (sentence("read"), read.kind)]
         if read.module_call is not None:
             call = recording.module_calls[read.module_call]
-            rows.append((t("module"), f"{call.path or t('(the model itself)')} · {call.type}"))
-        rows.append((t("before op"), f"{(read.before_op or 0) + 1} / {len(recording.ops)}"))
+            rows.append((_MODULE, words.dotted((call.path or ITSELF, call.type))))
+        rows.append((sentence("before op"), f"{(read.before_op or 0) + 1} / {len(recording.ops)}"))
         tensor = None if read.tensor is None else recording.tensors[read.tensor]
         return {
             "title": read.kind,
-            "kind": t("decision"),
+            "kind": _DECISION,
             "subtitle": "" if tensor is None else words.carried(tensor),
             "rows": rows,
-            "tensors": [] if tensor is None else [self.tensors.value(tensor, t("tensor"))],
+            "tensors": [] if tensor is None else [self.tensors.value(tensor, sentence("tensor"))],
             "source": self._place(read.source),
         }
 
@@ -233,97 +289,103 @@ class Cards:
         used = [t for t in tensors if t.name is not None and t.producer is None]
         shown: list[Card] = []
         for tensor in used[:TENSORS]:
-            shown.append(self.tensors.value(tensor, self._t("parameter")))
+            shown.append(self.tensors.value(tensor, _PARAMETER))
             if tensor.grad is not None:
                 shown.append(self.tensors.gradient(tensor))
         return {
             "title": ", ".join((t.name or "").rpartition(".")[2] for t in used),
-            "kind": self._t("parameter"),
+            "kind": _PARAMETER,
             "subtitle": words.op_module(self._recording, op),
-            "rows": [(self._t("used by"), f"{op.name} [{op.id}]")],
+            "rows": [(_USED_BY, f"{op.name} [{op.id}]")],
             "tensors": shown,
             "source": self._place(op.source),
         }
 
     def _tensor_card(self, tensor: TensorInfo, kind: str) -> Card:
-        t = self._t
-        rows = [(t("made by"), t("the caller"))]
+        rows: list[tuple[str, str]] = [(sentence("made by"), sentence("the caller"))]
         source = None
         if tensor.producer is not None:
             maker = self._recording.ops[tensor.producer]
-            rows, source = [(t("made by"), f"{maker.name} [{maker.id}]")], maker.source
-        rows.append((t("requires grad"), t("yes") if tensor.requires_grad else t("no")))
-        rows.append((t("leaf"), t("yes") if tensor.is_leaf else t("no")))
-        tensors = [self.tensors.value(tensor, t("value"))]
+            rows, source = [(sentence("made by"), f"{maker.name} [{maker.id}]")], maker.source
+        rows.append((sentence("requires grad"), _yes_or_no(tensor.requires_grad)))
+        rows.append((sentence("leaf"), _yes_or_no(tensor.is_leaf)))
+        tensors = [self.tensors.value(tensor, _VALUE)]
         if tensor.grad is not None:
             tensors.append(self.tensors.gradient(tensor))
         return {
             "title": tensor.name or f"%{tensor.id}",
-            "kind": t("output") if kind == "output" else t("tensor"),
-            "subtitle": f"{words.shape(tensor)} · {bytes_text(tensor.nbytes)}",
+            "kind": sentence("output") if kind == "output" else sentence("tensor"),
+            "subtitle": words.dotted((words.shape(tensor), bytes_text(tensor.nbytes))),
             "rows": rows,
             "tensors": tensors,
             "source": self._place(source),
         }
 
     def _call(self, call: ModuleCall) -> Card:
-        t, recording = self._t, self._recording
+        recording = self._recording
         totals = self._totals[call.id]
         rows = [
-            (t("path"), call.path or t("(the model itself)")),
-            (t("mode"), t("train") if call.training else t("eval")),
-            (t("ops"), str(self._tree.sizes[call.id])),
-            (t("duration"), duration_text(totals.duration_us)),
+            (sentence("path"), call.path or ITSELF),
+            (sentence("mode"), mode_of(call)),
+            (sentence("ops"), str(self._tree.sizes[call.id])),
+            (_DURATION, duration_text(totals.duration_us)),
         ]
         last = () if totals.last_op is None else recording.ops[totals.last_op].outputs
         outputs = [recording.tensors[i] for i in last]
         return {
             "title": call.path.rpartition(".")[2] or call.type,
-            "kind": t("module call"),
+            "kind": sentence("module call"),
             "subtitle": call.type,
             "rows": rows,
-            "tensors": [self.tensors.value(tensor, t("last output")) for tensor in outputs[:2]],
+            "tensors": [
+                self.tensors.value(tensor, sentence("last output")) for tensor in outputs[:2]
+            ],
             "source": self._place(call.source),
-            "note": t("Double click opens the box."),
+            "note": OPENS,
         }
 
     def _step(self, number: int) -> Card:
-        t, step = self._t, self._recording.steps[number]
-        rows = [(t("ops"), str(step.last_op - step.first_op))]
+        step = self._recording.steps[number]
+        rows = [(sentence("ops"), str(step.last_op - step.first_op))]
         if step.learning_rates:
             rates = ", ".join(number_text(rate) for rate in step.learning_rates)
-            rows.append((t("learning rate"), rates))
+            rows.append((sentence("learning rate"), rates))
         return {
             "title": f"{step.detail}.step",
-            "kind": t("optimizer step"),
+            "kind": sentence("optimizer step"),
             "rows": rows,
             "tensors": [],
             "source": self._place(step.source),
-            "note": t("Double click opens the box."),
+            "note": OPENS,
         }
 
     # -- the backward graph ----------------------------------------------------------------
 
     def _grad(self, node: GradNode) -> Card:
-        t, recording = self._t, self._recording
-        rows = [(t("order"), f"{node.id + 1} / {len(recording.grad_nodes)}")]
+        recording = self._recording
+        rows = [(_ORDER, f"{node.id + 1} / {len(recording.grad_nodes)}")]
         if node.op is not None:
-            rows.append((t("forward op"), f"{recording.ops[node.op].name} [{node.op}]"))
+            rows.append((_FORWARD, f"{recording.ops[node.op].name} [{node.op}]"))
         if node.parameter is not None:
-            rows.append((t("parameter"), node.parameter))
+            rows.append((_PARAMETER, node.parameter))
         if node.name == "AccumulateGrad":
-            word = t("onto an old gradient") if node.accumulated else t("first gradient")
-            rows.append((t("accumulated"), word))
+            word = (
+                sentence("onto an old gradient") if node.accumulated else sentence("first gradient")
+            )
+            rows.append((sentence("accumulated"), word))
         if node.saved:
-            rows.append((t("saved for backward"), saved_text(recording, node.saved)))
-        rows.append((t("duration"), duration_text(node.duration_us)))
-        ways = (t("gradient in"), node.grad_outputs), (t("gradient out"), node.grad_inputs)
+            rows.append((_SAVED, saved_text(recording, node.saved)))
+        rows.append((_DURATION, duration_text(node.duration_us)))
+        ways = (
+            (_GRADIENT_IN, node.grad_outputs),
+            (_GRADIENT_OUT, node.grad_inputs),
+        )
         tensors = [self._summary(s, w, i, node.id) for w, all_ in ways for i, s in enumerate(all_)]
         op = None if node.op is None else recording.ops[node.op]
         return {
             "title": node.name,
-            "kind": t("autograd node"),
-            "subtitle": t("backward pass {number}").format(number=node.pass_index),
+            "kind": _NODE,
+            "subtitle": sentence("backward pass {number}", number=node.pass_index),
             "rows": rows,
             "tensors": tensors[:TENSORS],
             "source": self._place(None if op is None else op.source),
@@ -335,8 +397,8 @@ class Cards:
         if kind == "ir" and number is not None and self._static is not None:
             return self._ir(self._static.nodes[number])
         rest = rest.partition("@")[0]
-        word = self._t("input") if kind == "value" else self._t("output")
-        return {"title": rest if kind == "value" else self._t("return"), "kind": word}
+        word = _INPUT if kind == "value" else sentence("output")
+        return {"title": rest if kind == "value" else "return", "kind": word}
 
     def ops_of(self, node: IRNode) -> list[int]:
         """The recorded ops that an IR node is known to have run."""
@@ -347,7 +409,7 @@ class Cards:
         tensors = self._op_tensors(self._recording.ops[ops[-1]]) if ops else []
         return {
             "title": node.kind,
-            "kind": self._t("IR node"),
+            "kind": sentence("IR node"),
             "subtitle": node.text.partition(" # ")[0],
             "rows": list(self._ir_rows(node, ops)),
             "tensors": tensors,
@@ -355,30 +417,29 @@ class Cards:
         }
 
     def _ir_rows(self, node: IRNode, ops: list[int]) -> Iterable[tuple[str, str]]:
-        t = self._t
         overlay = self._overlay
         if node.module_path:
-            yield t("module"), node.module_path
+            yield _MODULE, node.module_path
         if overlay is not None:
             count = overlay.executions.get(node.id)
-            yield t("ran"), t("not known") if count is None else f"×{count}"
+            yield sentence("ran"), sentence("not known") if count is None else f"×{count}"
             if node.id in overlay.taken:
-                names = [(t("then"), t("else"))[min(b, 1)] for b in overlay.taken[node.id][:12]]
-                yield t("branches taken"), ", ".join(names)
+                names = [("then", "else")[min(b, 1)] for b in overlay.taken[node.id][:12]]
+                yield sentence("branches taken"), ", ".join(names)
             if node.id in overlay.trips:
-                yield t("trips"), ", ".join(map(str, overlay.trips[node.id][:12]))
+                yield sentence("trips"), ", ".join(map(str, overlay.trips[node.id][:12]))
         if node.types:
-            yield t("type"), ", ".join(node.types)
+            yield sentence("type"), ", ".join(node.types)
         if ops:
-            yield t("recorded ops"), ", ".join(f"[{op}]" for op in ops[:12])
+            yield sentence("recorded ops"), ", ".join(f"[{op}]" for op in ops[:12])
         if "value" in node.attributes:
-            yield t("value"), str(node.attributes["value"])
+            yield _VALUE, str(node.attributes["value"])
 
     # -- parts -----------------------------------------------------------------------------
 
     def _summary(self, summary: TensorSummary | None, role: str, index: int, node: int) -> Card:
         card = stats(summary)
-        size = self._t("none") if summary is None else words.plural(summary.numel, "value")
+        size = sentence("none") if summary is None else words.values(summary.numel)
         whys = self.tensors.offers.of_summary(summary, {"grad": node})
         card.update(role=role, name=str(index), shape=size, whys=whys)
         return card

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from inspector.counted import Census, CensusPoint
+from inspector.language import Translate, sentence
 from inspector.render.gradient_axes import as_text, shortened
 from inspector.render.theme import palette
 
@@ -49,13 +50,16 @@ def variant_mark(variant: int, failed: bool) -> tuple[str, str]:
     return ("failed", "x") if failed else (role, shape)
 
 
-def census_figure(census: Census, over: str, theme: str = "light") -> go.Figure | None:
+def census_figure(
+    census: Census, over: str, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """Ops above, time below, over the swept value; one mark for each input.
 
     Args:
         census: of at least one input that ran.
         over: what was swept, for the axis; inputs without a value stand side by side by name.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Marks in the colour and shape of their variant; None without points.
@@ -72,15 +76,15 @@ def census_figure(census: Census, over: str, theme: str = "light") -> go.Figure 
                 if min(point.variant, DISTINCT) == variant and _failed(census, point) == failed
             ]
             if points:
-                _add(figure, points, variant, failed, colours)
+                _add(figure, points, variant, failed, colours, translate)
     figure.update_layout(
         height=430,
         margin={"l": 60, "r": 10, "t": 20, "b": 10},
         legend={"title": {"text": ""}, "orientation": "v"},
         hovermode="closest",
     )
-    figure.update_yaxes(title_text="ops", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(**_time_axis(census.points), row=2, col=1)
+    figure.update_yaxes(title_text=translate(sentence("ops")), rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(**_time_axis(census.points, translate), row=2, col=1)
     figure.update_xaxes(**_axis(census.points))
     figure.update_xaxes(title_text=as_text(over), row=2, col=1)
     return figure
@@ -92,13 +96,14 @@ def _add(
     variant: int,
     failed: bool,
     colours: Mapping[str, str],
+    translate: Translate,
 ) -> None:
     role, shape = variant_mark(variant, failed)
-    name = f"variant {variant}" if variant < DISTINCT else "other variants"
-    name += " (failed)" if failed else ""
+    name = translate(_name(variant, failed))
+    words = translate(sentence("variant %{customdata[1]}"))
     told = [[as_text(point.label), point.variant] for point in points]
     for row, heights, unit in (
-        (1, [point.ops for point in points], "ops"),
+        (1, [point.ops for point in points], translate(sentence("ops"))),
         (2, [point.duration_us / 1000 for point in points], "ms"),
     ):
         figure.add_trace(
@@ -111,12 +116,19 @@ def _add(
                 showlegend=row == 1,
                 marker={"color": colours[role], "symbol": shape, "size": 10},
                 customdata=told,
-                hovertemplate="%{customdata[0]}<br>variant %{customdata[1]}<br>"
-                f"%{{y:.4g}} {unit}<extra></extra>",
+                hovertemplate=f"%{{customdata[0]}}<br>{words}<br>%{{y:.4g}} {unit}<extra></extra>",
             ),
             row=row,
             col=1,
         )
+
+
+def _name(variant: int, failed: bool) -> str:
+    if variant >= DISTINCT:
+        return sentence("other variants (failed)") if failed else sentence("other variants")
+    if failed:
+        return sentence("variant {number} (failed)", number=variant)
+    return sentence("variant {number}", number=variant)
 
 
 def _failed(census: Census, point: CensusPoint) -> bool:
@@ -129,12 +141,12 @@ def _place(point: CensusPoint) -> float | int:
     return point.position if swept is None or isinstance(swept, str) else swept
 
 
-def _time_axis(points: Sequence[CensusPoint]) -> dict[str, Any]:
+def _time_axis(points: Sequence[CensusPoint], translate: Translate) -> dict[str, Any]:
     """Logarithmic where one slow run would press all others onto the axis."""
     times = [point.duration_us for point in points]
     if min(times) > 0 and max(times) > _WIDE * min(times):
-        return {"title_text": "time, recorded (ms, log)", "type": "log"}
-    return {"title_text": "time, recorded (ms)", "rangemode": "tozero"}
+        return {"title_text": translate(sentence("time, recorded (ms, log)")), "type": "log"}
+    return {"title_text": translate(sentence("time, recorded (ms)")), "rangemode": "tozero"}
 
 
 def _axis(points: Sequence[CensusPoint]) -> dict[str, Any]:

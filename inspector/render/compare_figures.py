@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from inspector.comparison import Drift
+from inspector.language import Translate, sentence
 from inspector.records import Recording
 from inspector.render.cardparts import number_text
 from inspector.render.gradient_axes import TITLE, LogScale, as_text
@@ -22,7 +23,11 @@ def first_beyond(drifts: Sequence[Drift], tolerance: float) -> Drift | None:
 
 
 def drift_figure(
-    a: Recording, drifts: Sequence[Drift], tolerance: float, theme: str = "light"
+    a: Recording,
+    drifts: Sequence[Drift],
+    tolerance: float,
+    theme: str = "light",
+    translate: Translate = str,
 ) -> go.Figure | None:
     """The relative distance of the results of each pair of ops, in the order of A, on a log axis.
 
@@ -31,6 +36,7 @@ def drift_figure(
         drifts: of `value_drift`.
         tolerance: relative; what is beyond it is a cross, and the first such op has its name.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Marks joined by a line, and the tolerance as a dashed one; None without pairs.
@@ -52,38 +58,41 @@ def drift_figure(
                 "size": 8,
             },
             customdata=[[_name(a, one.a), number_text(one.distance)] for one in drifts],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]} apart<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>"
+            + translate(sentence("%{customdata[1]} apart"))
+            + "<extra></extra>",
             showlegend=False,
         )
     )
     figure.add_hline(y=tolerance, line={"color": colours["text"], "dash": "dash", "width": 1.2})
     first = first_beyond(drifts, tolerance)
     if first is not None:
-        _point_at(figure, a, first, scale, colours["text"])
+        told = sentence("first beyond: {op}", op=_name(a, first.a))
+        _point_at(figure, first, scale, colours["text"], translate(told))
     nonfinite = any(not math.isfinite(one.distance) for one in drifts)
     figure.update_layout(
         height=320,
         margin={"l": 70, "r": 20, "t": 40, "b": 40},
-        title={"text": "Distance of the results along the run", **TITLE},
-        xaxis={"title": "op of A"},
-        yaxis=_axis(scale, any(not one.distance for one in drifts), nonfinite),
+        title={"text": translate(sentence("Distance of the results along the run")), **TITLE},
+        xaxis={"title": translate(sentence("op of A"))},
+        yaxis=_axis(scale, any(not one.distance for one in drifts), nonfinite, translate),
     )
     return figure
 
 
-def _axis(scale: LogScale, zero: bool, nonfinite: bool) -> dict[str, Any]:
+def _axis(scale: LogScale, zero: bool, nonfinite: bool, translate: Translate) -> dict[str, Any]:
     """The axis; at its top stands what is infinitely far: NaN in one run, or not 0 beside 0."""
-    axis = scale.axis("relative distance", zero, nonfinite)
+    axis = scale.axis(translate(sentence("relative distance")), zero, nonfinite)
     if nonfinite:
         axis["ticktext"][-1] = "∞"
     return axis
 
 
-def _point_at(figure: go.Figure, a: Recording, first: Drift, scale: LogScale, ink: str) -> None:
+def _point_at(figure: go.Figure, first: Drift, scale: LogScale, ink: str, text: str) -> None:
     figure.add_annotation(
         x=first.a + 1,
         y=math.log10(_height(first.distance, scale)),  # of a log axis Plotly wants the exponent
-        text=f"first beyond: {_name(a, first.a)}",
+        text=text,
         font={"color": ink},
         arrowcolor=ink,
         ax=30,

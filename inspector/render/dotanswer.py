@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from inspector.errors import RenderError
+from inspector.language import sentence
 from inspector.render.lanes import ARROW, with_lanes
 from inspector.render.piece import BORDER, NO_PORT, XY, Course, Drawing, Job, Wire, straight
 
@@ -36,8 +37,13 @@ def read_drawing(job: Job, answer: bytes, program: str) -> Drawing:
         return _Reader(job, drawing).drawing()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RenderError(
-            f"Graphviz ({program}) gave an answer that is no drawing. Version 2.40 or newer "
-            f"is needed. ({type(error).__name__}: {error})"
+            sentence(
+                "Graphviz ({program}) gave an answer that is no drawing. Version 2.40 or "
+                "newer is needed. ({name}: {error})",
+                program=program,
+                name=type(error).__name__,
+                error=str(error),
+            )
         ) from error
 
 

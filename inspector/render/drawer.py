@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from inspector.errors import RenderError
+from inspector.language import counted
 from inspector.render.dotanswer import read_drawing
 from inspector.render.dotjob import dot_text, far_wires, fits_dot
 from inspector.render.layered import layered, simple
@@ -26,7 +27,7 @@ class Drawer:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._simpler: list[str] = []
+        self._simpler: list[bool] = []
 
     def draw(self, jobs: Iterable[Job]) -> dict[Job, Drawing]:
         """Return the drawing of each job; all that Graphviz has to draw, it is given at once."""
@@ -57,7 +58,7 @@ class Drawer:
             drawing = read_drawing(job, answer, self._pool.program)
         else:
             crashed = isinstance(answer, GraphvizCrash)
-            self._simpler.append("crashed on" if crashed else "took too long for")
+            self._simpler.append(crashed)
             drawing = layered(job)
             if not crashed and self._pool.time_left <= 0:
                 return drawing  # another time, Graphviz may have more time for it
@@ -66,10 +67,23 @@ class Drawer:
 
     def notes(self) -> tuple[str, ...]:
         """What was drawn more simply, in words."""
-        counts = {what: self._simpler.count(what) for what in dict.fromkeys(self._simpler)}
         return tuple(
-            f"{count} {'part' if count == 1 else 'parts'} of this picture "
-            f"{'is' if count == 1 else 'are'} laid out more simply: Graphviz {what} "
-            f"{'it' if count == 1 else 'them'}."
-            for what, count in counts.items()
+            _crashed(self._simpler.count(True)) if crashed else _late(self._simpler.count(False))
+            for crashed in dict.fromkeys(self._simpler)
         )
+
+
+def _crashed(count: int) -> str:
+    return counted(
+        "{count} part of this picture is laid out more simply: Graphviz crashed on it.",
+        "{count} parts of this picture are laid out more simply: Graphviz crashed on them.",
+        count,
+    )
+
+
+def _late(count: int) -> str:
+    return counted(
+        "{count} part of this picture is laid out more simply: Graphviz took too long for it.",
+        "{count} parts of this picture are laid out more simply: Graphviz took too long for them.",
+        count,
+    )

@@ -7,17 +7,22 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from inspector.language import Translate, sentence
 from inspector.records import Recording
 from inspector.render.theme import palette
+from inspector.render.told import told_text
 from inspector.stages import BatchTiming, Stage, Timing
 
 
-def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | None:
+def gradient_figure(
+    recording: Recording, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """The largest gradient of each parameter, in the order of the model, on a log scale.
 
     Args:
         recording: with at least one backward pass.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Dots on a log axis; parameters without a gradient have none. None when none has one.
@@ -33,13 +38,16 @@ def gradient_figure(recording: Recording, theme: str = "light") -> go.Figure | N
             y=heights,
             mode="markers",  # bars have no foot on a log axis
             marker={"color": colours["grad-stroke"], "size": 11},
-            hovertemplate="%{x}<br>largest |gradient| %{y:.3g}<extra></extra>",
+            hovertemplate=translate(sentence("%{x}<br>largest |gradient| %{y:.3g}<extra></extra>")),
         )
     )
     figure.update_layout(
         height=320,
         margin={"l": 60, "r": 10, "t": 30, "b": 10},
-        title={"text": "Largest |gradient| per parameter", "font": {"size": 14}},
+        title={
+            "text": translate(sentence("Largest |gradient| per parameter")),
+            "font": {"size": 14},
+        },
         yaxis=_log_axis([height for height in heights if height]),
         xaxis={"type": "category", "automargin": True},
         showlegend=False,
@@ -88,12 +96,15 @@ _MARKERS = {
 }
 
 
-def timing_figure(timing: Timing, theme: str = "light") -> go.Figure | None:
+def timing_figure(
+    timing: Timing, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """The median time of each variant as a bar, the quartiles as its whiskers.
 
     Args:
         timing: of `measure`.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Bars, the first variant at the top; None when nothing could be timed.
@@ -106,7 +117,7 @@ def timing_figure(timing: Timing, theme: str = "light") -> go.Figure | None:
     unit, scale = _unit(max(medians))
     figure = go.Figure(
         go.Bar(
-            y=[row.title for row in rows],
+            y=[told_text(row.title, translate) for row in rows],
             x=[median / scale for median in medians],
             orientation="h",
             marker={"color": [colours[_role(row.variant)] for row in rows]},
@@ -120,14 +131,21 @@ def timing_figure(timing: Timing, theme: str = "light") -> go.Figure | None:
                 "color": colours["text"],
             },
             customdata=[[row.runs] for row in rows],
-            hovertemplate=f"%{{y}}<br>median %{{x:.4g}} {unit}, "
-            "%{customdata[0]} runs<extra></extra>",
+            hovertemplate="%{y}<br>"
+            + translate(
+                sentence(
+                    "median %{{x:.4g}} {unit}, %{{customdata[0]}} runs<extra></extra>", unit=unit
+                )
+            ),
         )
     )
     figure.update_layout(
         height=110 + 34 * len(rows),
         margin={"l": 10, "r": 10, "t": 40, "b": 40},
-        title={"text": "Time per call: median and quartiles", "font": {"size": 14}},
+        title={
+            "text": translate(sentence("Time per call: median and quartiles")),
+            "font": {"size": 14},
+        },
         xaxis={"title": unit, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "automargin": True},
         showlegend=False,
@@ -135,7 +153,9 @@ def timing_figure(timing: Timing, theme: str = "light") -> go.Figure | None:
     return figure
 
 
-def batch_figure(timing: BatchTiming, theme: str = "light") -> go.Figure | None:
+def batch_figure(
+    timing: BatchTiming, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """The median time of each variant over the batch size, both on log axes.
 
     Sizes at which a variant failed are gaps in its line.
@@ -143,6 +163,7 @@ def batch_figure(timing: BatchTiming, theme: str = "light") -> go.Figure | None:
     Args:
         timing: of `sweep_batch`.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         A line per variant; None when nothing could be timed.
@@ -159,21 +180,24 @@ def batch_figure(timing: BatchTiming, theme: str = "light") -> go.Figure | None:
             go.Scatter(
                 x=[point.size for point in points],
                 y=[None if p.median is None else p.median / scale for p in points],
-                name=points[0].title,
+                name=told_text(points[0].title, translate),
                 mode="lines+markers",
                 connectgaps=False,
                 line={"color": colours[_role(variant)]},
                 marker={"symbol": _MARKERS.get(variant, "circle"), "size": 9},
-                hovertemplate=f"batch of %{{x}}<br>%{{y:.4g}} {unit}",
+                hovertemplate=translate(sentence("batch of %{x}")) + f"<br>%{{y:.4g}} {unit}",
             )
         )
     figure.update_layout(
         height=360,
         margin={"l": 60, "r": 10, "t": 40, "b": 40},
-        title={"text": f"Time per call by batch size, {unit}", "font": {"size": 14}},
+        title={
+            "text": translate(sentence("Time per call by batch size, {unit}", unit=unit)),
+            "font": {"size": 14},
+        },
         xaxis={
             "type": "log",
-            "title": "batch size",
+            "title": translate(sentence("batch size")),
             "tickvals": list(timing.sizes),
             "ticktext": [str(size) for size in timing.sizes],
         },
@@ -182,12 +206,15 @@ def batch_figure(timing: BatchTiming, theme: str = "light") -> go.Figure | None:
     return figure
 
 
-def stages_figure(stages: tuple[Stage, ...], theme: str = "light") -> go.Figure | None:
+def stages_figure(
+    stages: tuple[Stage, ...], theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """How many nodes each stage has: those that compute, calls, and those that carry values.
 
     Args:
         stages: of `optimisation_stages`; stages without a graph are left out.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Stacked bars; None when no stage has a graph.
@@ -200,17 +227,21 @@ def stages_figure(stages: tuple[Stage, ...], theme: str = "light") -> go.Figure 
     computing = [stage.computing for stage in shown]
     carrying = [total - own for total, own in zip(totals, computing, strict=True)]
     parts = (
-        ("compute or steer", computing, "op-stroke", ""),
-        ("constants, attributes, calls", carrying, "constant-stroke", "/"),
+        (translate(sentence("compute or steer")), computing, "op-stroke", ""),
+        (translate(sentence("constants, attributes, calls")), carrying, "constant-stroke", "/"),
     )
     figure = go.Figure(
         [
             go.Bar(
-                x=[stage.title for stage in shown],
+                x=[told_text(stage.title, translate) for stage in shown],
                 y=counts,
                 name=name,
                 marker={"color": colours[role], "pattern": {"shape": shape}},
-                hovertemplate="%{x}<br>%{y} nodes<extra>" + name + "</extra>",
+                hovertemplate="%{x}<br>"
+                + translate(sentence("%{y} nodes"))
+                + "<extra>"
+                + name
+                + "</extra>",
             )
             for name, counts, role, shape in parts
         ]
@@ -219,7 +250,7 @@ def stages_figure(stages: tuple[Stage, ...], theme: str = "light") -> go.Figure 
         barmode="stack",
         height=320,
         margin={"l": 50, "r": 10, "t": 40, "b": 40},
-        title={"text": "Nodes per stage", "font": {"size": 14}},
+        title={"text": translate(sentence("Nodes per stage")), "font": {"size": 14}},
     )
     return figure
 

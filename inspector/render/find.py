@@ -16,6 +16,7 @@ from typing import Any
 import numpy
 
 from inspector.errors import QuestionError
+from inspector.language import sentence
 from inspector.records import Overlay, Recording, Source, StaticGraph, TensorInfo
 from inspector.render.asked import Asked, text_of, whole_of
 from inspector.render.findindex import PANES, Index
@@ -50,7 +51,13 @@ def find_answer(finder: Finder, asked: Asked) -> Json:
     """
     query, pane = text_of(asked, "q"), text_of(asked, "pane")
     if len(query) > LONGEST:
-        raise QuestionError(f"A search can have {LONGEST} characters; this has {len(query):,}.")
+        raise QuestionError(
+            sentence(
+                "A search can have {longest} characters; this has {count:,}.",
+                longest=LONGEST,
+                count=len(query),
+            )
+        )
     limit, offset = whole_of(asked, "limit"), whole_of(asked, "offset") or 0
     return finder.find(query, LIMIT if limit is None else limit, offset, pane or None)
 
@@ -73,7 +80,7 @@ class Finder:
         views: ViewIndex | None = None,
     ) -> None:
         self._index = Index(recording, static, overlay, views)
-        self._results = _Results(self._index)
+        self._results = Results(self._index)
 
     def find(
         self, query: str, limit: int = LIMIT, offset: int = 0, pane: str | None = None
@@ -121,7 +128,7 @@ class Finder:
         index = self._index
         mask = numpy.zeros(len(index.entries), dtype=bool)
         if term.tensor is not None:
-            mask[self._places_of_tensor(term.tensor)] = True
+            mask[self._index.places_of_tensor(term.tensor)] = True
             return mask
         for field in (term.field,) if term.field else FIELDS:
             hits = matches(field, term, index.texts[field])
@@ -137,16 +144,8 @@ class Finder:
         mask[[self._index.places["op", op] for op in self._results.trips.ops(numbers)]] = True
         return mask
 
-    def _places_of_tensor(self, number: int) -> list[int]:
-        """What shows a tensor: the op that made it, else itself."""
-        tensor = self._index.recording.tensors.get(number)
-        producer = None if tensor is None else tensor.producer
-        wanted = [("op", producer)] if producer is not None else []
-        wanted += [("tensor", number), ("parameter", number)]
-        return [self._index.places[one] for one in wanted if one in self._index.places]
 
-
-class _Results:
+class Results:
     """Says where an entry is drawn and how it is told from others."""
 
     def __init__(self, index: Index) -> None:
@@ -182,28 +181,29 @@ class _Results:
             "kind": "op" if decision is None else "decision",
             "title": title,
             "name": ", ".join(filter(None, map(_name, shown if op.outputs else ()))),
-            "shape": ", ".join(map(words.shape, shown[:3])),
+            "shape": words.commas(map(words.shape, shown[:3])),
             "module": words.op_module(self._recording, op),
-            "line": _line(op.source) + self._trip_of(number),
+            "line": words.dotted((_line(op.source), *self._trip_of(number))),
             "op": number,
             "ref": f"dynamic/op:{number}",
             "boxes": list(self._tree.of_op(number)),
         }
 
-    def _trip_of(self, op: int) -> str:
+    def _trip_of(self, op: int) -> tuple[str, ...]:
         """What tells an op of a loop from the same one in other trips."""
         trip = self.trips.of_op(op)
-        return f" · {trip} · op {op:,}" if trip else ""
+        return (trip, sentence("op {number:,}", number=op)) if trip else ()
 
     def _trip(self, number: int) -> Json:
         views = self._tree.index
         box = views.boxes[number]
         statement = views.loops.runs[box.number].statement
         return {
-            "title": f"trip {box.trip + 1:,}",
+            "title": sentence("trip {number:,}", number=box.trip + 1),
             "name": statement.header,
-            "line": f"{os.path.basename(statement.file)}:{statement.line} · "
-            + words.plural(box.size, "op"),
+            "line": words.dotted(
+                (f"{os.path.basename(statement.file)}:{statement.line}", words.ops(box.size))
+            ),
             "ref": f"dynamic/{box.id}",
             "boxes": [views.boxes[one].id for one in views.around(box.parent)],
         }

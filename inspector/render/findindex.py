@@ -99,6 +99,14 @@ class Index:
         numbers = [_PANE_OF.get(kind, 0) for kind, _ in self.entries]
         self.panes = numpy.array(numbers, dtype=numpy.int8)
 
+    def places_of_tensor(self, number: int) -> list[int]:
+        """What shows a tensor: the op that made it, else itself."""
+        tensor = self.recording.tensors.get(number)
+        producer = None if tensor is None else tensor.producer
+        wanted = [("op", producer)] if producer is not None else []
+        wanted += [("tensor", number), ("parameter", number)]
+        return [self.places[one] for one in wanted if one in self.places]
+
     def _fill(self) -> None:
         before = self._before_ops()
         for op in range(len(self.recording.ops) + 1):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from inspector.language import sentence
 from inspector.render.findindex import Entry
 from inspector.views.boxes import BoxTree
 from inspector.views.index import ViewIndex
@@ -48,7 +49,7 @@ class Trips:
         steps = [*(~box for box in self._index.path(op)), op]
         steps = [step for step in steps if step >= 0 or boxes[~step].kind != RANGE]
         numbers = [self._numbers[step] for step in steps if step in self._numbers]
-        return " › ".join(f"trip {number:,}" for number in numbers)
+        return " › ".join(sentence("trip {number:,}", number=number) for number in numbers)
 
     def _ran(self, entries: Sequence[Entry]) -> list[int]:
         found: list[int] = []

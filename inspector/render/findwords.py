@@ -26,7 +26,9 @@ TRIP = "trip"
 _TERM = re.compile(
     rf'(?:({"|".join((*FIELDS, TRIP))}):(?!:))?("[^"]*"?|[(\[][\d\s,]*[)\]]|\S+)?', re.IGNORECASE
 )
-_TRIP_WORDS = re.compile(r"(?<![^\s])trip (\d+)(?![^\s])")
+_TRIP_WORDS = re.compile(r"(?<![^\s])(?:trip (\d+)|第 ?(\d+) ?轮)(?![^\s])")
+"""A trip as it is called in a picture, in any language."""
+
 _IN_A_ROW = re.compile(r"\d+(?:[x×,*]\d+)*[x×,*]?")
 _WHOLE = re.compile(r"[(\[]([\d\s,]*)[)\]]")
 _PLACE = re.compile(r"(.*):(\d+)")
@@ -47,7 +49,7 @@ class Term:
 def terms(query: str) -> list[Term]:
     """The words of a query. Quotes hold a word with spaces together, and so do brackets."""
     found: list[Term] = []
-    asked = _TRIP_WORDS.sub(rf"{TRIP}:\1", query.lower())
+    asked = _TRIP_WORDS.sub(lambda said: f"{TRIP}:{said[1] or said[2]}", query.lower())
     for match in _TERM.finditer(asked):
         field, word = match[1] or "", (match[2] or "").strip('"').strip()
         number = re.fullmatch(r"%(\d{1,15})", word)

@@ -139,7 +139,7 @@ def shortened(text: str, most: int) -> str:
 def size_words(shape: Sequence[int]) -> str:
     """As in "2×3", "8 values", "1 value", "scalar": on these pages "[8]" is the op numbered 8."""
     if len(shape) == 1:
-        return words.plural(shape[0], "value")
+        return words.values(shape[0])
     return words.dimensions(tuple(shape))
 
 

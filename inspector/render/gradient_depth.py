@@ -19,6 +19,7 @@ from inspector.gradients import (
     nonfinite_count,
     norm_of,
 )
+from inspector.language import Translate, sentence
 from inspector.records import Recording
 from inspector.render.cardparts import number_text
 from inspector.render.gradient_axes import (
@@ -31,6 +32,7 @@ from inspector.render.gradient_axes import (
     size_words,
 )
 from inspector.render.theme import palette
+from inspector.render.told import told_text
 from inspector.views import words
 
 _TRIPS = 12
@@ -38,7 +40,11 @@ _TRIPS = 12
 
 
 def depth_figure(
-    recording: Recording, report: GradientReport, round: int, theme: str = "light"
+    recording: Recording,
+    report: GradientReport,
+    round: int,
+    theme: str = "light",
+    translate: Translate = str,
 ) -> go.Figure | None:
     """Gradient norms in the order of the forward pass, of one round, on a log axis.
 
@@ -49,19 +55,26 @@ def depth_figure(
         report: of `gradient_report`.
         round: which one.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Parameters as dots, activations as a line with small diamonds; None when no norm is
         known in any round.
     """
     marks = [*_parameter_marks(report, round), *_activation_marks(recording, report, round)]
+    for mark in marks:
+        mark |= {
+            "told": translate(_told(mark)),
+            "detail": as_text(told_text(mark["detail"], translate)),
+        }
     scale = LogScale(_all_norms(report))
     if not any(mark["norm"] is not None or mark["bad"] for mark in marks):
         return None
     places = {op: i for i, op in enumerate(sorted({mark["op"] for mark in marks}))}
     colours = palette(theme)
     figure = go.Figure()
-    for kind, about in _MARKS.items():
+    for kind, looks in _MARKS.items():
+        about = {**looks, "name": translate(looks["name"])}
         own = [mark for mark in marks if mark["kind"] == kind]
         if own:
             figure.add_trace(_depth_trace(own, about, places, scale, colours))
@@ -71,23 +84,31 @@ def depth_figure(
     figure.update_layout(
         height=390,
         margin={"l": 70, "r": 10, "t": 60, "b": 10},
-        title={"text": "Gradient norm along the depth", **TITLE},
-        yaxis=scale.axis("norm of the gradient", zero, bad),
-        xaxis=_depth_axis(recording, report, round, places),
+        title={"text": translate(sentence("Gradient norm along the depth")), **TITLE},
+        yaxis=scale.axis(translate(sentence("norm of the gradient")), zero, bad),
+        xaxis={
+            **_depth_axis(recording, report, round, places),
+            "title": translate(sentence("forward pass: first op to loss")),
+        },
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         hovermode="closest",
     )
-    _mark_trips(figure, report, round, places, colours)
+    _mark_trips(figure, report, round, places, colours, translate)
     return figure
 
 
 _MARKS: Mapping[str, dict[str, Any]] = {
-    "activation": {"name": "activations", "role": "op-stroke", "symbol": "diamond", "size": 7},
-    "matrix": {"name": "weights", "role": "grad-stroke", "symbol": "circle", "size": 12},
-    "vector": {
-        "name": "biases, scales", "role": "parameter-stroke", "symbol": "circle-open", "size": 11,
+    "activation": {
+        "name": sentence("activations"), "role": "op-stroke", "symbol": "diamond", "size": 7,
     },
-    "leaf": {"name": "other leaves", "role": "input-stroke", "symbol": "square", "size": 11},
+    "matrix": {"name": sentence("weights"), "role": "grad-stroke", "symbol": "circle", "size": 12},
+    "vector": {
+        "name": sentence("biases, scales"), "role": "parameter-stroke", "symbol": "circle-open",
+        "size": 11,
+    },
+    "leaf": {
+        "name": sentence("other leaves"), "role": "input-stroke", "symbol": "square", "size": 11,
+    },
 }  # fmt: skip
 
 
@@ -114,7 +135,7 @@ def _depth_trace(
             "size": [13 if mark["bad"] else about["size"] for mark in marks],
             "line": {"width": 2 if about["symbol"] == "circle-open" else 0},
         },
-        customdata=[[mark["label"], _told(mark), mark["detail"], mark["node"]] for mark in marks],
+        customdata=[[mark["label"], mark["told"], mark["detail"], mark["node"]] for mark in marks],
         hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}"
         "<extra></extra>",
     )
@@ -153,10 +174,10 @@ def _symbol(mark: dict[str, Any], usual: str) -> str:
 
 def _told(mark: dict[str, Any]) -> str:
     if mark["bad"]:
-        return f"{mark['bad']} of its values are NaN or infinite"
+        return sentence("{count} of its values are NaN or infinite", count=mark["bad"])
     if mark["norm"] == 0:
-        return "the gradient is exactly zero"
-    return f"gradient norm {number_text(mark['norm'])}"
+        return sentence("the gradient is exactly zero")
+    return sentence("gradient norm {norm}", norm=number_text(mark["norm"]))
 
 
 def _parameter_marks(report: GradientReport, round: int) -> Iterable[dict[str, Any]]:
@@ -206,14 +227,14 @@ def op_label(recording: Recording, activation: ActivationGradient) -> str:
 
 def _op_place(recording: Recording, activation: ActivationGradient) -> str:
     op = recording.ops[activation.op]
-    parts = [f"op [{op.id}]"]
+    parts: list[str] = [sentence("op [{number}]", number=op.id)]
     if op.outputs:
         made = recording.tensors[op.outputs[0]]
         parts.append(size_words(made.shape))
         parts += [] if made.dtype == "float32" else [made.dtype]
     if op.source is not None:
         parts.append(f"{os.path.basename(op.source.file)}:{op.source.line}")
-    return as_text(", ".join(parts))
+    return words.commas(parts)
 
 
 def _all_norms(report: GradientReport) -> Iterable[float | None]:
@@ -239,7 +260,6 @@ def _depth_axis(
     }  # fmt: skip
     return {
         **place_axis({**named, **own}, own),
-        "title": "forward pass: first op to loss",
         "range": [-0.6, max(places.values(), default=0) + 0.6],
     }
 
@@ -250,6 +270,7 @@ def _mark_trips(
     round: int,
     places: dict[int, int],
     colours: Mapping[str, str],
+    translate: Translate,
 ) -> None:
     """A dotted line before each trip of a loop, with its number; of many trips only some."""
     starts: dict[tuple[int, int], int] = {}
@@ -265,7 +286,8 @@ def _mark_trips(
     for place in shown:
         figure.add_vline(x=place - 0.5, line=line)
         figure.add_annotation(
-            text=f"trip {at[place] + 1}", font={"color": colours["muted"], "size": 11},
+            text=translate(sentence("trip {number}", number=at[place] + 1)),
+            font={"color": colours["muted"], "size": 11},
             showarrow=False, x=place - 0.5, xanchor="left", yref="paper", y=1, yanchor="top",
         )  # fmt: skip
     for end in last.values():
@@ -274,7 +296,10 @@ def _mark_trips(
 
 
 def path_figure(
-    path: Sequence[PathStep], labels: Sequence[str], theme: str = "light"
+    path: Sequence[PathStep],
+    labels: Sequence[str],
+    theme: str = "light",
+    translate: Translate = str,
 ) -> go.Figure | None:
     """The gradient norm that arrives at each node of a path, on a log axis.
 
@@ -282,6 +307,7 @@ def path_figure(
         path: of `largest_path`.
         labels: what each of its nodes belongs to.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         A line from the loss to the path's end; None when no norm is known.
@@ -303,7 +329,7 @@ def path_figure(
                 "symbol": [_symbol(mark, "circle") for mark in marks],
             },
             customdata=[
-                [as_text(one.name), as_text(label), _told(mark)]
+                [as_text(one.name), as_text(label), translate(_told(mark))]
                 for one, label, mark in zip(path, labels, marks, strict=True)
             ],
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}"
@@ -314,9 +340,9 @@ def path_figure(
     figure.update_layout(
         height=300,
         margin={"l": 70, "r": 10, "t": 40, "b": 10},
-        title={"text": "Norm along the path", **TITLE},
+        title={"text": translate(sentence("Norm along the path")), **TITLE},
         yaxis=scale.axis(
-            "norm that arrives",
+            translate(sentence("norm that arrives")),
             any(mark["norm"] == 0 for mark in marks),
             any(mark["bad"] for mark in marks),
         ),

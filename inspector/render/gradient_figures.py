@@ -16,6 +16,7 @@ from inspector.gradients import (
     nonfinite_count,
     update_ratio,
 )
+from inspector.language import Translate, sentence
 from inspector.records import TensorSummary
 from inspector.render.cardparts import number_text
 from inspector.render.gradient_axes import TITLE, LogScale, as_text, spread
@@ -30,7 +31,9 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _RIDGES = 12
 
 
-def loss_figure(report: GradientReport, theme: str = "light") -> go.Figure | None:
+def loss_figure(
+    report: GradientReport, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """The losses over the rounds, those of one line of the program as one curve.
 
     Returns:
@@ -54,7 +57,7 @@ def loss_figure(report: GradientReport, theme: str = "light") -> go.Figure | Non
             go.Scatter(
                 x=[x for x, _ in points],
                 y=[y if ok else top for (_, y), ok in zip(points, whole, strict=True)],
-                name=place or "loss",
+                name=place or translate(sentence("loss")),
                 mode="lines+markers",
                 line={"color": colours[_ROLES[i % 6]], "dash": _DASHES[i % 6]},
                 marker={
@@ -63,17 +66,20 @@ def loss_figure(report: GradientReport, theme: str = "light") -> go.Figure | Non
                     "size": 8,
                 },
                 customdata=[number_text(y) for _, y in points],
-                hovertemplate="step %{x}<br>loss %{customdata}<extra>"
+                hovertemplate=translate(sentence("step %{x}<br>loss %{customdata}"))
+                + "<extra>"
                 + as_text(place)
                 + "</extra>",
             )
         )
-    _over_steps(figure, report, "Loss over the steps", len(curves) > 1)
-    figure.update_layout(yaxis={"title": "loss"})
+    _over_steps(figure, report, sentence("Loss over the steps"), len(curves) > 1, translate)
+    figure.update_layout(yaxis={"title": translate(sentence("loss"))})
     return figure
 
 
-def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | None:
+def update_figure(
+    report: GradientReport, theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """Update over weight (norms) per parameter and round, on a log axis.
 
     Up to six parameters have a line of their own; of more, all but the largest and the smallest of
@@ -82,6 +88,7 @@ def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | N
     Args:
         report: of `gradient_report`.
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Lines, with a guide at 1e-3; None without updates.
@@ -102,14 +109,15 @@ def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | N
     colours = palette(theme)
     figure = go.Figure()
     for name in sorted(lines, key=lambda name: name in main):
-        figure.add_trace(_ratio_line(name, lines[name], main, scale, colours))
-    _over_steps(figure, report, "How far each update moves a weight", len(lines) > 1)
+        figure.add_trace(_ratio_line(name, lines[name], main, scale, colours, translate))
+    title = sentence("How far each update moves a weight")
+    _over_steps(figure, report, title, len(lines) > 1, translate)
     figure.add_hline(
         y=HEALTHY_UPDATE,
         line={"color": colours["text"], "dash": "dash", "width": 1.5},
     )
     figure.add_annotation(
-        text="1/1000 is usual",
+        text=translate(sentence("1/1000 is usual")),
         font={"color": colours["text"]},
         showarrow=False,
         xref="paper",
@@ -119,7 +127,7 @@ def update_figure(report: GradientReport, theme: str = "light") -> go.Figure | N
         yanchor="bottom",
     )
     zero = any(y == 0 for points in lines.values() for _, y in points)
-    figure.update_layout(yaxis=scale.axis("share of the weight's norm", zero))
+    figure.update_layout(yaxis=scale.axis(translate(sentence("share of the weight's norm")), zero))
     return figure
 
 
@@ -129,6 +137,7 @@ def _ratio_line(
     main: list[str],
     scale: LogScale,
     colours: Mapping[str, str],
+    translate: Translate,
 ) -> go.Scatter:
     at = main.index(name) if name in main else None
     style: dict[str, Any] = {"line": {"color": colours["edge"], "width": 1}, "opacity": 0.55}
@@ -146,21 +155,24 @@ def _ratio_line(
         mode="lines+markers",
         showlegend=at is not None,
         customdata=[number_text(y) for _, y in points],
-        hovertemplate="step %{x}<br>moved by %{customdata} of its norm<extra>"
+        hovertemplate=translate(sentence("step %{x}<br>moved by %{customdata} of its norm"))
+        + "<extra>"
         + as_text(name)
         + "</extra>",
         **style,
     )
 
 
-def _over_steps(figure: go.Figure, report: GradientReport, title: str, legend: bool) -> None:
+def _over_steps(
+    figure: go.Figure, report: GradientReport, title: str, legend: bool, translate: Translate
+) -> None:
     count = len(report.rounds)
     figure.update_layout(
         height=340,
         margin={"l": 70, "r": 10, "t": 40, "b": 40},
-        title={"text": title, **TITLE},
+        title={"text": translate(title), **TITLE},
         xaxis={
-            "title": "training step",
+            "title": translate(sentence("training step")),
             "tickvals": list(range(1, count + 1, 1 + (count - 1) // 12)),
             "range": [0.5, count + 0.5],
             "zeroline": False,
@@ -171,7 +183,7 @@ def _over_steps(figure: go.Figure, report: GradientReport, title: str, legend: b
 
 
 def ridgeline_figure(
-    parameter: ParameterGradients, what: str, theme: str = "light"
+    parameter: ParameterGradients, what: str, theme: str = "light", translate: Translate = str
 ) -> go.Figure | None:
     """How the values of one gradient or weight are spread, step by step from top to bottom.
 
@@ -181,6 +193,7 @@ def ridgeline_figure(
         parameter: of a report.
         what: "gradient" or "weight".
         theme: "light" or "dark".
+        translate: tells its texts in the reader's language.
 
     Returns:
         Ridges on one axis; None where no round has finite values.
@@ -194,6 +207,10 @@ def ridgeline_figure(
     shown = spread(known, _RIDGES)
     colours = palette(theme)
     role = "grad" if what == "gradient" else "parameter"
+    title, value = sentence("Values of the weight over the steps"), sentence("value of the weight")
+    if what == "gradient":
+        title = sentence("Values of the gradient over the steps")
+        value = sentence("value of the gradient")
     figure = go.Figure()
     for row, (round, summary) in enumerate(shown):
         x, y = _ridge(summary, -row)
@@ -206,7 +223,7 @@ def ridgeline_figure(
                 fillcolor=colours[f"{role}-fill"],
                 line={"color": colours[f"{role}-stroke"], "width": 1.5},
                 hoveron="fills",
-                text=_ridge_text(round, summary),
+                text=translate(_ridge_text(round, summary)),
                 hoverinfo="text",
                 showlegend=False,
             )
@@ -215,10 +232,10 @@ def ridgeline_figure(
     figure.update_layout(
         height=150 + 24 * len(shown),
         margin={"l": 50, "r": 10, "t": 40, "b": 40},
-        title={"text": f"Values of the {what} over the steps", **TITLE},
-        xaxis={"title": f"value of the {what}", "zeroline": False, "exponentformat": "power"},
+        title={"text": translate(title), **TITLE},
+        xaxis={"title": translate(value), "zeroline": False, "exponentformat": "power"},
         yaxis={
-            "title": "training step", "showgrid": False, "zeroline": False,
+            "title": translate(sentence("training step")), "showgrid": False, "zeroline": False,
             "tickvals": [-row for row in range(len(shown))],
             "ticktext": [str(round + 1) for round, _ in shown],
             "range": [-len(shown) + 0.7, 1.9],
@@ -242,9 +259,15 @@ def _ridge(summary: TensorSummary, base: float) -> tuple[list[float], list[float
 
 
 def _ridge_text(round: int, summary: TensorSummary) -> str:
-    text = (
-        f"step {round + 1}: {number_text(summary.min)} to {number_text(summary.max)}, "
-        f"mean {number_text(summary.mean)}, std {number_text(summary.std)}"
+    text = sentence(
+        "step {step}: {min} to {max}, mean {mean}, std {std}",
+        step=round + 1,
+        min=number_text(summary.min),
+        max=number_text(summary.max),
+        mean=number_text(summary.mean),
+        std=number_text(summary.std),
     )
     bad = nonfinite_count(summary)
-    return f"{text}; {bad} of {summary.numel} not finite" if bad else text
+    if not bad:
+        return text
+    return sentence("{text}; {bad} of {all} not finite", text=text, bad=bad, all=summary.numel)

@@ -11,14 +11,16 @@ from inspector.gradients import (
     place_of,
     places_of,
 )
+from inspector.language import Translate, counted, sentence
 from inspector.render.gradient_axes import TITLE, as_text, short_name, spread
 from inspector.render.theme import palette
-from inspector.views import words
 
 _BARS = 20
 
 
-def zeros_figure(rectifiers: Sequence[Rectifier], theme: str = "light") -> go.Figure | None:
+def zeros_figure(
+    rectifiers: Sequence[Rectifier], theme: str = "light", translate: Translate = str
+) -> go.Figure | None:
     """The share of zeros in each rectifier's outputs, as bars; dead ones are hatched.
 
     Returns:
@@ -42,22 +44,22 @@ def zeros_figure(rectifiers: Sequence[Rectifier], theme: str = "light") -> go.Fi
                 "color": [colours["failed" if is_dead else "op-stroke"] for is_dead in dead],
                 "pattern": {"shape": ["/" if is_dead else "" for is_dead in dead]},
             },
-            text=[_zeros_text(one) for one in shown],
+            text=[translate(_zeros_text(one)) for one in shown],
             textposition="outside",
             textfont={"color": colours["text"]},
             cliponaxis=False,
             customdata=labels,
-            hovertemplate="%{customdata}<br>%{x:.1f} % zeros<extra></extra>",
+            hovertemplate=translate(sentence("%{customdata}<br>%{x:.1f} % zeros<extra></extra>")),
         )
     )
     figure.update_layout(
         height=100 + 34 * len(shown),
         margin={"l": 10, "r": 10, "t": 40, "b": 40},
-        title={"text": "Zeros in the output", **TITLE},
+        title={"text": translate(sentence("Zeros in the output")), **TITLE},
         xaxis={
             "range": [0, 145],  # room for the words behind the bars
             "tickvals": [0, 25, 50, 75, 100],
-            "title": "% of the values, over all steps",
+            "title": translate(sentence("% of the values, over all steps")),
             "zeroline": False,
         },
         yaxis={
@@ -74,17 +76,25 @@ def zeros_figure(rectifiers: Sequence[Rectifier], theme: str = "light") -> go.Fi
 def _zeros_text(one: Rectifier) -> str:
     share = f"{100 * one.zeros:.0f} %"
     if one.dead_since is not None:
-        return f"{share}, dead since step {one.dead_since + 1}"
-    return f"{share}, {words.plural(len(one.dead), 'dead unit')}" if one.dead else share
+        step = one.dead_since + 1
+        return sentence("{share}, dead since step {step}", share=share, step=step)
+    if not one.dead:
+        return share
+    return counted(
+        "{share}, {count} dead unit", "{share}, {count} dead units", len(one.dead), share=share
+    )
 
 
-def unit_figure(one: Rectifier, theme: str = "light", name: str = "") -> go.Figure | None:
+def unit_figure(
+    one: Rectifier, theme: str = "light", name: str = "", translate: Translate = str
+) -> go.Figure | None:
     """The share of zeros per unit and round, as a heat map.
 
     Args:
         one: the rectifier.
         theme: "light" or "dark".
         name: what to call it; else its module's path.
+        translate: tells its texts in the reader's language.
 
     Returns:
         A row per round, a column per unit; a unit that let nothing through is in the colour of
@@ -109,19 +119,30 @@ def unit_figure(one: Rectifier, theme: str = "light", name: str = "") -> go.Figu
                 [0.999, colours["failed"]],
                 [1, colours["failed"]],
             ],
-            colorbar={"title": "% zeros", "tickvals": [0, 50, 100], "thickness": 14},
-            hovertemplate="unit %{x}, step %{y}<br>%{z:.0f} % zeros<extra></extra>",
+            colorbar={
+                "title": translate(sentence("% zeros")),
+                "tickvals": [0, 50, 100],
+                "thickness": 14,
+            },
+            hovertemplate=translate(
+                sentence("unit %{x}, step %{y}<br>%{z:.0f} % zeros<extra></extra>")
+            ),
             xgap=1,
             ygap=1,
         )
     )
+    title = sentence("Zeros per unit of {name}", name=as_text(name or place_of(one)))
     figure.update_layout(
         height=max(220, min(420, 130 + 14 * len(rows))),
         margin={"l": 60, "r": 10, "t": 40, "b": 40},
-        title={"text": f"Zeros per unit of {as_text(name or place_of(one))}", **TITLE},
-        xaxis={"title": "unit", "showgrid": False, "zeroline": False, "dtick": _dtick(one.units)},
+        title={"text": translate(title), **TITLE},
+        xaxis={
+            "title": translate(sentence("unit")), "showgrid": False, "zeroline": False,
+            "dtick": _dtick(one.units),
+        },
         yaxis={
-            "title": "training step", "autorange": "reversed", "showgrid": False,
+            "title": translate(sentence("training step")), "autorange": "reversed",
+            "showgrid": False,
             "tickvals": spread([i + 1 for i, _ in rows], 12),
         },
     )  # fmt: skip

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from inspector.language import Translate, sentence
 from inspector.records import Overlay, Recording
 from inspector.render.cardparts import bytes_text, duration_text
+from inspector.render.told import told
 from inspector.views.heat import Heat, heat
 from inspector.views.model import GraphView
 
 Json = dict[str, Any]
 
 _NAMES = {
-    "time": "time",
-    "memory": "memory",
-    "gradient": "gradient norm",
-    "zeros": "zeros",
-    "nonfinite": "NaN and Inf",
-    "visits": "visits",
+    "time": sentence("time"),
+    "memory": sentence("memory"),
+    "gradient": sentence("gradient norm"),
+    "zeros": sentence("zeros"),
+    "nonfinite": sentence("NaN and Inf"),
+    "visits": sentence("visits"),
 }
 
 
@@ -26,7 +28,7 @@ def heat_payload(
     views: Mapping[str, GraphView],
     recording: Recording,
     overlay: Overlay | None = None,
-    translate: Callable[[str], str] = str,
+    translate: Translate = str,
 ) -> Json:
     """What the nodes of each drawing can be coloured by.
 
@@ -40,10 +42,11 @@ def heat_payload(
         `low` and `high` (texts of the ends) and `values`: node id -> [place on the scale from 0
         to 1, or None for a 0 that has none; text].
     """
-    return {
-        pane: [_measure(one, translate) for one in heat(view, recording, overlay)]
+    found: Json = {
+        pane: [_measure(one) for one in heat(view, recording, overlay)]
         for pane, view in views.items()
     }
+    return told(found, translate)
 
 
 def heat_answer(
@@ -51,20 +54,19 @@ def heat_answer(
     recording: Recording,
     overlay: Overlay | None,
     measure: str,
-    translate: Callable[[str], str] = str,
 ) -> Json:
     """One measure of one drawing, where a page asks for it: `{"measure": …}`, as in `heat_payload`.
 
     It is None where no node that is drawn has such a number.
     """
     found = heat(view, recording, overlay, (measure,))
-    return {"measure": _measure(found[0], translate) if found else None}
+    return {"measure": _measure(found[0]) if found else None}
 
 
-def _measure(found: Heat, translate: Callable[[str], str]) -> Json:
+def _measure(found: Heat) -> Json:
     return {
         "id": found.measure,
-        "label": translate(_NAMES[found.measure]),
+        "label": _NAMES[found.measure],
         "unit": found.unit,
         "scale": found.scale,
         "low": amount_text(found.low, found.unit),

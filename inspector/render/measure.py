@@ -41,8 +41,10 @@ def _em(char: str) -> float:
         return _WIDTHS[char]
     if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Mn", "Me"):
         return 0.0
-    if unicodedata.east_asian_width(char) in "WF" or ord(char) > 0x1F000:
-        return 1.3
+    if ord(char) > 0x1F000:
+        return 1.3  # emoji and the like
+    if unicodedata.east_asian_width(char) in "WF":
+        return 1.0  # an em by design, in all fonts of these scripts
     return 0.60
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from inspector.errors import QuestionError
-from inspector.records import GradNode, ModuleCall, Op, Source, Step, TensorSummary
+from inspector.language import sentence
+from inspector.records import GradNode, Op, Source, Step, TensorSummary
 from inspector.render.asked import Asked, text_of, whole_of
 from inspector.render.cardparts import bytes_text, number_text
+from inspector.render.cards import mode_of
 from inspector.render.timebar import kind_name, title
 from inspector.text import place
 from inspector.timeline import (
@@ -31,7 +33,6 @@ from inspector.timeline.until import count_beyond
 from inspector.views import words
 
 Json = dict[str, Any]
-Translate = Callable[[str], str]
 
 DONE = ("op", "grad", "read")
 """What is counted that had run by a moment."""
@@ -40,26 +41,25 @@ TENSORS = 12
 """Inputs and outputs that are named; more are counted."""
 
 
-def moment_json(timeline: Timeline, index: int, translate: Translate = str) -> Json:
+def moment_json(timeline: Timeline, index: int) -> Json:
     """One moment in detail: plain texts, and the places to jump to.
 
     Raises:
         QuestionError: there is no such moment.
     """
-    return _Detail(timeline, moment(timeline, index), translate).json()
+    return _Detail(timeline, moment(timeline, index)).json()
 
 
 class _Detail:
     """The words for one moment."""
 
-    def __init__(self, timeline: Timeline, found: Moment, translate: Translate) -> None:
+    def __init__(self, timeline: Timeline, found: Moment) -> None:
         self._timeline = timeline
         self._recording = timeline.recording
         self._found = found
-        self._t = translate
 
     def json(self) -> Json:
-        found, t = self._found, self._t
+        found = self._found
         record = found.record
         return {
             "at": found.index,
@@ -84,7 +84,7 @@ class _Detail:
                 {
                     "path": call.path,
                     "type": call.type,
-                    "mode": t("train" if call.training else "eval"),
+                    "mode": mode_of(call),
                 }
                 for call in found.modules
             ],
@@ -100,7 +100,7 @@ class _Detail:
         if isinstance(record, GradNode) and record.parameter is not None:
             return record.parameter
         if isinstance(record, Step) and record.pass_index is not None:
-            return self._t("pass {number}").format(number=record.pass_index)
+            return sentence("pass {number}", number=record.pass_index)
         return ""
 
     def _failure(self) -> str:
@@ -111,32 +111,35 @@ class _Detail:
 
     def _inside(self) -> Iterable[str]:
         """In plain words which pass, step and visit this is."""
-        found, t = self._found, self._t
+        found = self._found
         if found.visits > 1:
-            text = t("time {visit} of {visits} at this place in the code")
-            yield text.format(visit=found.visit, visits=found.visits)
+            yield sentence(
+                "time {visit} of {visits} at this place in the code",
+                visit=found.visit,
+                visits=found.visits,
+            )
         for step in found.steps:
             if step.kind == "backward":
-                text = t("in backward pass {number}").format(number=step.pass_index)
-                yield f"{text} ({place(step.source)})" if step.source is not None else text
+                where = "" if step.source is None else f"({place(step.source)})"
+                number = step.pass_index
+                yield words.spaced((sentence("in backward pass {number}", number=number), where))
         own = isinstance(found.record, Step) and found.record.kind == "optimizer_step"
         if found.iteration < found.iterations:
             inside = own or any(step.kind == "optimizer_step" for step in found.steps)
-            text = (
-                t("optimizer step {n} of {all}")
-                if inside
-                else t("before optimizer step {n} of {all}")
-            )
-            yield text.format(n=found.iteration + 1, all=found.iterations)
+            counts = {"n": found.iteration + 1, "all": found.iterations}
+            if inside:
+                yield sentence("optimizer step {n} of {all}", **counts)
+            else:
+                yield sentence("before optimizer step {n} of {all}", **counts)
 
     def _tensors(self, numbers: tuple[int, ...]) -> list[str]:
         tensors = [self._recording.tensors[number] for number in numbers[:TENSORS]]
         found = [
-            f"{tensor.name or tensor.variable or f'%{tensor.id}'} {words.shape(tensor)}"
+            words.spaced((tensor.name or tensor.variable or f"%{tensor.id}", words.shape(tensor)))
             for tensor in tensors
         ]
         more = len(numbers) - len(found)
-        return [*found, self._t("{n} more").format(n=more)] if more > 0 else found
+        return [*found, sentence("{n} more", n=more)] if more > 0 else found
 
     def _gradients(self, field: str) -> list[str]:
         """Gradients of a node; the norm is that of the largest that came in."""
@@ -144,10 +147,10 @@ class _Detail:
         if not isinstance(record, GradNode):
             return []
         gradients: tuple[TensorSummary | None, ...] = getattr(record, field)
-        sizes = [words.plural(g.numel, "value") for g in gradients if g is not None][:TENSORS]
+        sizes = [words.values(g.numel) for g in gradients if g is not None][:TENSORS]
         norm = gradient_norm(record) if field == "grad_outputs" else None
         if norm is not None:
-            sizes.append(self._t("norm {norm}").format(norm=number_text(norm)))
+            sizes.append(sentence("norm {norm}", norm=number_text(norm)))
         return sizes
 
     def _place(self, source: Source) -> Json:
@@ -159,16 +162,15 @@ class _Detail:
             "text": self._timeline.line(source),
         }
 
-    def _module(self, call: ModuleCall) -> Json:
-        mode = self._t("train") if call.training else self._t("eval")
-        return {"path": call.path, "type": call.type, "mode": mode}
-
     def _loop(self, loop: Loop) -> Json:
         file = os.path.basename(loop.file)
-        text, t = loop.text, self._t
-        if loop.trip is not None:
-            words = t("{loop}, trip {trip} of {trips}") if loop.exact else t("{loop}, trip {trip}")
-            text = words.format(loop=loop.text, trip=loop.trip + 1, trips=loop.trips)
+        text, trip = loop.text, loop.trip
+        if trip is not None and loop.exact:
+            text = sentence(
+                "{loop}, trip {trip} of {trips}", loop=text, trip=trip + 1, trips=loop.trips
+            )
+        elif trip is not None:
+            text = sentence("{loop}, trip {trip}", loop=text, trip=trip + 1)
         return {"file": file, "path": loop.file, "line": loop.line, "text": text}
 
     def _alive(self, alive: Alive) -> Json:
@@ -182,7 +184,7 @@ class _Detail:
         }
 
     def _share(self, kind: str, nbytes: int, count: int) -> Json:
-        about = {"kind": kind, "title": self._t(ALIVE_TITLES[kind])}
+        about = {"kind": kind, "title": ALIVE_TITLES[kind]}
         return {**about, "bytes": nbytes, "text": bytes_text(nbytes), "count": count}
 
     def _piece(self, piece: Piece) -> Json:
@@ -190,7 +192,7 @@ class _Detail:
             "tensor": piece.tensor,
             "name": piece.name or ("" if piece.tensor is None else f"%{piece.tensor}"),
             "shape": self._shape(piece.tensor),
-            "kind": self._t(ALIVE_TITLES[piece.kind]),
+            "kind": ALIVE_TITLES[piece.kind],
             "text": bytes_text(piece.nbytes),
             "made": piece.made,
             "last": piece.last_use,
@@ -201,12 +203,12 @@ class _Detail:
 
 
 ALIVE_TITLES: Mapping[str, str] = {
-    "parameter": "parameters",
-    "buffer": "buffers",
-    "input": "inputs",
-    "result": "results still used",
-    "saved": "for backward at most",
-    "outside": "from elsewhere",
+    "parameter": sentence("parameters"),
+    "buffer": sentence("buffers"),
+    "input": sentence("inputs"),
+    "result": sentence("results still used"),
+    "saved": sentence("for backward at most"),
+    "outside": sentence("from elsewhere"),
 }
 """What the kinds of memory are called."""
 
@@ -214,7 +216,7 @@ ALIVE_TITLES: Mapping[str, str] = {
 # -- answers to the browser ----------------------------------------------------------------
 
 
-def moment_answer(timeline: Timeline, asked: Asked, translate: Translate = str) -> Json:
+def moment_answer(timeline: Timeline, asked: Asked) -> Json:
     """The moment `at`, or the one to which `move` ("step", "over", "out") leads from there.
 
     With `back` the move goes backwards. `at` may be -1 for a move from before the first moment.
@@ -227,15 +229,19 @@ def moment_answer(timeline: Timeline, asked: Asked, translate: Translate = str) 
     if asked.get("move") is not None:
         move = text_of(asked, "move")
         if move not in MOVES:
-            raise QuestionError(f"There is no move {move!r}. Known: {', '.join(MOVES)}.")
+            raise QuestionError(
+                sentence(
+                    "There is no move {move!r}. Known: {known}.", move=move, known=", ".join(MOVES)
+                )
+            )
         to = MOVES[move](timeline, at, BACKWARD if asked.get("back") else FORWARD)
         if to is None:
             return {"at": None}
         at = to
-    return moment_json(timeline, at, translate)
+    return moment_json(timeline, at)
 
 
-def until_answer(timeline: Timeline, asked: Asked, translate: Translate = str) -> Json:
+def until_answer(timeline: Timeline, asked: Asked) -> Json:
     """The next moment `from` some moment on at which a condition holds: {"at", "message"}.
 
     `what` and `value` are the condition, `by` is 1, or -1 for backwards. `at` is None where
@@ -250,18 +256,26 @@ def until_answer(timeline: Timeline, asked: Asked, translate: Translate = str) -
     if found is not None:
         return {"at": found, "message": ""}
     others = count_beyond(timeline, start, condition, FORWARD if by < 0 else BACKWARD)
-    text = NONE_THERE[(by < 0, min(others, 2))]
-    about = " ".join([translate(CONDITIONS[condition.what].title), condition.value]).strip()
-    return {"at": None, "message": translate(text).format(what=about, n=f"{others:,}")}
+    tell = NONE_THERE[(by < 0, min(others, 2))]
+    about = words.spaced((CONDITIONS[condition.what].title, condition.value.strip()))
+    return {"at": None, "message": tell(about, f"{others:,}")}
 
 
-NONE_THERE: Mapping[tuple[bool, int], str] = {
-    (False, 0): "No later moment, and no earlier one: {what}.",
-    (False, 1): "No later moment: {what}. There is 1 earlier one.",
-    (False, 2): "No later moment: {what}. There are {n} earlier ones.",
-    (True, 0): "No earlier moment, and no later one: {what}.",
-    (True, 1): "No earlier moment: {what}. There is 1 later one.",
-    (True, 2): "No earlier moment: {what}. There are {n} later ones.",
+NONE_THERE: Mapping[tuple[bool, int], Callable[[str, str], str]] = {
+    (False, 0): lambda what, n: sentence("No later moment, and no earlier one: {what}.", what=what),
+    (False, 1): lambda what, n: sentence(
+        "No later moment: {what}. There is 1 earlier one.", what=what
+    ),
+    (False, 2): lambda what, n: sentence(
+        "No later moment: {what}. There are {n} earlier ones.", what=what, n=n
+    ),
+    (True, 0): lambda what, n: sentence("No earlier moment, and no later one: {what}.", what=what),
+    (True, 1): lambda what, n: sentence(
+        "No earlier moment: {what}. There is 1 later one.", what=what
+    ),
+    (True, 2): lambda what, n: sentence(
+        "No earlier moment: {what}. There are {n} later ones.", what=what, n=n
+    ),
 }
 """What is said where a search backwards (True) or forwards ends, by the hits the other way."""
 
@@ -270,5 +284,5 @@ def _number(asked: Asked, name: str, default: int | None = None) -> int:
     found = whole_of(asked, name)
     found = default if found is None else found
     if found is None:
-        raise QuestionError(f"{name!r} is a number of a moment.")
+        raise QuestionError(sentence("{name!r} is a number of a moment.", name=name))
     return found

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from inspector.compare import compare
 from inspector.comparison import Comparison
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.render.answers import Book
 from inspector.render.cardparts import Card
-from inspector.render.cards import BOXES, Cards
+from inspector.render.cards import BOX_KINDS, BOXES, Cards
+from inspector.render.once import once
 from inspector.render.workbench import Shown, Views
 from inspector.timeline import Timeline
 from inspector.views import GraphView, ViewIndex
@@ -55,41 +56,41 @@ class MorphBook(Book):
     """
 
     def __init__(self, before: Book, now: Book, names: tuple[str, str]) -> None:
-        super().__init__(now.recording, now.static, now.overlay, now.static_reason, now.translate)
+        super().__init__(now.recording, now.static, now.overlay, now.static_reason)
         self.beside = before.recording
         self.run = now.run
         self.before, self.now = before, now
         self.names = names
         self.morph = Morph(before.index, now.index, now_first=now.run < before.run)
 
-    @cached_property
+    @once
     def comparison(self) -> Comparison:
         """What changed, from before (A) to now (B)."""
         if self.before.run < self.now.run:
             return self.morph.union.comparison
         return compare(self.before.recording, self.now.recording)
 
-    @cached_property
+    @once
     def cards(self) -> Cards:
         """The cards of the run now, and those of what it has not any more."""
         return _MorphCards(self)
 
-    @cached_property
+    @once
     def index(self) -> ViewIndex:
         """Boxes and edges of the run now; the way to an op is that in the picture of both."""
         return _IndexNow(self.now.recording, self.morph)
 
-    @cached_property
+    @once
     def timeline(self) -> Timeline:
         """The moments of the run now."""
         return self.now.timeline
 
-    @cached_property
+    @once
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong in the run now."""
         return self.now.findings
 
-    @cached_property
+    @once
     def first_open(self) -> frozenset[str]:
         """Boxes that are open at first, of all graphs."""
         static = frozenset(box for box in self.now.first_open if box.startswith("ir:"))
@@ -151,9 +152,7 @@ class _IndexNow(ViewIndex):
 
 class _MorphCards(Cards):
     def __init__(self, book: MorphBook) -> None:
-        super().__init__(
-            book.recording, book.static, book.overlay, book.translate, index=book.now.index
-        )
+        super().__init__(book.recording, book.static, book.overlay, index=book.now.index)
         self._book = book
         self._morph = book.morph
         self._by_id = book.now.index.by_id
@@ -165,7 +164,7 @@ class _MorphCards(Cards):
             return super().card(pane, item)
         own = item.partition("@")[0]
         kind = own.partition(":")[0]
-        before, t = self._morph.name_before(own), self._t
+        before = self._morph.name_before(own)
         if kind.startswith("was_") and before is not None:
             return self._gone(own, before)
         if kind.removeprefix("both_") in BOXES and own not in self._by_id:
@@ -175,18 +174,18 @@ class _MorphCards(Cards):
         rows = list(found.get("rows", ()))
         if kind != "more" and before is None and not kind.startswith("both_"):
             name = self._book.names[0]
-            rows.insert(0, (t("new"), t("not with “{name}”").format(name=name)))
+            rows.insert(0, (sentence("new"), sentence("not with “{name}”", name=name)))
         elif own in self._changes:
-            rows.insert(0, (t("changed"), self._changes[own]))
+            rows.insert(0, (sentence("changed"), self._changes[own]))
         return {**found, "rows": rows}
 
     def _gone(self, own: str, before: str) -> Card:
         """The card that it had before. Its tensors are not of this run: nothing more is asked."""
-        t, kind = self._t, own.removeprefix("was_").partition(":")[0]
+        kind = own.removeprefix("was_").partition(":")[0]
         inside = kind in BOXES and before not in self._book.before.index.by_id
         found = self._of_both(own) if inside else self._book.before.cards.card("dynamic", before)
         name = self._book.names[0]
-        row = (t("gone"), t("only with “{name}”").format(name=name))
+        row = (sentence("gone"), sentence("only with “{name}”", name=name))
         known = found.get("tensors", ())
         tensors = [
             {key: value for key, value in one.items() if key not in ("id", "family", "values")}
@@ -201,10 +200,10 @@ class _MorphCards(Cards):
         found = None if number is None else describe(index, index.boxes[number].id)
         if found is None:
             return {"title": own}
-        rows = [(self._t("ops"), f"{found.size:,}")]
+        rows = [(sentence("ops"), f"{found.size:,}")]
         return {
             "title": found.title,
-            "kind": self._t(found.kind),
+            "kind": BOX_KINDS.get(found.kind, found.kind),
             "subtitle": found.subtitle,
             "rows": rows,
         }

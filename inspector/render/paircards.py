@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from inspector.compare.union import Union
+from inspector.language import sentence
 from inspector.records import IRNode, Recording, TensorInfo
 from inspector.render.cardparts import Card, duration_text
-from inspector.render.cards import Cards, Translate
+from inspector.render.cards import Cards
 from inspector.render.tensorcards import TensorCards
 from inspector.views.index import ViewIndex
 from inspector.views.staticpair import IRPair
@@ -20,7 +21,6 @@ class PairCards(Cards):
     Args:
         union: of the two runs.
         runs: A and B.
-        translate: gives a label in the page's language.
         index: of the union.
         ir: the IR that both ran of, if there is one.
         of_ir: the cards of A and of B, for its nodes.
@@ -30,12 +30,11 @@ class PairCards(Cards):
         self,
         union: Union,
         runs: tuple[Recording, Recording],
-        translate: Translate,
         index: ViewIndex,
         ir: IRPair | None = None,
         of_ir: tuple[Cards, Cards] | None = None,
     ) -> None:
-        super().__init__(union.recording, translate=translate, index=index)
+        super().__init__(union.recording, index=index)
         self._of_ir = of_ir
         self._ir_ops = {} if ir is None else _ops_of_nodes(ir)
         self._union = union
@@ -44,7 +43,7 @@ class PairCards(Cards):
         self._boxes = index
         self._mine = {new: old for old, new in union.tensors_a.items()}
         self._theirs = {new: old for old, new in union.tensors_b.items()}
-        self._of_b = TensorCards(runs[1], translate)
+        self._of_b = TensorCards(runs[1])
         self._changes = {change.a: change for change in union.comparison.changes}
 
     def card(self, pane: str, item: str) -> Card:
@@ -64,28 +63,26 @@ class PairCards(Cards):
     @property
     def _replaced(self) -> tuple[str, ...]:
         """Rows of one run that say nothing of two."""
-        return self._t("order"), self._t("duration")
+        return sentence("order"), sentence("duration")
 
     def _op_sides(self, op: int) -> Iterator[tuple[str, str]]:
-        t = self._t
-        names = {A: t("only in A"), B: t("only in B"), A | B: t("in A and B")}
-        yield t("ran"), names[self._sides[op]]
+        names = {A: sentence("only in A"), B: sentence("only in B"), A | B: sentence("in A and B")}
+        yield sentence("ran"), names[self._sides[op]]
         numbers = self._union.of_a[op], self._union.of_b[op]
         for name, number, run in zip("AB", numbers, self._runs, strict=True):
             if number is not None:
                 took = duration_text(run.ops[number].duration_us)
                 place = f"{number + 1} / {len(run.ops)}"
-                yield t("order in {run}").format(run=name), f"{place} · {took}"
+                yield sentence("order in {run}", run=name), f"{place} · {took}"
         change = None if numbers[0] is None else self._changes.get(numbers[0])
         if change is not None:
-            yield t("changed"), change.detail
+            yield sentence("changed"), change.detail
 
     def _box_sides(self, box: int) -> Iterator[tuple[str, str]]:
-        t = self._t
         sides = [self._sides[op] for op in self._boxes.ops_of(box)]
         for name, bit in (("A", A), ("B", B)):
             count = sum(bool(side & bit) for side in sides)
-            yield t("ops in {run}").format(run=name), f"{count:,}"
+            yield sentence("ops in {run}", run=name), f"{count:,}"
 
     # -- the static graph ----------------------------------------------------------------------
 
@@ -105,15 +102,14 @@ class PairCards(Cards):
     def _both_rows(
         self, mine: Iterable[tuple[str, str]], theirs: Iterable[tuple[str, str]]
     ) -> Iterator[tuple[str, str]]:
-        t = self._t
         told = dict(theirs)
-        always = {t("ran"), t("branches taken"), t("trips")}
+        always = {sentence("ran"), sentence("branches taken"), sentence("trips")}
         for label, value in mine:
-            if label == t("recorded ops"):
+            if label == sentence("recorded ops"):
                 continue  # in the numbers of one run
             if label in always or told.get(label) != value:
-                yield t("{role} in {run}").format(role=label, run="A"), value
-                yield t("{role} in {run}").format(role=label, run="B"), told.get(label, "–")
+                yield sentence("{role} in {run}", role=label, run="A"), value
+                yield sentence("{role} in {run}", role=label, run="B"), told.get(label, "–")
             else:
                 yield label, value
 
@@ -137,7 +133,7 @@ class PairCards(Cards):
             yield {**own, "role": self._role(card["role"], "B"), "name": card["name"]}
 
     def _role(self, role: str, run: str) -> str:
-        return self._t("{role} in {run}").format(role=role, run=run)
+        return sentence("{role} in {run}", role=role, run=run)
 
 
 def _ops_of_nodes(ir: IRPair) -> dict[int, list[int]]:

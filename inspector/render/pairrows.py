@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 from inspector.compare.union import Union
 from inspector.comparison import Change
+from inspector.language import Sentence
 from inspector.records import Op, Recording, Source
 from inspector.views import words
+from inspector.views.names import trips_told
 from inspector.views.union import A, B, sides_of
 
 
@@ -63,7 +65,7 @@ def _rows(found: Union, a: Recording, b: Recording) -> Iterable[DifferenceRow]:
             values = words.value(mine.value), words.value(b.decisions[decision.b].value)
             yield _row(found, "decision", own_a[op], *values, name=mine.kind)
     for loop in comparison.loops:
-        trips = words.plural(loop.trips_a, "trip"), words.plural(loop.trips_b, "trip")
+        trips = trips_told(loop.trips_a), trips_told(loop.trips_b)
         first = own_a.get(loop.first_a, own_b.get(loop.first_b))
         if first is not None:
             row = _row(found, "loop", first, *trips, name=loop.header)
@@ -87,17 +89,29 @@ def _row(found: Union, kind: str, op: int, a: str, b: str, name: str = "") -> Di
 
 def _before_after(change: Change) -> tuple[str, str]:
     """What it was in A and in B; of what has no two sides, all in the first."""
-    parts = [detail.partition(" → ") for detail in change.details]
-    return "; ".join(part[0] for part in parts), "; ".join(part[2] for part in parts if part[2])
+    parts = [_sides(detail) for detail in change.details]
+    return words.joined((a for a, _ in parts), "; "), words.joined((b for _, b in parts), "; ")
+
+
+def _sides(detail: str) -> tuple[str, str]:
+    """What stands before an arrow and what behind it; of a sentence with what belongs there."""
+    template = detail.templates[0] if isinstance(detail, Sentence) else detail
+    before, arrow, after = template.partition(" → ")
+    if not arrow or not isinstance(detail, Sentence):
+        return detail if not arrow else before, after
+    return Sentence((before,), detail.values), Sentence((after,), detail.values)
 
 
 def _result(recording: Recording, op: Op) -> str:
-    return ", ".join(words.shape(recording.tensors[number]) for number in op.outputs)
+    return words.commas(words.shape(recording.tensors[number]) for number in op.outputs)
 
 
 def row_text(row: DifferenceRow) -> str:
     """A row of the table as one line."""
-    told = f"{row.a} → {row.b}" if row.a and row.b else row.a or row.b
-    module = f" {row.module}" if row.module else ""
-    place = f"  # {row.place}" if row.place else ""
-    return f"{row.name}{module}: {told}{place}" if told else f"{row.name}{module}"
+    told = words.joined((row.a, row.b), " → ")
+    name = words.spaced((row.name, row.module))
+    if not told:
+        return name
+    return words.joined(
+        (words.joined((name, told), ": "), f"# {row.place}" if row.place else ""), "  "
+    )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from inspector.compare.union import Union, union
+from inspector.language import Translate, sentence
 from inspector.records import Failure, Recording
 from inspector.render.answers import Book
-from inspector.render.cards import Cards, Translate
+from inspector.render.cards import Cards
 from inspector.render.measure import label_of, subtitle_of, title_of
+from inspector.render.once import once
 from inspector.render.paircards import PairCards
 from inspector.render.pairrows import (
     SIGNS,
@@ -24,6 +25,7 @@ from inspector.render.pairrows import (
     numbers_in_both,
     row_text,
 )
+from inspector.render.told import told, told_parts
 from inspector.render.workbench import Shown, Views, ir_lines
 from inspector.views import GraphView, ViewIndex
 from inspector.views.staticpair import IRPair, static_pair_view
@@ -56,15 +58,12 @@ class PairBook(Book):
     Args:
         a, b: the runs.
         names: what they are called, A and B.
-        translate: gives a text in the page's language.
 
     Attributes:
         union: both runs as one recording, with the values of both.
     """
 
-    def __init__(
-        self, a: Book, b: Book, names: tuple[str, str] = ("A", "B"), translate: Translate = str
-    ) -> None:
+    def __init__(self, a: Book, b: Book, names: tuple[str, str] = ("A", "B")) -> None:
         found = union(a.recording, b.recording)
         recording = replace(
             found.recording,
@@ -75,28 +74,28 @@ class PairBook(Book):
         self.sides = a, b
         self.names = names
         self.ir = _common_ir(self.union, a, b)
-        reason = "" if a.static is None or b.static is None else translate(NO_COMMON_IR)
+        reason = "" if a.static is None or b.static is None else NO_COMMON_IR
         static = None if self.ir is None else self.ir.static
-        super().__init__(recording, static, static_reason=reason, translate=translate)
+        super().__init__(recording, static, static_reason=reason)
 
-    @cached_property
+    @once
     def index(self) -> ViewIndex:
         """Boxes and edges of both runs."""
         return union_index(self.union)
 
-    @cached_property
+    @once
     def cards(self) -> Cards:
         """The cards, each with what it was in A and in B."""
         runs = self.sides[0].recording, self.sides[1].recording
         of_ir = None if self.ir is None else (self.sides[0].cards, self.sides[1].cards)
-        return PairCards(self.union, runs, self.translate, self.index, self.ir, of_ir)
+        return PairCards(self.union, runs, self.index, self.ir, of_ir)
 
-    @cached_property
+    @once
     def timebar(self) -> Json:
         """None: two runs have no common time."""
         return {"count": 0}
 
-    @cached_property
+    @once
     def differences(self) -> tuple[DifferenceRow, ...]:
         """All that differs, in the order of the run."""
         runs = self.sides[0].recording, self.sides[1].recording
@@ -120,11 +119,11 @@ class PairBook(Book):
         """The picture, the source with both counts, the IR with both, and the differences."""
         found = super().payload(shown, draw)
         panes = {pane["id"]: pane for pane in found["panes"]}
-        panes["dynamic"]["title"] = self.translate("Both runs")
+        panes["dynamic"]["title"] = self.translate(_BOTH)
         a, b = (book.recording for book in self.sides)
         source = panes["source"]
         source["files"] = [one for file in source["files"] for one in _both_hits(file, a, b)]
-        shown_panes = [panes["dynamic"], self._list(), source]
+        shown_panes = [panes["dynamic"], told(self._list(), self.translate), source]
         if self.ir is not None:
             text = {**panes["irtext"], "runs": True, "lines": list(self._ir_lines(self.ir))}
             shown_panes += [panes["static"], text]
@@ -139,7 +138,10 @@ class PairBook(Book):
         runs = self.sides[0].recording, self.sides[1].recording
         view = self.views(shown)["dynamic"]
         both = side_texts(self.union, runs, view, shown.opened, self.index)
-        return {name: _drawn_texts(texts) for name, texts in zip("ab", both, strict=True)}
+        return {
+            name: _drawn_texts(texts, self.translate)
+            for name, texts in zip("ab", both, strict=True)
+        }
 
     def _list(self) -> Json:
         lines = [
@@ -149,11 +151,11 @@ class PairBook(Book):
         return {
             "id": "differences",
             "side": "right",
-            "title": self.translate("Differences"),
+            "title": sentence("Differences"),
             "of": "dynamic",
             "lines": lines,
             "opens": True,
-            "empty": self.translate("The two runs do not differ."),
+            "empty": sentence("The two runs do not differ."),
         }
 
     def _ir_lines(self, ir: IRPair) -> Iterator[Json]:
@@ -167,7 +169,10 @@ class PairBook(Book):
             yield line
 
 
-NO_COMMON_IR = "The two runs have no TorchScript IR in common: their code is not the same one."
+NO_COMMON_IR = sentence(
+    "The two runs have no TorchScript IR in common: their code is not the same one."
+)
+_BOTH = sentence("Both runs")
 
 
 def _common_ir(found: Union, a: Book, b: Book) -> IRPair | None:
@@ -181,13 +186,12 @@ def _common_ir(found: Union, a: Book, b: Book) -> IRPair | None:
     )
 
 
-def _drawn_texts(texts: SideTexts) -> Json:
+def _drawn_texts(texts: SideTexts, t: Translate) -> Json:
     """As a drawing has them: cut to the room of a node."""
+    nodes, edges = told_parts(texts.nodes, t), told_parts(texts.edges, t)
     return {
-        "nodes": {node.id: [title_of(node), subtitle_of(node)] for node in texts.nodes},
-        "edges": [
-            [edge.source, edge.target, edge.kind, label_of(edge.label)] for edge in texts.edges
-        ],
+        "nodes": {node.id: [title_of(node), subtitle_of(node)] for node in nodes},
+        "edges": [[edge.source, edge.target, edge.kind, label_of(edge.label)] for edge in edges],
     }
 
 
@@ -203,7 +207,7 @@ def _failure(found: Union, a: Recording, b: Recording) -> Failure | None:
         failure = run.failure
         if failure is not None:
             op = None if failure.op is None else own.index(failure.op)
-            message = f"{failure.message} (in {name})"
+            message = sentence("{message} (in {run})", message=failure.message, run=name)
             return replace(failure, message=message, op=op, inputs=(), saved=(), roots=())
     return None
 

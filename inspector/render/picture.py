@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphviz
 
 from inspector.errors import RenderError
+from inspector.language import sentence
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.dot import to_dot
 from inspector.views import backward_view, default_open, dynamic_view
@@ -35,9 +36,11 @@ def to_graphviz(
     if isinstance(subject, StaticGraph):
         return graphviz.Source(to_dot(static_view(subject, overlay), theme))
     if graph not in ("dynamic", "backward"):
-        raise RenderError(f'graph must be "dynamic" or "backward", not {graph!r}.')
+        raise RenderError(
+            sentence('graph must be "dynamic" or "backward", not {graph!r}.', graph=graph)
+        )
     if graph == "backward" and not subject.grad_nodes:
-        raise RenderError("No backward pass was recorded: record with a loss.")
+        raise RenderError(sentence("No backward pass was recorded: record with a loss."))
     opened = default_open(subject)
     view = dynamic_view(subject, opened) if graph == "dynamic" else backward_view(subject, opened)
     return graphviz.Source(to_dot(view, theme))

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import IO
 
 from inspector.errors import GraphvizTimeout, RenderError
+from inspector.language import sentence
 from inspector.render.process import crash_of, end, reason_in, start_graphviz
 
 Answer = bytes | RenderError
@@ -140,7 +141,7 @@ class _Line:
         answers: list[Answer] = []
         while len(answers) < len(texts):
             if self._stopped or time.monotonic() >= self._deadline:
-                late = GraphvizTimeout("There was no time left.")
+                late = GraphvizTimeout(sentence("There was no time left."))
                 return [*answers, *[late] * (len(texts) - len(answers))]
             rest = texts[len(answers) :]
             self._late = False
@@ -200,7 +201,12 @@ class _Line:
             if not length or len(answer) < int(length):
                 return
             if state != "ok":
-                raise RenderError(f"Graphviz could not draw: {answer.decode('utf-8', 'replace')}")
+                raise RenderError(
+                    sentence(
+                        "Graphviz could not draw: {answer}",
+                        answer=answer.decode("utf-8", "replace"),
+                    )
+                )
             answers.append(answer)
 
     def _ask_program(
@@ -230,10 +236,16 @@ class _Line:
         self._errors.seek(0)
         message = self._errors.read().decode("utf-8", "replace")
         if self._late:
-            return GraphvizTimeout("Graphviz took too long.")
+            return GraphvizTimeout(sentence("Graphviz took too long."))
         if crash := crash_of(status):
-            return GraphvizCrash(f"Graphviz crashed ({crash}).")
-        raise RenderError(f"Graphviz ({self._command[0]}) failed: {reason_in(message)}")
+            return GraphvizCrash(sentence("Graphviz crashed ({crash}).", crash=crash))
+        raise RenderError(
+            sentence(
+                "Graphviz ({program}) failed: {reason}",
+                program=self._command[0],
+                reason=reason_in(message),
+            )
+        )
 
 
 def _write(process: subprocess.Popen[bytes], texts: Sequence[str]) -> None:

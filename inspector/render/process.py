@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from inspector.errors import GraphvizMissing, GraphvizTimeout, RenderError
+from inspector.language import sentence
 
 PROGRAM_VARIABLE = "INSPECTOR_DOT"
 """Environment variable that names another `dot` program."""
 
-_HOW_TO_INSTALL = "Install Graphviz (so that `dot` is on PATH), or `pip install pygraphviz`"
+_HOW_TO_INSTALL = sentence(
+    "Install Graphviz (so that `dot` is on PATH), or `pip install pygraphviz`"
+)
 
 
 def find_graphviz() -> tuple[str, ...]:
@@ -35,11 +38,17 @@ def find_graphviz() -> tuple[str, ...]:
         return (program,)
     if named:
         raise GraphvizMissing(
-            f"{PROGRAM_VARIABLE} names {named!r}, which is not a program that can be run. "
-            f"Unset it or correct it."
+            sentence(
+                "{variable} names {named!r}, which is not a program that can be "
+                "run. Unset it or correct it.",
+                variable=PROGRAM_VARIABLE,
+                named=named,
+            )
         )
     if importlib.util.find_spec("pygraphviz") is None:
-        raise GraphvizMissing(f"Drawing a graph needs Graphviz. {_HOW_TO_INSTALL}.")
+        raise GraphvizMissing(
+            sentence("Drawing a graph needs Graphviz. {how}.", how=_HOW_TO_INSTALL)
+        )
     # The file, not `-m`: that would import all of `inspector`, and with it torch, in seconds.
     # `-P`: without it this folder would be where the worker's imports are looked for first.
     return (sys.executable, "-P", str(Path(__file__).with_name("graphviz_worker.py")))
@@ -70,7 +79,9 @@ def run_graphviz(
         RenderError: it failed, or knows no such format; with its own last line.
     """
     if not re.fullmatch(r"[A-Za-z0-9_:+.-]+", format):
-        raise RenderError(f"{format!r} is not the name of a Graphviz format.")
+        raise RenderError(
+            sentence("{format!r} is not the name of a Graphviz format.", format=format)
+        )
     size = size or f"{dot_text.count(chr(10)) + 1:,} lines of DOT"
     command = command or find_graphviz()
     more = (f"-K{engine}",) if len(command) == 1 else (f"--engine={engine}",)
@@ -79,8 +90,12 @@ def run_graphviz(
         out, err = process.communicate(dot_text.encode("utf-8", "replace"), timeout)
     except subprocess.TimeoutExpired as error:
         raise GraphvizTimeout(
-            f"Graphviz did not finish laying out {size} within {timeout:g} s. "
-            f"Close some boxes to draw less at once, or allow more time."
+            sentence(
+                "Graphviz did not finish laying out {size} within {timeout:g} s. Close "
+                "some boxes to draw less at once, or allow more time.",
+                size=size,
+                timeout=timeout,
+            )
         ) from error
     finally:
         end(process)
@@ -110,7 +125,11 @@ def start_graphviz(
             start_new_session=True,
         )
     except OSError as error:
-        raise GraphvizMissing(f"{command[0]} could not be started: {error}.") from error
+        raise GraphvizMissing(
+            sentence(
+                "{command} could not be started: {error}.", command=command[0], error=str(error)
+            )
+        ) from error
 
 
 def end(process: subprocess.Popen[bytes], *, close: bool = True) -> None:
@@ -138,12 +157,18 @@ def end(process: subprocess.Popen[bytes], *, close: bool = True) -> None:
 def _checked(out: bytes, err: bytes, status: int, size: str) -> bytes:
     if name := crash_of(status):
         raise RenderError(
-            f"Graphviz crashed ({name}) on {size}. Close some boxes to draw less at once."
+            sentence(
+                "Graphviz crashed ({name}) on {size}. Close some boxes to draw less at once.",
+                name=name,
+                size=size,
+            )
         )
     if status == 0 and out:
         return out
     reason = reason_in(err.decode("utf-8", "replace"))
-    raise RenderError(f"Graphviz could not draw {size}: {reason}")
+    raise RenderError(
+        sentence("Graphviz could not draw {size}: {reason}", size=size, reason=reason)
+    )
 
 
 def crash_of(status: int) -> str:

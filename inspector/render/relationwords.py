@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from inspector.language import sentence
 from inspector.records import Recording, TensorInfo
 from inspector.render.asked import Asked, text_of
 from inspector.render.cardparts import bytes_text
@@ -66,8 +67,8 @@ def saved_text(recording: Recording, tensors: Iterable[int]) -> str:
     for tensor in known[:NAMED]:
         name = name_of(tensor)
         own = f"%{tensor.id}"
-        parts.append(" ".join([own, *([name] if name != own else []), words.shape(tensor)]))
+        parts.append(words.spaced((own, name if name != own else "", words.shape(tensor))))
     if len(known) > NAMED:
         parts.append(f"+{len(known) - NAMED:,}")
     total = bytes_text(saved_bytes(recording, [tensor.id for tensor in known]))
-    return f"{', '.join(parts)}; {total}"
+    return sentence("{tensors}; {size}", tensors=words.commas(parts), size=total)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from inspector.language import sentence
+
 _ROOF = 11.0
 _FOLD = 10.0
 _STACK = 4.0
@@ -15,28 +17,80 @@ _BAR = 6.0
 _SLANT = 16.0
 
 MARKS = {
-    "failed": ("failed", "M-3,-3 L3,3 M3,-3 L-3,3"),
-    "nonfinite": ("NaN or Inf", "M0,-3.4 V1.4 M0,4.3 V4.4"),
-    "accumulated": ("added onto an old gradient", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
-    "inplace": ("written in place", "M-3.8,3.8 L-3,1 L1.8,-3.8 L3.8,-1.8 L-1,3 Z"),
-    "view": ("shares memory with an input", "M-3.8,-1 H1.2 V3.8 H-3.8 Z M-1.2,-3.8 H3.8 V1.2"),
-    "new": ("new in this stage", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
-    "gone": ("not in the next stage", "M-3.8,0 H3.8"),
-    "fused": ("several in one kernel", "M-3.6,-3.6 L0,0.2 L3.6,-3.6 M0,0.2 V4"),
-    "unrolled": ("unrolled: a copy for each trip", "M-3.6,-3 H3.6 M-3.6,0 H3.6 M-3.6,3 H3.6"),
-    "replaced": ("replaced by other nodes", "M-4,-2 H3.4 M1,-4 L3.6,-2 M4,2 H-3.4 M-1,4 L-3.6,2"),
-    "only-a": ("only in A", "M-3.2,3.7 L0,-3.7 L3.2,3.7 M-2,1.1 H2"),
+    "failed": (sentence("failed"), "M-3,-3 L3,3 M3,-3 L-3,3"),
+    "nonfinite": (sentence("NaN or Inf"), "M0,-3.4 V1.4 M0,4.3 V4.4"),
+    "accumulated": (sentence("added onto an old gradient"), "M0,-3.8 V3.8 M-3.8,0 H3.8"),
+    "inplace": (sentence("written in place"), "M-3.8,3.8 L-3,1 L1.8,-3.8 L3.8,-1.8 L-1,3 Z"),
+    "view": (
+        sentence("shares memory with an input"),
+        "M-3.8,-1 H1.2 V3.8 H-3.8 Z M-1.2,-3.8 H3.8 V1.2",
+    ),
+    "new": (sentence("new in this stage"), "M0,-3.8 V3.8 M-3.8,0 H3.8"),
+    "gone": (sentence("not in the next stage"), "M-3.8,0 H3.8"),
+    "fused": (sentence("several in one kernel"), "M-3.6,-3.6 L0,0.2 L3.6,-3.6 M0,0.2 V4"),
+    "unrolled": (
+        sentence("unrolled: a copy for each trip"),
+        "M-3.6,-3 H3.6 M-3.6,0 H3.6 M-3.6,3 H3.6",
+    ),
+    "replaced": (
+        sentence("replaced by other nodes"),
+        "M-4,-2 H3.4 M1,-4 L3.6,-2 M4,2 H-3.4 M-1,4 L-3.6,2",
+    ),
+    "only-a": (sentence("only in A"), "M-3.2,3.7 L0,-3.7 L3.2,3.7 M-2,1.1 H2"),
     "only-b": (
-        "only in B",
+        sentence("only in B"),
         "M-2.4,-3.7 V3.7 H0.6 A1.95,1.95 0 0 0 0.6,-0.2 H-2.4 M0.6,-0.2 A1.75,1.75 0 0 0 0.6,-3.7 "
         "H-2.4",
     ),
-    "changed": ("not the same in A and B", "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8"),
-    "arrived": ("new: not there before", "M0,-3.8 V3.8 M-3.8,0 H3.8"),
-    "vanished": ("gone: there before only", "M-3.8,0 H3.8"),
-    "altered": ("not the same as before", "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8"),
+    "changed": (
+        sentence("not the same in A and B"),
+        "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8",
+    ),
+    "arrived": (sentence("new: not there before"), "M0,-3.8 V3.8 M-3.8,0 H3.8"),
+    "vanished": (sentence("gone: there before only"), "M-3.8,0 H3.8"),
+    "altered": (
+        sentence("not the same as before"),
+        "M-3.6,-1.5 H3.6 M-3.6,1.5 H3.6 M1.7,-3.8 L-1.7,3.8",
+    ),
 }
 """Flag -> what it means, and its glyph within a disc of 16 px."""
+
+_SPOKEN = {
+    "input": sentence("input"),
+    "output": sentence("output"),
+    "parameter": sentence("parameter"),
+    "decision": sentence("decision"),
+    "constant": sentence("constant"),
+    "grad": sentence("grad"),
+    "accumulate": sentence("accumulate"),
+    "branch": sentence("branch"),
+    "loop": sentence("loop"),
+    "box": sentence("box"),
+    "failed": sentence("failed"),
+    "inplace": sentence("inplace"),
+    "view": sentence("view"),
+    "nonfinite": sentence("nonfinite"),
+    "executed": sentence("executed"),
+    "skipped": sentence("skipped"),
+    "accumulated": sentence("accumulated"),
+    "new": sentence("new"),
+    "gone": sentence("gone"),
+    "fused": sentence("fused"),
+    "unrolled": sentence("unrolled"),
+    "replaced": sentence("replaced"),
+    "changed": sentence("changed"),
+    "arrived": sentence("arrived"),
+    "vanished": sentence("vanished"),
+    "altered": sentence("altered"),
+    "only-a": sentence("only in A"),
+    "only-b": sentence("only in B"),
+}
+
+
+def spoken(word: str) -> str:
+    """A kind or a flag of a node as a screen reader says it."""
+    return _SPOKEN.get(word, word)
+
 
 TURNS = ("loop", "trip", "repeat")
 """Kinds of boxes that run more than once: a turning arrow stands on their border."""

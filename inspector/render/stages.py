@@ -6,14 +6,27 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from inspector.language import Translate, sentence
 from inspector.records import IRNode, StaticGraph
-from inspector.render.cards import Translate
+from inspector.render.told import told
 from inspector.render.workbench import Json, drawn_panes, ir_lines, payload_of
 from inspector.stages import Stage, StageChange
 from inspector.views.model import GraphView
-from inspector.views.stages import MARKED, SIDES, change_of, stage_view, with_groups_as_calls
+from inspector.views.stages import SIDES, change_of, stage_view, with_groups_as_calls
 
 _SIGNS = {"gone": "−", "new": "+", "fused": "»", "unrolled": "≡", "replaced": "→"}
+
+
+CHANGES = {
+    "gone": sentence("gone"),
+    "new": sentence("new"),
+    "fused": sentence("fused"),
+    "unrolled": sentence("unrolled"),
+    "replaced": sentence("replaced"),
+}
+"""What becomes of a node."""
+
+SAME = sentence("same")
 
 
 def stage_payload(
@@ -48,10 +61,11 @@ def stage_payload(
         side: stage_view(graph, change, side, (opened or {}).get(side))
         for side, graph in graphs.items()
     }
-    cards = {side: _Cards(graph, change, side, translate) for side, graph in graphs.items()}
+    cards = {side: _Cards(graph, change, side) for side, graph in graphs.items()}
     panes = list(_panes(stages, views, change, translate))
     items, used = _items(views, cards)
-    return payload_of(panes, items, used, labels, height)
+    found = payload_of(panes, items, used, labels, height)
+    return {**found, **told({name: found[name] for name in ("panes", "cards")}, translate)}
 
 
 def _panes(
@@ -63,14 +77,14 @@ def _panes(
     drawn = drawn_panes(views, t)
     for side, place in zip(SIDES, ("left", "right"), strict=True):
         stage = stages[side]
-        title = t(stage.title)
-        empty: Json = {"svg": None, "empty": t(stage.reason)}
+        title = stage.title
+        empty: Json = {"svg": None, "empty": stage.reason}
         yield {"id": side, "side": place, "title": title, **empty, **drawn.get(side, {})}
         if stage.graph is not None:
             yield {
                 "id": f"{side}-text",
                 "side": place,
-                "title": t("IR text"),
+                "title": sentence("IR text"),
                 "of": side,
                 "lines": list(_lines(stage.graph, change, side)),
             }
@@ -82,7 +96,7 @@ def _panes(
     }
     if files:
         shown = [_file(name, text) for name, text in sorted(files.items())]
-        yield {"id": "source", "side": "right", "title": t("Python source"), "files": shown}
+        yield {"id": "source", "side": "right", "title": sentence("Python source"), "files": shown}
 
 
 def _lines(graph: StaticGraph, change: StageChange | None, side: str) -> Iterable[Json]:
@@ -123,12 +137,9 @@ def _items(
 class _Cards:
     """What the card of a node tells: what it is, and what became of it."""
 
-    def __init__(
-        self, graph: StaticGraph, change: StageChange | None, side: str, translate: Translate
-    ) -> None:
+    def __init__(self, graph: StaticGraph, change: StageChange | None, side: str) -> None:
         self._graph = graph
         self._changes = change_of(change, side)
-        self._t = translate
 
     def text_nodes(self) -> Iterable[tuple[int, list[int], tuple[str, int] | None]]:
         """Each node with its changes and its place, for the lines of the text."""
@@ -141,28 +152,26 @@ class _Cards:
         """The card of a drawn id."""
         kind, _, rest = drawn.partition(":")
         if kind != "ir":
-            word = self._t("input") if kind == "value" else self._t("output")
+            word = sentence("input") if kind == "value" else sentence("output")
             return {"title": title, "kind": word}
         number = int(rest.partition("@")[0].partition("/")[0])
         return self._ir(self._graph.nodes[number])
 
     def _ir(self, node: IRNode) -> Json:
-        t = self._t
         found = self._changes.get(node.id)
-        rows = [(t("module"), node.module_path)] if node.module_path else []
+        rows = [(sentence("module"), node.module_path)] if node.module_path else []
         if found is not None:
-            word = found[1].kind if found[1].kind in MARKED else "same"
-            rows.append((t("change"), t(word)))
+            rows.append((sentence("change"), CHANGES.get(found[1].kind, SAME)))
         if node.types:
-            rows.append((t("type"), ", ".join(node.types)))
+            rows.append((sentence("type"), ", ".join(node.types)))
         return {
             "title": node.kind,
-            "kind": t("IR node"),
+            "kind": sentence("IR node"),
             "subtitle": node.text.partition(" # ")[0],
             "rows": rows,
             "tensors": [],
             "source": self._place(node),
-            "note": t(found[1].reason) if found is not None else "",
+            "note": found[1].reason if found is not None else "",
         }
 
     def _place(self, node: IRNode) -> Json | None:

@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from inspector.language import Translate, listed, sentence
 from inspector.render import shapes
 from inspector.render.dot import drawn_edges, unique_nodes, walk
 from inspector.render.layout import ARROW, EdgePath, Layout, Rect
@@ -44,12 +45,18 @@ from inspector.render.theme import TITLE_SIZE, palette, resolved_css
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 _NOTE_HEIGHT = 24.0
+_GRAPH, _TURNS = sentence("graph"), sentence("runs more than once")
 _CHIP = 8.0
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_svg(
-    view: GraphView, layout: Layout, *, standalone: bool = False, theme: str = "light"
+    view: GraphView,
+    layout: Layout,
+    *,
+    standalone: bool = False,
+    theme: str = "light",
+    translate: Translate = str,
 ) -> str:
     """Return the view as one `<svg class="graph">`.
 
@@ -60,22 +67,28 @@ def to_svg(
             note of what the view leaves out. False for a page that has `theme.graph_css()` and
             `theme.css_variables()`; light or dark is then the page's affair.
         theme: "light" or "dark", for a standalone file.
+        translate: tells what the drawing itself says; the texts of the view are told before it is
+            laid out (`told.told_view`).
 
     Raises:
         RenderError: there is no such theme.
     """
     palette(theme)
-    note = _note(view, standalone)
+    note = translate(_note(view, standalone))
     width, height = layout.width, layout.height + (_NOTE_HEIGHT if note else 0)
     if note:
         width = max(width, text_width(note, TITLE_SIZE) + 24)
     # Of its own for each view: a hidden drawing's marker would hide the arrows of all others.
     arrow = f"arrow-{zlib.crc32(view.name.encode('utf-8', 'replace')):08x}"
-    parts = list(_head(view.name, width, height, arrow, theme if standalone else None))
-    parts.extend(_boxes(view, layout))
+    parts = list(
+        _head(view.name or translate(_GRAPH), width, height, arrow, theme if standalone else None)
+    )
+    parts.extend(_boxes(view, layout, translate))
     edges = dict(drawn_edges(view))
     parts.extend(_edge(edges[path.index], path, arrow) for path in layout.edges)
-    parts.extend(_node(node, layout.nodes[node.id]) for node in unique_nodes(view).values())
+    parts.extend(
+        _node(node, layout.nodes[node.id], translate) for node in unique_nodes(view).values()
+    )
     if note:
         parts.append(f'<text class="note" x="12" y="{n(height - 12)}">{_text(note)}</text>')
     return "\n".join([*parts, "</svg>"])
@@ -86,7 +99,7 @@ def _head(name: str, width: float, height: float, arrow: str, theme: str | None)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {n(width)} '
         f'{n(height)}" width="{n(width)}" height="{n(height)}" role="group" '
-        f"aria-label={_attribute(one_line(name) or 'graph')}>"
+        f"aria-label={_attribute(one_line(name))}>"
     )
     if theme:
         yield f"<style>{escape(resolved_css(theme))}</style>"
@@ -102,9 +115,15 @@ def _head(name: str, width: float, height: float, arrow: str, theme: str | None)
 def _note(view: GraphView, standalone: bool) -> str:
     """What the view leaves out; what says that a view is empty."""
     if standalone and any(view.hidden.values()):
-        counts = (f"{count:,} {word}" for word, count in view.hidden.items() if count)
-        return f"Not drawn: {', '.join(counts)}"
-    return "" if view.nodes or view.boxes else "Nothing to show"
+        return sentence("Not drawn: {what}", what=listed(hidden_told(view)))
+    return "" if view.nodes or view.boxes else sentence("Nothing to show")
+
+
+def hidden_told(view: GraphView) -> Iterator[str]:
+    """What the view leaves out, as in "12 ops in closed boxes"."""
+    for what, count in view.hidden.items():
+        if count:
+            yield sentence("{count:,} {what}", count=count, what=what)
 
 
 def _attribute(text: str) -> str:
@@ -123,17 +142,17 @@ def _classes(*names: str) -> str:
 # Boxes
 
 
-def _boxes(view: GraphView, layout: Layout) -> Iterator[str]:
+def _boxes(view: GraphView, layout: Layout, t: Translate) -> Iterator[str]:
     depth = 0
     for event, item in walk(view):
         if event == "open" and isinstance(item, ViewBox):
-            yield _box(item, layout.boxes[item.id], depth % 2)
+            yield _box(item, layout.boxes[item.id], depth % 2, t)
             depth += 1
         elif event == "close":
             depth -= 1
 
 
-def _box(box: ViewBox, rect: Rect, level: int) -> str:
+def _box(box: ViewBox, rect: Rect, level: int, t: Translate) -> str:
     title, subtitle = title_of(box), subtitle_of(box)
     x, y = rect.x + 10, rect.y + 9
     text_x = x + TOGGLE + 6
@@ -146,7 +165,7 @@ def _box(box: ViewBox, rect: Rect, level: int) -> str:
         f'data-rect="{n(rect.x)} {n(rect.y)} {n(rect.w)} {n(rect.h)}">',
         *(_behind(rect, far) for far in ((8, 4) if box.is_folded else ())),
         f'<rect x="{n(rect.x)}" y="{n(rect.y)}" width="{n(rect.w)}" height="{n(rect.h)}" rx="9"/>',
-        _toggle(box.id, x, y, _to_toggle(box), opened=not box.is_folded),
+        _toggle(box.id, x, y, t(_to_toggle(box)), opened=not box.is_folded),
         f'<text class="box-title" x="{n(text_x)}" y="{n(y + 10.5)}">{_text(title)}</text>',
     ]
     if subtitle:
@@ -160,7 +179,7 @@ def _box(box: ViewBox, rect: Rect, level: int) -> str:
         parts.append(f"<g>{_badge(badge, left, rect.y - BADGE_HEIGHT / 2)}</g>")
         right = left - 2 * _CHIP
     if box.kind in shapes.TURNS:
-        parts.append(_turn(right - _CHIP, rect.y))
+        parts.append(_turn(right - _CHIP, rect.y, t(_TURNS)))
     return "".join([*parts, "</g>"])
 
 
@@ -173,14 +192,17 @@ def _behind(rect: Rect, far: float) -> str:
 
 
 def _to_toggle(box: ViewBox) -> str:
-    return f"{'Show all of' if box.is_folded else 'Close'} {one_line(box.title)}"
+    title = one_line(box.title)
+    if box.is_folded:
+        return sentence("Show all of {title}", title=title)
+    return sentence("Close {title}", title=title)
 
 
-def _turn(x: float, y: float) -> str:
+def _turn(x: float, y: float, meaning: str) -> str:
     """A turning arrow on the border of a box that runs more than once."""
     return (
         f'<g class="mark mark-turn" transform="translate({n(x)},{n(y)})">'
-        f'<title>runs more than once</title><circle class="plate" r="{n(_CHIP)}"/>'
+        f'<title>{escape(meaning)}</title><circle class="plate" r="{n(_CHIP)}"/>'
         f'<path class="glyph" transform="scale(0.74) translate(-6,-6)" '
         f'd="{shapes.LOOP_ICON}"/></g>'
     )
@@ -233,8 +255,8 @@ def _edge(edge: ViewEdge, path: EdgePath, arrow: str) -> str:
 # Nodes
 
 
-def _node(node: ViewNode, rect: Rect) -> str:
-    spoken = _spoken(node)
+def _node(node: ViewNode, rect: Rect, t: Translate) -> str:
+    spoken = _spoken(node, t)
     parts = [
         f'<g class="node {_classes(node.kind, *node.flags)}" data-id={_attribute(node.id)} '
         f'data-size="{n(rect.w)} {n(rect.h)}" tabindex="-1" role="button" '
@@ -242,18 +264,19 @@ def _node(node: ViewNode, rect: Rect) -> str:
         f'transform="translate({n(rect.x)},{n(rect.y)})">',
         f"<title>{escape(spoken)}</title>",
         *_shape(node, rect.w, rect.h),
-        *_texts(node, rect.w, rect.h),
-        *_marks(node, rect.w, rect.h),
+        *_texts(node, rect.w, rect.h, t),
+        *_marks(node, rect.w, rect.h, t),
     ]
     return "".join([*parts, "</g>"])
 
 
-def _spoken(node: ViewNode) -> str:
+def _spoken(node: ViewNode, t: Translate) -> str:
     """All that a node says, for a screen reader: "relu, 2×3, line 12"."""
-    words = [one_line(node.title), "" if node.kind == "op" else node.kind]
-    words += [one_line(node.subtitle), one_line(node.badge), *node.flags]
+    words = [one_line(node.title), "" if node.kind == "op" else t(shapes.spoken(node.kind))]
+    words += [one_line(node.subtitle), one_line(node.badge)]
+    words += [t(shapes.spoken(flag)) for flag in node.flags]
     if node.source:
-        words.append(f"line {node.source[1]}")
+        words.append(t(sentence("line {line}", line=node.source[1])))
     return _NOT_XML.sub("\ufffd", ", ".join(word for word in words if word))
 
 
@@ -272,14 +295,15 @@ def _shape(node: ViewNode, w: float, h: float) -> Iterator[str]:
         yield f'<path class="detail" d="{shapes.outline(kind, w, h, 2.5)}"/>'
 
 
-def _texts(node: ViewNode, w: float, h: float) -> Iterator[str]:
+def _texts(node: ViewNode, w: float, h: float, t: Translate) -> Iterator[str]:
     title, subtitle = title_of(node), subtitle_of(node)
     x, y = shapes.text_centre(node.kind, w, h)
     base = y - 3.5 if subtitle else y + 4.5
     icon = icon_room(node)
     start = x - (icon + text_width(title, TITLE_SIZE)) / 2
     if node.kind == "box":
-        yield _toggle(node.id, start, base - 10.5, f"Open {one_line(node.title)}", opened=False)
+        label = t(sentence("Open {title}", title=one_line(node.title)))
+        yield _toggle(node.id, start, base - 10.5, label, opened=False)
     elif node.kind == "loop":
         place = f"translate({n(start)},{n(base - 11)})"
         yield f'<path class="detail icon" transform="{place}" d="{shapes.LOOP_ICON}"/>'
@@ -294,12 +318,12 @@ def _texts(node: ViewNode, w: float, h: float) -> Iterator[str]:
         )
 
 
-def _marks(node: ViewNode, w: float, h: float) -> Iterator[str]:
+def _marks(node: ViewNode, w: float, h: float, t: Translate) -> Iterator[str]:
     """Marks of flags at the upper left corner, the badge at the upper right one."""
     x, y, side = shapes.corner(node.kind, w, h)
     flags = [flag for flag in shapes.MARKS if flag in node.flags]
     for place, flag in enumerate(flags):
-        yield _mark(flag, w - x - side * place * (2 * _CHIP + 2), y)
+        yield _mark(flag, w - x - side * place * (2 * _CHIP + 2), y, t)
     if node.badges:
         yield from _badges(node, w, x if side > 0 else x + 2 * _CHIP, y)
     elif badge := badge_of(node):
@@ -316,12 +340,12 @@ def _badges(node: ViewNode, w: float, x: float, y: float) -> Iterator[str]:
         left += width
 
 
-def _mark(flag: str, x: float, y: float) -> str:
+def _mark(flag: str, x: float, y: float, t: Translate) -> str:
     meaning, glyph = shapes.MARKS[flag]
     plate = f'<circle class="plate" r="{n(_CHIP)}"/>'
     if flag == "nonfinite":
         plate = f'<path class="plate" d="{shapes.WARNING_PLATE}"/>'
     return (
         f'<g class="mark mark-{flag}" transform="translate({n(x)},{n(y)})">'
-        f'<title>{meaning}</title>{plate}<path class="glyph" d="{glyph}"/></g>'
+        f'<title>{escape(t(meaning))}</title>{plate}<path class="glyph" d="{glyph}"/></g>'
     )

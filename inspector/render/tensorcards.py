@@ -6,9 +6,10 @@ is looked at (`history_json`), and so are the numbers (`values.values_json`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 
+from inspector.language import sentence
 from inspector.records import Op, Recording, TensorInfo, TensorSummary
 from inspector.render.cardparts import Card, bytes_text, stats
 from inspector.render.values import What, values_json
@@ -20,6 +21,8 @@ from inspector.views.index import ViewIndex
 RELATIVES = 6
 """Values of an alias family on a card; the history has more."""
 
+_MEMORY, _GRADIENT = sentence("memory"), sentence("gradient")
+
 INLINE = 8
 """Values up to which a card carries them all: as many as any recording keeps."""
 
@@ -29,7 +32,6 @@ class TensorCards:
 
     Args:
         recording: what ran.
-        translate: gives a label in the page's language.
         inline: tensors of at most this many values have them on the card; the others are
             asked for. A page without a server may want more of them.
         index: of the recording, where there is one.
@@ -38,15 +40,13 @@ class TensorCards:
     def __init__(
         self,
         recording: Recording,
-        translate: Callable[[str], str] = str,
         inline: int = INLINE,
         index: ViewIndex | None = None,
     ) -> None:
         self._recording = recording
         self._index = index
-        self._t = translate
         self._inline = inline
-        self.offers = Offers(recording, translate)
+        self.offers = Offers(recording)
 
     @cached_property
     def about(self) -> TensorsAbout:
@@ -69,7 +69,7 @@ class TensorCards:
 
     def gradient(self, tensor: TensorInfo) -> Card:
         """The gradient that reached a tensor."""
-        card = self._column(tensor, self._t("gradient"), "grad", tensor.grad)
+        card = self._column(tensor, _GRADIENT, "grad", tensor.grad)
         card.update(name=f"%{tensor.id}", whys=self.offers.of_gradient(tensor))
         return card
 
@@ -103,15 +103,14 @@ class TensorCards:
         return card
 
     def _facts(self, tensor: TensorInfo) -> Iterable[tuple[str, str]]:
-        t = self._t
-        yield t("memory"), bytes_text(tensor.nbytes)
+        yield _MEMORY, bytes_text(tensor.nbytes)
         strides = strides_of(tensor)
         if strides is not None and strides != contiguous_strides(tensor.shape):
-            yield t("strides"), f"({', '.join(map(str, strides))})"
+            yield sentence("strides"), f"({', '.join(map(str, strides))})"
         if tensor.layout != "strided":
-            yield t("layout"), tensor.layout
+            yield sentence("layout"), tensor.layout
         if tensor.version:
-            yield t("version"), str(tensor.version)
+            yield sentence("version"), str(tensor.version)
 
     def _family(self, tensor: TensorInfo, most: int) -> Card | None:
         """Those that share the tensor's memory; None if it is alone there."""
@@ -122,21 +121,14 @@ class TensorCards:
         return {"rows": rows, "more": more, "writes": any(r.how == "write" for r in near)}
 
     def _relative(self, one: Relative, own: int) -> Card:
-        t = self._t
         info = self._recording.tensors[one.tensor]
         op = None if one.op is None else self._recording.ops[one.op]
-        told = {
-            "memory": t("made by {op}") if op else t("came from outside"),
-            "view": t("view by {op}"),
-            "write": t("written by {op}"),
-            "outside": t("changed outside of the recorded ops"),
-        }[one.how]
         return {
             "tensor": one.tensor,
             "name": info.name or info.variable or "",
             "shape": words.dimensions(info.shape),
             "how": one.how,
-            "text": told.format(op="" if op is None else _called(op)),
+            "text": _how(one.how, op),
             "op": one.op,
             "own": one.tensor == own,
             "version": one.version,
@@ -163,8 +155,16 @@ class TensorCards:
         return words.shape(self._recording.tensors[op.outputs[0]])
 
 
-def _called(op: Op) -> str:
-    return f"{op.name} [{op.id}]"
+def _how(how: str, op: Op | None) -> str:
+    """How a value came into memory that it shares."""
+    called = "" if op is None else f"{op.name} [{op.id}]"
+    if how == "memory":
+        return sentence("made by {op}", op=called) if op else sentence("came from outside")
+    if how == "view":
+        return sentence("view by {op}", op=called)
+    if how == "write":
+        return sentence("written by {op}", op=called)
+    return sentence("changed outside of the recorded ops")
 
 
 def dimensions_text(shape: tuple[int, ...], axes: tuple[str, ...]) -> str:

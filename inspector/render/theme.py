@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inspector.errors import RenderError
+from inspector.language import sentence
 from inspector.views.model import NODE_KINDS
 
 HEAT_STEPS = "abcdefgh"
@@ -159,8 +160,16 @@ VALUE_SCALE = ("value-low", "value-lower", "value-zero", "value-higher", "value-
 """Roles of the colours of numbers: blue below zero, orange above it, in equal steps. Blue and
 orange are told apart with every common kind of colour blindness, and lightness tells the size."""
 
-FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
-MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', monospace"
+CHINESE = "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Source Han Sans SC'"
+"""Fonts of systems with Chinese glyphs: without a name, a browser may take Japanese ones."""
+
+FONT = (
+    f"Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', {CHINESE}, sans-serif"
+)
+MONO = (
+    "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', 'DejaVu Sans Mono', "
+    f"{CHINESE}, monospace"
+)
 TITLE_SIZE = 13.0
 SUBTITLE_SIZE = 11.0
 LABEL_SIZE = 10.5
@@ -175,7 +184,13 @@ def palette(theme: str) -> Mapping[str, str]:
         RenderError: there is no such theme.
     """
     if theme not in THEMES:
-        raise RenderError(f"There is no theme {theme!r}; choose one of: {', '.join(THEMES)}.")
+        raise RenderError(
+            sentence(
+                "There is no theme {theme!r}; choose one of: {known}.",
+                theme=theme,
+                known=", ".join(THEMES),
+            )
+        )
     return THEMES[theme]
 
 

@@ -8,7 +8,6 @@ be too much, only an overview is sent, and the browser asks for each step.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -28,7 +27,6 @@ from inspector.timeline.moments import call_of, op_of, stack_of
 from inspector.views import words
 
 Json = dict[str, Any]
-Translate = Callable[[str], str]
 
 MAX_BYTES = 1_400_000
 """A timeline is sent without its moments where they would take more than about this."""
@@ -40,12 +38,12 @@ DECISION, NONFINITE, FAILED = 1, 2, 4
 """Flags of a site."""
 
 
-def timeline_json(timeline: Timeline, translate: Translate = str) -> Json:
+def timeline_json(timeline: Timeline) -> Json:
     """All that the timeline bar needs, as JSON knows it.
 
     `sites` has rows of [kind, name, module path, module class, stack, depth, phase, flags], with
     numbers into `words`, `stacks` and `phases`; `at` is the site of each moment, packed as
-    little-endian numbers (see `_packed`). `reads` and `steps` are the ids of those records in
+    little-endian numbers (see `packed`). `reads` and `steps` are the ids of those records in
     order: ops and autograd nodes count up from 0 along the moments. `at` is None for a run that
     is too long; then moments come from the server only. `overview` draws the bar.
     """
@@ -62,23 +60,23 @@ def timeline_json(timeline: Timeline, translate: Translate = str) -> Json:
         "sites": sites.rows if whole else [],
         "stacks": sites.stacks if whole else [],
         "frames": sites.frames if whole else [],
-        "at": _packed(sites.at) if whole else None,
-        "reads": _packed(_ids(timeline, Kind.READ)) if whole else None,
-        "steps": _packed(_ids(timeline, Kind.STEP)) if whole else None,
+        "at": packed(sites.at) if whole else None,
+        "reads": packed(_ids(timeline, Kind.READ)) if whole else None,
+        "steps": packed(_ids(timeline, Kind.STEP)) if whole else None,
         "overview": _overview(timeline, flags),
         "failure": None if failure is None else f"{failure.type}: {failure.message}",
         "conditions": [
             {
                 "what": what,
-                "title": translate(about.title),
-                "asks": translate(about.asks),
+                "title": about.title,
+                "asks": about.asks,
                 "example": about.example,
             }
             for what, about in CONDITIONS.items()
         ],
-        "fields": [[name, translate(field.about)] for name, field in FIELDS.items()],
-        "functions": [translate(about) for about, _ in FUNCTIONS.values()],
-        "meaning": translate(MEANING),
+        "fields": [[name, field.about] for name, field in FIELDS.items()],
+        "functions": [[use, about] for use, about, _ in FUNCTIONS.values()],
+        "meaning": MEANING,
     }
 
 
@@ -181,7 +179,7 @@ class _Sites:
         return self._numbers[key]
 
 
-def _packed(numbers: list[int]) -> Json:
+def packed(numbers: list[int]) -> Json:
     """Numbers in base64: little-endian, unsigned, 16 or 32 bits each."""
     bits = 16 if max(numbers, default=0) < 2**16 else 32
     data = numpy.array(numbers, f"<u{bits // 8}").tobytes()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 import plotly.graph_objects as go
 
+from inspector.language import Translate, sentence
 from inspector.render.theme import VALUE_SCALE, palette
 from inspector.render.values import scale_of
 from inspector.render.windows import BOTH_INF, FINITE, INF, MARKS, MINUS_INF, NAN, Window
@@ -25,13 +26,16 @@ BARS = 64
 _GAP = 1  # cells between tiles
 
 
-def values_figure(found: Window, theme: str = "light", title: str = "") -> go.Figure | None:
+def values_figure(
+    found: Window, theme: str = "light", title: str = "", translate: Translate = str
+) -> go.Figure | None:
     """A window of values as a figure.
 
     Args:
         found: of `values.window`.
         theme: "light" or "dark".
         title: stands over it.
+        translate: tells its texts in the reader's language.
 
     Returns:
         Bars or a line, a heatmap, or tiles beside each other; None for a single number and where
@@ -39,7 +43,8 @@ def values_figure(found: Window, theme: str = "light", title: str = "") -> go.Fi
     """
     if found.kind in ("number", "empty", "unknown"):
         return None
-    figure = _line(found, theme) if found.kind == "line" else _cells(found, theme)
+    draw = _line if found.kind == "line" else _cells
+    figure = draw(found, theme, translate)
     colours = palette(theme)
     figure.update_layout(
         title={"text": title, "font": {"size": 14}},
@@ -54,11 +59,11 @@ def values_figure(found: Window, theme: str = "light", title: str = "") -> go.Fi
 # -- lines -----------------------------------------------------------------------------------------
 
 
-def _line(found: Window, theme: str) -> go.Figure:
+def _line(found: Window, theme: str, translate: Translate) -> go.Figure:
     colours = palette(theme)
     places = numpy.arange(len(found.cells)) * found.block[1]
     numbers = numpy.where(found.marks == FINITE, found.cells, numpy.nan)
-    what = "mean %{y:.6g}" if found.block[1] > 1 else "%{y:.6g}"
+    what = translate(sentence("mean %{y:.6g}")) if found.block[1] > 1 else "%{y:.6g}"
     about: dict[str, Any] = {"hovertemplate": f"[%{{x}}] {what}<extra></extra>"}
     if len(numbers) <= BARS:
         low, high = colours[VALUE_SCALE[0]], colours[VALUE_SCALE[-1]]
@@ -78,8 +83,8 @@ def _line(found: Window, theme: str) -> go.Figure:
         figure.add_trace(
             _marks(mark, places[at[0]], numpy.full(len(at[0]), heights[mark]), colours)
         )
-    name = "" if found.columns is None else _axis_title(found, found.columns)
-    figure.update_xaxes(title=name or "place in memory order", zeroline=False)
+    name = "" if found.columns is None else _axis_title(found, found.columns, translate)
+    figure.update_xaxes(title=name or translate(sentence("place in memory order")), zeroline=False)
     figure.update_yaxes(zeroline=True, zerolinecolor=colours["muted"])
     return figure
 
@@ -87,14 +92,14 @@ def _line(found: Window, theme: str) -> go.Figure:
 # -- cells -----------------------------------------------------------------------------------------
 
 
-def _cells(found: Window, theme: str) -> go.Figure:
+def _cells(found: Window, theme: str, translate: Translate) -> go.Figure:
     """Heatmap, tiles and images: one large picture, in which tiles lie side by side."""
     colours = palette(theme)
     tiled = found.kind == "tiles" or (found.kind == "images" and found.over is not None)
     cells = found.cells if tiled else found.cells[None]
     marks = found.marks if tiled else found.marks[None]
     coloured = cells.ndim == 4
-    texts = mosaic(_hover_texts(found, cells, marks), "")
+    texts = mosaic(_hover_texts(found, cells, marks, translate), "")
     if coloured:
         figure = go.Figure(_photograph(found, cells, marks, texts))
         marks = marks.max(axis=-1)
@@ -103,7 +108,7 @@ def _cells(found: Window, theme: str) -> go.Figure:
     spread = mosaic(marks, FINITE)
     for mark, at in _marked(spread):
         figure.add_trace(_marks(mark, at[1], at[0], colours))
-    _axes_of(figure, found, tiled)
+    _axes_of(figure, found, tiled, translate)
     return figure
 
 
@@ -161,14 +166,16 @@ def mosaic(tiles: numpy.ndarray, gap: Any) -> numpy.ndarray:
     return picture
 
 
-def _hover_texts(found: Window, cells: numpy.ndarray, marks: numpy.ndarray) -> numpy.ndarray:
+def _hover_texts(
+    found: Window, cells: numpy.ndarray, marks: numpy.ndarray, translate: Translate
+) -> numpy.ndarray:
     """Index and value of each cell (k, h, w), as in "[0, 2, 4–7] = 0.5 (mean)"."""
     count, height, width = cells.shape[:3]
     texts = numpy.empty((count, height, width), dtype=object)
     index = _index_template(found)
     rows = _spans(found.block[0], height, found.rows, found.shape)
     columns = _spans(found.block[1], width, found.columns, found.shape)
-    mean = " (mean)" if found.block != (1, 1) else ""
+    mean = f" {translate(sentence('(mean)'))}" if found.block != (1, 1) else ""
     values = iter(_value_texts(cells, marks))
     for tile, row, column in numpy.ndindex(*texts.shape):
         place = index.format(tile=found.first + tile, row=rows[row], column=columns[column])
@@ -206,7 +213,7 @@ def _value_texts(cells: numpy.ndarray, marks: numpy.ndarray) -> list[str]:
     return [", ".join(texts[at : at + channels]) for at in range(0, len(texts), channels)]
 
 
-def _axes_of(figure: go.Figure, found: Window, tiled: bool) -> None:
+def _axes_of(figure: go.Figure, found: Window, tiled: bool, translate: Translate) -> None:
     """Titles of the axes; the cells of pictures are square."""
     if tiled or found.kind == "images":
         figure.update_xaxes(visible=False, constrain="domain")
@@ -216,11 +223,11 @@ def _axes_of(figure: go.Figure, found: Window, tiled: bool) -> None:
     assert found.rows is not None
     assert found.columns is not None
     figure.update_xaxes(
-        title=_axis_title(found, found.columns) + _per(across),
+        title=_axis_title(found, found.columns, translate) + _per(across),
         constrain="domain", showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_yaxes(
-        title=_axis_title(found, found.rows) + _per(down),
+        title=_axis_title(found, found.rows, translate) + _per(down),
         autorange="reversed", showgrid=False, zeroline=False,
     )  # fmt: skip
 
@@ -229,8 +236,8 @@ def _per(step: int) -> str:
     return "" if step == 1 else f" / {step}"
 
 
-def _axis_title(found: Window, axis: int) -> str:
-    return found.axes[axis] or f"axis {axis}"
+def _axis_title(found: Window, axis: int, translate: Translate) -> str:
+    return found.axes[axis] or translate(sentence("axis {number}", number=axis))
 
 
 # -- marks -----------------------------------------------------------------------------------------

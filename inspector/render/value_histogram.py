@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import plotly.graph_objects as go
 
+from inspector.language import Translate, sentence
 from inspector.records import TensorSummary
 from inspector.render.theme import palette
 from inspector.render.value_figures import symbol
@@ -25,6 +26,7 @@ def histogram_figure(
     array: numpy.ndarray | None = None,
     theme: str = "light",
     title: str = "",
+    translate: Translate = str,
 ) -> go.Figure | None:
     """How the finite values are distributed, and how many are not finite.
 
@@ -33,6 +35,7 @@ def histogram_figure(
         array: its values; without them the bins of the summary are drawn.
         theme: "light" or "dark".
         title: stands over it.
+        translate: tells its texts in the reader's language.
 
     Returns:
         Bars; None where there is not one finite value.
@@ -42,7 +45,9 @@ def histogram_figure(
         return None
     colours = palette(theme)
     middles = edges[:-1] / 2 + edges[1:] / 2  # in halves: the sum may be out of range
-    spans = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(edges)]
+    spans = [
+        translate(sentence("{a:.4g} to {b:.4g}", a=a, b=b)) for a, b in itertools.pairwise(edges)
+    ]
     figure = go.Figure(
         go.Bar(
             x=middles,
@@ -50,7 +55,9 @@ def histogram_figure(
             width=edges[1:] - edges[:-1],
             marker={"color": colours["op-stroke"], "line": {"width": 0}},
             customdata=spans,
-            hovertemplate="%{customdata}<br>%{y:,} values<extra></extra>",
+            hovertemplate="%{customdata}<br>"
+            + translate(sentence("%{y:,} values"))
+            + "<extra></extra>",
             showlegend=False,
         )
     )
@@ -64,7 +71,7 @@ def histogram_figure(
         bargap=0.04,
         margin={"l": 50, "r": 10, "t": 40 if title else 10, "b": 40},
         legend={"orientation": "h", "y": -0.2, "x": 0},
-        yaxis={"title": "values"},
+        yaxis={"title": translate(sentence("values"))},
     )
     return figure
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy
 
 from inspector.errors import QuestionError
+from inspector.language import sentence, sentences
 from inspector.records import Recording, TensorInfo, TensorSummary
 from inspector.render.asked import Asked, text_of, whole, whole_of
 from inspector.render.windows import (
@@ -53,7 +54,7 @@ def window(
     part = part or Slice()
     info = about.recording.tensors.get(tensor)
     if info is None:
-        raise QuestionError(f"The recording has no tensor %{tensor}.")
+        raise QuestionError(sentence("The recording has no tensor %{tensor}.", tensor=tensor))
     axes = about.axes(tensor)
     array = array_of(about.recording, info, what)
     if array is None:
@@ -99,8 +100,10 @@ def _from_sample(
         return Window("unknown", info.shape, axes, note=note, complete=False)
     numbers = numpy.array(summary.sample)
     cells, marks = blocks(numbers, 0, 1)
-    zero = ", all 0" if not numbers.any() else ""
-    first = f"The first {len(numbers)} of {summary.numel:,} values{zero}."
+    count = {"count": len(numbers), "all": summary.numel}
+    first = sentence("The first {count} of {all:,} values.", **count)
+    if not numbers.any():
+        first = sentence("The first {count} of {all:,} values, all 0.", **count)
     near = near_range(numbers)
     return Window(
         "line",
@@ -115,8 +118,8 @@ def _from_sample(
         boolean=info.dtype == "bool",
         bounds=near,
         beyond=near is not None,
-        note=f"{first} {note}",
-        brief=first if recording.values else f'{first} For all: record with values="full".',
+        note=sentences(first, note),
+        brief=first if recording.values else sentences(first, _FOR_ALL),
         complete=False,
     )
 
@@ -125,23 +128,26 @@ def missing(recording: Recording, info: TensorInfo, what: What) -> str:
     """Why a recording does not hold the values of a tensor, and how to get them."""
     if what == "grad" and info.grad is None:
         if not recording.grad_nodes:
-            return "No backward pass was recorded, so there is no gradient."
+            return sentence("No backward pass was recorded, so there is no gradient.")
         if not info.requires_grad:
-            return "This tensor does not require a gradient."
-        return "No gradient of this tensor was recorded."
+            return sentence("This tensor does not require a gradient.")
+        return sentence("No gradient of this tensor was recorded.")
     if _summary(info, what) is None:
-        return "The values of this tensor were not recorded, or could not be read."
+        return sentence("The values of this tensor were not recorded, or could not be read.")
     if recording.values:
-        return (
+        if what == "grad":
+            return sentence("The values of this gradient were not kept.")
+        return sentence(
             "The memory for values was used up before this one: record with a larger "
             "`value_budget_mb` in the `CaptureOptions`."
-            if what == "value"
-            else "The values of this gradient were not kept."
         )
-    return (
+    return sentence(
         'To see all of them, record with `CaptureOptions(values="full")` as the `options` of '
         "`record` or `recording`, or with `--values full` on the command line."
     )
+
+
+_FOR_ALL = sentence('For all: record with values="full".')
 
 
 # -- for the browser -------------------------------------------------------------------------------
@@ -232,7 +238,7 @@ def values_answer(about: TensorsAbout, asked: Asked) -> Json:
     tensor = tensor_asked(about.recording, asked)
     at = asked.get("at") or {}
     if not isinstance(at, Mapping) or len(at) > MOST_AXES:
-        raise QuestionError("`at` has one index for each axis that is not drawn.")
+        raise QuestionError(sentence("`at` has one index for each axis that is not drawn."))
     part = Slice(
         kind=text_of(asked, "kind") or None,
         rows=whole_of(asked, "rows"),
@@ -253,7 +259,7 @@ def tensor_asked(recording: Recording, asked: Asked) -> int:
     """
     tensor = whole_of(asked, "tensor")
     if tensor is None:
-        raise QuestionError("A question on a tensor names it by its number.")
+        raise QuestionError(sentence("A question on a tensor names it by its number."))
     if tensor not in recording.tensors:
-        raise QuestionError(f"The recording has no tensor %{tensor}.")
+        raise QuestionError(sentence("The recording has no tensor %{tensor}.", tensor=tensor))
     return tensor

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from inspector.errors import QuestionError
 from inspector.graph import DataFlow
+from inspector.language import sentence
 from inspector.norms import nonfinite_count
 from inspector.records import GradNode, Recording, TensorInfo, TensorSummary
 from inspector.render.asked import Asked, text_of, whole_of
@@ -18,7 +19,6 @@ from inspector.whys import who_overwrote, why_no_gradient, why_nonfinite, why_th
 from inspector.whys.words import short_words
 
 Json = dict[str, Any]
-Translate = Callable[[str], str]
 
 MOST_NODES = 20_000
 """Of a backward pass with this many autograd nodes only the first were recorded."""
@@ -32,39 +32,44 @@ class Offers:
 
     Args:
         recording: what ran.
-        translate: gives a label in the page's language.
     """
 
-    def __init__(self, recording: Recording, translate: Translate = str) -> None:
+    def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._t = translate
 
     def of_value(self, tensor: TensorInfo) -> list[Json]:
         """Questions about a tensor's value."""
         found = [*self.of_summary(tensor.summary, {"tensor": tensor.id})]
         if self._lacks_gradient(tensor):
-            found.append(self._offer("Why no gradient?", "gradient", {"tensor": tensor.id}))
+            found.append(
+                self._offer(sentence("Why no gradient?"), "gradient", {"tensor": tensor.id})
+            )
         written = self._last_writes.get(-1 if tensor.storage is None else tensor.storage, -1)
         if written > (-1 if tensor.producer is None else tensor.producer):
-            found.append(self._offer("Who overwrote it?", "overwritten", {"tensor": tensor.id}))
+            found.append(
+                self._offer(sentence("Who overwrote it?"), "overwritten", {"tensor": tensor.id})
+            )
         return found
 
     def of_gradient(self, tensor: TensorInfo) -> list[Json]:
         """Questions about the gradient that came to a tensor."""
         found = self.of_summary(tensor.grad, {"tensor": tensor.id, "of": "gradient"})
         if tensor.grad is not None and tensor.grad.numel and tensor.grad.zero_fraction == 1:
-            found.append(self._offer("Why only zeros?", "gradient", {"tensor": tensor.id}))
+            found.append(
+                self._offer(sentence("Why only zeros?"), "gradient", {"tensor": tensor.id})
+            )
         return found
 
     def of_summary(self, summary: TensorSummary | None, about: Json) -> list[Json]:
         """The question where values come from that are not finite, if there are any."""
         if summary is None or not nonfinite_count(summary):
             return []
-        label = "Why is it NaN?" if summary.nan_count else "Why is it infinite?"
+        is_nan = sentence("Why is it NaN?")
+        label = is_nan if summary.nan_count else sentence("Why is it infinite?")
         return [self._offer(label, "nonfinite", about)]
 
     def _offer(self, label: str, why: str, about: Json) -> Json:
-        return {"label": self._t(label), "ask": {"why": why, **about}}
+        return {"label": label, "ask": {"why": why, **about}}
 
     def _lacks_gradient(self, tensor: TensorInfo) -> bool:
         if not tensor.requires_grad or tensor.grad is not None or not self._knows_gradients:
@@ -126,21 +131,25 @@ def why_answer(recording: Recording, flow: DataFlow, asked: Asked) -> Json:
     if why == "nonfinite":
         return _nonfinite(recording, asked, tensor)
     if tensor is None or tensor not in recording.tensors:
-        raise QuestionError("There is no such tensor.")
+        raise QuestionError(sentence("There is no such tensor."))
     name = short_words(recording, tensor)
     if why == "gradient":
-        question = f"Why does {name} have no gradient?"
+        question = sentence("Why does {name} have no gradient?", name=name)
         if (grad := recording.tensors[tensor].grad) is not None and grad.zero_fraction == 1:
-            question = f"Why is the gradient of {name} zero?"
+            question = sentence("Why is the gradient of {name} zero?", name=name)
         return _json(recording, question, why_no_gradient(recording, tensor, flow))
     if why == "overwritten":
-        return _json(recording, f"Who overwrote {name}?", who_overwrote(recording, tensor))
+        question = sentence("Who overwrote {name}?", name=name)
+        return _json(recording, question, who_overwrote(recording, tensor))
     if why == "shape":
         dim = whole_of(asked, "dim") or 0
         found = why_this_shape(recording, tensor, dim)
         size = recording.tensors[tensor].shape[dim]
-        return _json(recording, f"Why is dimension {dim} of {name} {size}?", found)
-    raise QuestionError("There is no such question.")
+        question = sentence(
+            "Why is dimension {dim} of {name} {size}?", dim=dim, name=name, size=size
+        )
+        return _json(recording, question, found)
+    raise QuestionError(sentence("There is no such question."))
 
 
 def _nonfinite(recording: Recording, asked: Asked, tensor: int | None) -> Json:
@@ -149,15 +158,18 @@ def _nonfinite(recording: Recording, asked: Asked, tensor: int | None) -> Json:
     if tensor is not None and of_gradient:
         node = _bad_node(recording, tensor)
     if tensor is None and node is None:
-        raise QuestionError("There is no such tensor.")
+        raise QuestionError(sentence("There is no such tensor."))
     if node is not None:
         found = why_nonfinite(recording, grad_node=node)
-        name = f"the gradient at {recording.grad_nodes[node].name}"
+        name = recording.grad_nodes[node].name
+        question = sentence("Why is the gradient at {name} not finite?", name=name)
         if tensor is not None:
-            name = f"the gradient of {short_words(recording, tensor)}"
-        return _json(recording, f"Why is {name} not finite?", found)
+            name = short_words(recording, tensor)
+            question = sentence("Why is the gradient of {name} not finite?", name=name)
+        return _json(recording, question, found)
     found = why_nonfinite(recording, tensor)
-    return _json(recording, f"Why is {short_words(recording, tensor or 0)} not finite?", found)
+    name = short_words(recording, tensor or 0)
+    return _json(recording, sentence("Why is {name} not finite?", name=name), found)
 
 
 def _bad_node(recording: Recording, tensor: int) -> int:
@@ -167,7 +179,7 @@ def _bad_node(recording: Recording, tensor: int) -> int:
         of_it = node.tensor == tensor or (maker is not None and node.op == maker)
         if of_it and _got_nonfinite(node):
             return node.id
-    raise QuestionError("No gradient that came to this tensor is NaN or infinite.")
+    raise QuestionError(sentence("No gradient that came to this tensor is NaN or infinite."))
 
 
 def _got_nonfinite(node: GradNode) -> bool:

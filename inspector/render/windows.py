@@ -15,6 +15,7 @@ from typing import Literal
 import numpy
 
 from inspector.errors import QuestionError
+from inspector.language import sentence, sentences
 
 Kind = Literal["number", "line", "heatmap", "tiles", "images", "empty", "unknown"]
 
@@ -119,7 +120,9 @@ def window_of(array: numpy.ndarray, axes: tuple[str, ...], part: Slice) -> Windo
     """A part of an array as something to draw; `axes` names its dimensions."""
     layout = _layout(array.shape, axes, part)
     if layout.kind == "empty":
-        return replace(layout, note="This tensor has no values: one of its dimensions is 0.")
+        return replace(
+            layout, note=sentence("This tensor has no values: one of its dimensions is 0.")
+        )
     places = tuple(layout.at.get(axis, slice(None)) for axis in range(array.ndim))
     picked = numpy.asarray(array[places])
     drawn = [layout.over, layout.rows, layout.columns, layout.colours]
@@ -132,7 +135,7 @@ def window_of(array: numpy.ndarray, axes: tuple[str, ...], part: Slice) -> Windo
     reduced, marks, block = _reduce(numbers, layout, part.side)
     if block != (1, 1):
         size = "×".join(str(step) for step in block if step > 1 or layout.kind != "line")
-        note = " ".join(filter(None, (note, f"Each cell is the mean of {size} values.")))
+        note = sentences(note, sentence("Each cell is the mean of {size} values.", size=size))
     return replace(
         layout,
         cells=reduced,
@@ -169,7 +172,7 @@ def near_range(array: numpy.ndarray) -> tuple[float, float] | None:
 def _as_floats(cells: numpy.ndarray) -> tuple[numpy.ndarray, str]:
     """The cells in double precision, and what was done to complex numbers."""
     if cells.dtype.kind == "c":
-        return numpy.abs(cells).astype(numpy.float64), "Magnitudes of complex numbers."
+        return numpy.abs(cells).astype(numpy.float64), sentence("Magnitudes of complex numbers.")
     return cells.astype(numpy.float64), ""
 
 
@@ -204,7 +207,9 @@ def _layout(shape: tuple[int, ...], axes: tuple[str, ...], part: Slice) -> Windo
         over = _axis(part.over, shape, chosen if chosen in tiled else tiled[-1])
     drawn = [axis for axis in (over, rows, columns, colours) if axis is not None]
     if len(set(drawn)) < len(drawn):
-        raise QuestionError("One axis cannot be drawn in two directions; choose another one.")
+        raise QuestionError(
+            sentence("One axis cannot be drawn in two directions; choose another one.")
+        )
     at = {axis: 0 for axis in range(len(shape)) if axis not in drawn}
     for axis in at:
         at[axis] = min(max(int(part.at.get(axis, 0)), 0), shape[axis] - 1)
@@ -255,7 +260,13 @@ def _axis(wanted: int | None, shape: tuple[int, ...], otherwise: int | None) -> 
     if wanted is None:
         return otherwise
     if not 0 <= wanted < len(shape):
-        raise QuestionError(f"A tensor of {len(shape)} dimensions has no axis {wanted}.")
+        raise QuestionError(
+            sentence(
+                "A tensor of {count} dimensions has no axis {wanted}.",
+                count=len(shape),
+                wanted=wanted,
+            )
+        )
     return wanted
 
 

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from inspector.errors import RenderError
+from inspector.language import Translate, listed, sentence
 from inspector.records import IRNode, Overlay, Recording, StaticGraph
-from inspector.render.cards import Cards, Translate
+from inspector.render.cards import Cards
 from inspector.render.layout import Cancelled, layout
-from inspector.render.svg import to_svg
+from inspector.render.svg import hidden_told, to_svg
 from inspector.render.theme import THEMES, css_variables, graph_css
+from inspector.render.told import told, told_text, told_view
 from inspector.views import (
     GraphView,
     ViewIndex,
@@ -159,13 +161,11 @@ def workbench_payload(
         Cancelled: `shown.cancelled` said so.
     """
     views = shown.views() if views is None else views
-    cards = cards or Cards(
-        shown.recording, shown.static, shown.overlay, translate, index=shown.index
-    )
+    cards = cards or Cards(shown.recording, shown.static, shown.overlay, index=shown.index)
     now = [pane for pane in views if draw is None or pane in draw]
     drawn, items, used = drawings(now, views, shown, cards, translate)
     drawn |= {pane: {"waits": True} for pane in views if pane not in now}
-    panes = list(_panes(shown, drawn, translate))
+    panes = told(list(_panes(shown, drawn)), translate)
     return payload_of(panes, items, used, labels, height, selected, selected_seq)
 
 
@@ -221,7 +221,7 @@ def drawings(
         now[pane] = views[pane]
     shown.check()
     items, used = _items(now, shown, cards)
-    return drawn_panes(now, t, shown.cancelled), items, used
+    return drawn_panes(now, t, shown.cancelled), items, told(used, t)
 
 
 def _items(
@@ -281,28 +281,28 @@ def runs_of(numbers: Sequence[int]) -> list[int | list[int]]:
     return runs + found[at:]
 
 
-def _panes(shown: Shown, drawn: Mapping[str, Json], t: Translate) -> Iterable[Json]:
-    empty = t("No backward pass ran: there was no loss, or the run failed before it.")
-    yield _pane("dynamic", "left", t("Dynamic graph"), drawn)
-    yield _pane("backward", "left", t("Backward graph"), drawn, empty)
+def _panes(shown: Shown, drawn: Mapping[str, Json]) -> Iterable[Json]:
+    empty = sentence("No backward pass ran: there was no loss, or the run failed before it.")
+    yield _pane("dynamic", "left", sentence("Dynamic graph"), drawn)
+    yield _pane("backward", "left", sentence("Backward graph"), drawn, empty)
     if "twins" in drawn:
-        yield _pane("twins", "left", t("Both"), drawn)
+        yield _pane("twins", "left", sentence("Both"), drawn)
     traced = shown.static is not None and shown.static.kind == "trace"
-    title = t("TorchScript IR (trace)") if traced else t("TorchScript IR")
+    title = sentence("TorchScript IR (trace)") if traced else sentence("TorchScript IR")
     static = _pane("static", "right", title, drawn, shown.static_reason)
     source = {
         "id": "source",
         "side": "right",
-        "title": t("Python source"),
+        "title": sentence("Python source"),
         "files": list(_files(shown.recording, shown.index or index_of(shown.recording))),
-        "empty": t("The source of this run is not known."),
+        "empty": sentence("The source of this run is not known."),
     }
     if shown.static is None:
         yield from (source, static)  # the first one is on top: not the one that is empty
         return
     lines = list(ir_lines(shown.static, shown.overlay))
     yield static
-    yield {"id": "irtext", "side": "right", "title": t("IR text"), "lines": lines}
+    yield {"id": "irtext", "side": "right", "title": sentence("IR text"), "lines": lines}
     yield source
 
 
@@ -321,17 +321,23 @@ def drawn_panes(
     """
 
     def draw(view: GraphView) -> Json:
-        notes = [f"{count:,} {t(word)}" for word, count in view.hidden.items()]
+        notes = list(hidden_told(view))
+        shown = told_view(view, t)
         try:
-            places = layout(view, LAYOUT_SECONDS, cancelled)
-            return {"svg": to_svg(view, places), "note": "; ".join([*notes, *places.notes])}
+            places = layout(shown, LAYOUT_SECONDS, cancelled)
+            notes += places.notes
+            return {"svg": to_svg(shown, places, translate=t), "note": _row(notes, t)}
         except Cancelled:
             raise
         except RenderError as error:
-            return {"empty": str(error), "note": "; ".join(notes)}
+            return {"empty": error.message, "note": _row(notes, t)}
 
     with ThreadPoolExecutor(max_workers=max(1, len(views))) as pool:
         return dict(zip(views, pool.map(draw, views.values()), strict=True))
+
+
+def _row(notes: Sequence[str], t: Translate) -> str:
+    return told_text(listed(notes, sentence("{first}; {then}")), t)
 
 
 def _files(recording: Recording, index: ViewIndex) -> Iterable[Json]:

@@ -19,6 +19,7 @@ from math import prod
 
 import numpy
 
+from inspector.language import sentence
 from inspector.records import ParameterInfo, Recording
 from inspector.timeline.order import Entry, Kind
 
@@ -32,7 +33,7 @@ a tensor that came from elsewhere ("outside")."""
 _NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 _THROUGHOUT = tuple(_NUMBER[kind] for kind in ("parameter", "buffer", "input"))
 
-MEANING = "Alive as far as the recording shows: made, and used now or later."
+MEANING = sentence("Alive as far as the recording shows: made, and used now or later.")
 """What to write beside these numbers."""
 
 

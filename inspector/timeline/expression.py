@@ -22,6 +22,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
 from inspector.errors import QuestionError
+from inspector.language import sentence, sentences
 from inspector.parsing import parse_expression
 from inspector.timeline.fields import FIELDS, Reader, Row, Value
 
@@ -42,19 +43,29 @@ def parse(text: str) -> Reader:
         QuestionError: says what is not understood, at which column, and what is.
     """
     if len(text) > MAX_LENGTH:
-        raise QuestionError(f"A condition has at most {MAX_LENGTH} characters; this: {len(text)}.")
+        raise QuestionError(
+            sentence(
+                "A condition has at most {max_length} characters; this: {count}.",
+                max_length=MAX_LENGTH,
+                count=len(text),
+            )
+        )
     stripped = text.strip()
     if not stripped:
-        raise QuestionError(f"Write a condition, such as: {EXAMPLE}")
+        raise QuestionError(sentence("Write a condition, such as: {example}", example=EXAMPLE))
     start = len(text) - len(text.lstrip())
     try:
         tree = parse_expression(stripped)
     except SyntaxError as error:
         _refuse_single_equals(stripped, start)
         column = start + (error.offset or len(stripped) + 1)  # 0 at the end of the text
-        raise QuestionError(f"Column {column}: this is not an expression ({error.msg}).") from None
+        raise QuestionError(
+            sentence(
+                "Column {column}: this is not an expression ({msg}).", column=column, msg=error.msg
+            )
+        ) from None
     except (ValueError, MemoryError, RecursionError):
-        raise QuestionError("Column 1: this is not an expression.") from None
+        raise QuestionError(sentence("Column 1: this is not an expression.")) from None
     return _Compiler(stripped, start).reader(tree.body)
 
 
@@ -70,7 +81,10 @@ def _refuse_single_equals(text: str, start: int) -> None:
     found = _SINGLE_EQUALS.search(bare)
     if found is not None:
         raise QuestionError(
-            f"Column {start + found.start() + 1}: one “=” compares nothing. Did you mean “==”?"
+            sentence(
+                "Column {column}: one “=” compares nothing. Did you mean “==”?",
+                column=start + found.start() + 1,
+            )
         )
 
 
@@ -100,16 +114,20 @@ def _length(value: Value) -> Value:
     return len(value)
 
 
-FUNCTIONS: Mapping[str, tuple[str, Callable[..., Value]]] = {
-    "abs": ("abs(x): without the sign", lambda x: None if x is None else abs(x)),
-    "len": ("len(shape): number of dimensions", _length),
-    "min": ("min(shape): the smallest", _sized(lambda values: min(values))),  # type: ignore[type-var]
-    "max": ("max(a, b): the largest", _sized(lambda values: max(values))),  # type: ignore[type-var]
-    "any": ("any(...): whether one of them holds", _sized(any)),
-    "all": ("all(...): whether all of them hold", _sized(all)),
-    "like": ('like(module, "encoder.*"): whether it fits a pattern with * and ?', _like),
+FUNCTIONS: Mapping[str, tuple[str, str, Callable[..., Value]]] = {
+    "abs": ("abs(x)", sentence("without the sign"), lambda x: None if x is None else abs(x)),
+    "len": ("len(shape)", sentence("number of dimensions"), _length),
+    "min": ("min(shape)", sentence("the smallest"), _sized(lambda values: min(values))),  # type: ignore[type-var]
+    "max": ("max(a, b)", sentence("the largest"), _sized(lambda values: max(values))),  # type: ignore[type-var]
+    "any": ("any(...)", sentence("whether one of them holds"), _sized(any)),
+    "all": ("all(...)", sentence("whether all of them hold"), _sized(all)),
+    "like": (
+        'like(module, "encoder.*")',
+        sentence("whether it fits a pattern with * and ?"),
+        _like,
+    ),
 }
-"""Name -> (what it does, the function)."""
+"""Name -> (how to write it, what it does, the function)."""
 
 _COMPARE: Mapping[type[ast.cmpop], tuple[str, Callable[[Any, Any], object]]] = {
     ast.Eq: ("==", operator.eq),
@@ -148,7 +166,10 @@ class _Compiler:
             self._refuse(node, _ALLOWED)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            self._refuse(node, f"A condition is nested at most {MAX_DEPTH} deep.")
+            self._refuse(
+                node,
+                sentence("A condition is nested at most {max_depth} deep.", max_depth=MAX_DEPTH),
+            )
         made = make(self, node)
         self._depth -= 1
         return made
@@ -158,7 +179,7 @@ class _Compiler:
         if value is not None and not isinstance(value, (bool, int, float, str)):
             self._refuse(node, _ALLOWED)
         if isinstance(value, int) and value > MAX_NUMBER:
-            self._refuse(node, "Such a large number is not understood.")
+            self._refuse(node, sentence("Such a large number is not understood."))
         found: Value = value
         return lambda row: found
 
@@ -174,8 +195,9 @@ class _Compiler:
         field = FIELDS.get(name)
         if field is None:
             close = difflib.get_close_matches(name, FIELDS, 1)
-            hint = f" Did you mean “{close[0]}”?" if close else ""
-            self._refuse(node, f"There is no field “{name}”.{hint} {_SEE_LIST}")
+            hint = sentence("Did you mean “{name}”?", name=close[0]) if close else ""
+            there = sentence("There is no field “{name}”.", name=name)
+            self._refuse(node, sentences(there, hint, _SEE_LIST))
         return field.read
 
     def group(self, node: ast.Tuple | ast.List) -> Reader:
@@ -185,7 +207,7 @@ class _Compiler:
     def subscript(self, node: ast.Subscript) -> Reader:
         of, number = self.reader(node.value), node.slice
         if isinstance(number, ast.Slice):
-            self._refuse(number, "One number goes in the brackets: shape[0], shape[-1].")
+            self._refuse(number, sentence("One number goes in the brackets: shape[0], shape[-1]."))
         index = self.reader(number)
 
         def read(row: Row) -> Value:
@@ -193,7 +215,9 @@ class _Compiler:
             if values is None or at is None:
                 return None
             if not isinstance(values, tuple) or not isinstance(at, int):
-                self._refuse(node, "Brackets take one size of a shape: shape[0], shape[-1].")
+                self._refuse(
+                    node, sentence("Brackets take one size of a shape: shape[0], shape[-1].")
+                )
             return values[at] if -len(values) <= at < len(values) else None
 
         return read
@@ -216,7 +240,7 @@ class _Compiler:
     def binary(self, node: ast.BinOp) -> Reader:
         calculate = _ARITHMETIC.get(type(node.op))
         if calculate is None:
-            self._refuse(node, "Arithmetic is + - * / // %.")
+            self._refuse(node, sentence("Arithmetic is + - * / // %."))
         left, right = self.reader(node.left), self.reader(node.right)
         return lambda row: self._calculate(node, calculate, left(row), right(row))
 
@@ -226,7 +250,14 @@ class _Compiler:
         if a is None or b is None:
             return None
         if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
-            self._refuse(node, f"Arithmetic is for numbers; here: {_kind_of(a)}, {_kind_of(b)}.")
+            self._refuse(
+                node,
+                sentence(
+                    "Arithmetic is for numbers; here: {kind}, {kind2}.",
+                    kind=_kind_of(a),
+                    kind2=_kind_of(b),
+                ),
+            )
         try:
             found = function(a, b)
         except (ZeroDivisionError, OverflowError):
@@ -239,7 +270,7 @@ class _Compiler:
         tests = []
         for kind in node.ops:
             if type(kind) not in _COMPARE:
-                self._refuse(node, "Compare with == != < <= > >= or in.")
+                self._refuse(node, sentence("Compare with == != < <= > >= or in."))
             tests.append(_COMPARE[type(kind)])
 
         def read(row: Row) -> Value:
@@ -270,30 +301,44 @@ class _Compiler:
         try:
             return bool(test(left, right))
         except TypeError:
-            self._refuse(node, f"Cannot say {_kind_of(left)} {sign} {_kind_of(right)}.")
+            self._refuse(
+                node,
+                sentence(
+                    "Cannot say {left} {sign} {right}.",
+                    left=_kind_of(left),
+                    sign=sign,
+                    right=_kind_of(right),
+                ),
+            )
 
     def call(self, node: ast.Call) -> Reader:
         known = FUNCTIONS.get(node.func.id) if isinstance(node.func, ast.Name) else None
         if known is None:
-            what = f"“{node.func.id}”" if isinstance(node.func, ast.Name) else "This"
-            known_names = ", ".join(FUNCTIONS)
-            self._refuse(node, f"{what} cannot be called here. What can be: {known_names}.")
-        about, function = known
+            what = f"“{node.func.id}”" if isinstance(node.func, ast.Name) else sentence("This")
+            names = ", ".join(FUNCTIONS)
+            self._refuse(
+                node,
+                sentence(
+                    "{what} cannot be called here. What can be: {names}.", what=what, names=names
+                ),
+            )
+        use, about, function = known
         if node.keywords:
-            self._refuse(node, f"Use it as in {about}.")
+            self._refuse(node, sentence("Use it as in {use}: {about}.", use=use, about=about))
         given = [self.reader(part) for part in node.args]
 
         def read(row: Row) -> Value:
             try:
                 return function(*[part(row) for part in given])
             except TypeError:
-                self._refuse(node, f"Use it as in {about}.")
+                self._refuse(node, sentence("Use it as in {use}: {about}.", use=use, about=about))
 
         return read
 
     def _refuse(self, node: ast.expr, why: str) -> NoReturn:
         before = self._bytes[: node.col_offset].decode(errors="replace")  # `ast` counts bytes
-        raise QuestionError(f"Column {self._start + len(before) + 1}: {why}")
+        column = self._start + len(before) + 1
+        raise QuestionError(sentence("Column {column}: {why}", column=column, why=why))
 
 
 _MAKERS: Mapping[type[ast.expr], Callable[..., Reader]] = {
@@ -310,18 +355,21 @@ _MAKERS: Mapping[type[ast.expr], Callable[..., Reader]] = {
     ast.Call: _Compiler.call,
 }
 
-_SEE_LIST = "All fields are listed under “What can be asked”."
+_SEE_LIST = sentence("All fields are listed under “What can be asked”.")
 
-_ALLOWED = (
-    "This is not allowed here. A condition is made of fields, numbers, texts in quotes, "
-    "comparisons, and, or, not, in, + - * / // %, and the functions "
-    f"{', '.join(FUNCTIONS)}. {_SEE_LIST}"
+_ALLOWED = sentences(
+    sentence(
+        "This is not allowed here. A condition is made of fields, numbers, texts in quotes, "
+        "comparisons, and, or, not, in, + - * / // %, and the functions {names}.",
+        names=", ".join(FUNCTIONS),
+    ),
+    _SEE_LIST,
 )
 
 
 def _kind_of(value: Value) -> str:
     if value is None:
-        return "a missing value"
+        return sentence("a missing value")
     if isinstance(value, tuple):
-        return "a list"
-    return "a text" if isinstance(value, str) else "a number"
+        return sentence("a list")
+    return sentence("a text") if isinstance(value, str) else sentence("a number")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from inspector.language import sentence
 from inspector.norms import norm_of
 from inspector.records import Decision, GradNode, Op, Source, Step, TensorInfo, TensorSummary
 from inspector.timeline.model import PHASES, Timeline
@@ -211,40 +212,73 @@ def _numel(row: Row) -> Value:
 
 
 def _table() -> Iterable[tuple[str, str, Reader]]:
-    yield "kind", "op, read (of a size), grad, backward, optimizer_step or zero_grad", _kind
-    yield "name", 'what ran: "linear", "AddmmBackward0", "shape"', _name
-    yield "op", "the op's name; of an autograd node its forward op's", _of_op("name")
-    yield "function", 'what was called: "torch.nn.functional.linear"', _of_op("function")
-    yield "module", 'path of the module call: "encoder.layers.0"', _module("path")
-    yield "type", 'the module\'s class: "Linear"', _module("type")
-    yield "training", "whether the module was in train mode", _module("training")
-    yield "file", 'the file\'s name: "train.py"', _file
-    yield "line", "the line in it", _line
-    yield "phase", "forward, backward or optimizer", lambda row: row.phase
-    yield "depth", "how deep it lies in calls", lambda row: int(row.timeline.depths[row.index])
-    yield "index", "the number of the moment, from 0", lambda row: row.index
-    yield "duration_us", "microseconds it took", lambda row: row.duration_us
-    yield "shape", "of its first output: shape[0] is the first size", _output("shape")
-    yield "dtype", 'of its first output: "float32"', _output("dtype")
-    yield "device", 'of its first output: "cpu"', _output("device")
-    yield "variable", "the variable that its first output was put into", _output("variable")
-    yield "requires_grad", "whether its first output requires a gradient", _output("requires_grad")
-    yield "bytes", "of its first output", _output("nbytes")
-    yield "numel", "number of values in its first output (or gradient)", _numel
+    yield (
+        "kind",
+        sentence("op, read (of a size), grad, backward, optimizer_step or zero_grad"),
+        _kind,
+    )
+    yield "name", sentence('what ran: "linear", "AddmmBackward0", "shape"'), _name
+    yield "op", sentence("the op's name; of an autograd node its forward op's"), _of_op("name")
+    yield "function", sentence('what was called: "torch.nn.functional.linear"'), _of_op("function")
+    yield "module", sentence('path of the module call: "encoder.layers.0"'), _module("path")
+    yield "type", sentence('the module\'s class: "Linear"'), _module("type")
+    yield "training", sentence("whether the module was in train mode"), _module("training")
+    yield "file", sentence('the file\'s name: "train.py"'), _file
+    yield "line", sentence("the line in it"), _line
+    yield "phase", sentence("forward, backward or optimizer"), lambda row: row.phase
+    yield (
+        "depth",
+        sentence("how deep it lies in calls"),
+        lambda row: int(row.timeline.depths[row.index]),
+    )
+    yield "index", sentence("the number of the moment, from 0"), lambda row: row.index
+    yield "duration_us", sentence("microseconds it took"), lambda row: row.duration_us
+    yield "shape", sentence("of its first output: shape[0] is the first size"), _output("shape")
+    yield "dtype", sentence('of its first output: "float32"'), _output("dtype")
+    yield "device", sentence('of its first output: "cpu"'), _output("device")
+    yield (
+        "variable",
+        sentence("the variable that its first output was put into"),
+        _output("variable"),
+    )
+    yield (
+        "requires_grad",
+        sentence("whether its first output requires a gradient"),
+        _output("requires_grad"),
+    )
+    yield "bytes", sentence("of its first output"), _output("nbytes")
+    yield "numel", sentence("number of values in its first output (or gradient)"), _numel
     for what in ("min", "max", "mean", "std"):
-        yield what, f"{what} of its first output, or of the gradient that came in", _statistic(what)
-    yield "zeros", "share of zeros in it, 0 to 1", _statistic("zero_fraction")
-    yield "nan", "NaN values in all its outputs (or gradients)", _count("nan_count")
-    yield "inf", "infinite values in all its outputs (or gradients)", _count("inf_count")
-    yield "grad_norm", "Euclidean norm of the gradient that came into a node", lambda row: row.norm
-    yield "parameter", "the parameter that a gradient was added to", lambda row: row.parameter
-    yield "value", "what a decision read: True, 3, 0.5", lambda row: row.value
-    yield "inputs", "shapes of all inputs: inputs[0] is the first shape", _shapes("inputs")
-    yield "outputs", "shapes of all outputs", _shapes("outputs")
+        about = sentence("{what} of its first output, or of the gradient that came in", what=what)
+        yield what, about, _statistic(what)
+    yield "zeros", sentence("share of zeros in it, 0 to 1"), _statistic("zero_fraction")
+    yield "nan", sentence("NaN values in all its outputs (or gradients)"), _count("nan_count")
+    yield "inf", sentence("infinite values in all its outputs (or gradients)"), _count("inf_count")
+    yield (
+        "grad_norm",
+        sentence("Euclidean norm of the gradient that came into a node"),
+        lambda row: row.norm,
+    )
+    yield (
+        "parameter",
+        sentence("the parameter that a gradient was added to"),
+        lambda row: row.parameter,
+    )
+    yield "value", sentence("what a decision read: True, 3, 0.5"), lambda row: row.value
+    yield (
+        "inputs",
+        sentence("shapes of all inputs: inputs[0] is the first shape"),
+        _shapes("inputs"),
+    )
+    yield "outputs", sentence("shapes of all outputs"), _shapes("outputs")
     for what in ("shape", "dtype", "device", "variable", "requires_grad"):
-        yield f"input.{what}", f"{what} of its first input", _input(what)
+        yield f"input.{what}", sentence("{what} of its first input", what=what), _input(what)
     for what in ("min", "max", "mean", "std"):
-        yield f"input.{what}", f"{what} of its first input", _input_statistic(what)
+        yield (
+            f"input.{what}",
+            sentence("{what} of its first input", what=what),
+            _input_statistic(what),
+        )
 
 
 FIELDS: Mapping[str, Field] = {name: Field(about, read) for name, about, read in _table()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inspector.errors import QuestionError
+from inspector.language import sentence
 from inspector.records import Decision, GradNode, ModuleCall, Op, Recording, Source, Step
 from inspector.timeline.alive import Alive
 from inspector.timeline.loops import Loop
@@ -93,8 +94,17 @@ def check(timeline: Timeline, index: int) -> None:
         QuestionError: says how many there are.
     """
     if not 0 <= index < len(timeline):
-        there = f"they count from 0 to {len(timeline) - 1}" if len(timeline) else "there are none"
-        raise QuestionError(f"This run has no moment {index}: {there}.")
+        if not len(timeline):
+            raise QuestionError(
+                sentence("This run has no moment {index}: there are none.", index=index)
+            )
+        raise QuestionError(
+            sentence(
+                "This run has no moment {index}: they count from 0 to {last}.",
+                index=index,
+                last=len(timeline) - 1,
+            )
+        )
 
 
 def op_of(recording: Recording, record: Record) -> Op | None:

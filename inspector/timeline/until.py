@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from inspector.errors import QuestionError
+from inspector.language import sentence
 from inspector.records import GradNode, Op, TensorSummary
 from inspector.timeline.expression import MAX_LENGTH, parse
 from inspector.timeline.fields import Row, gradient_norm
@@ -85,13 +86,25 @@ def tester(condition: Condition) -> Test:
     about = CONDITIONS.get(condition.what)
     if about is None:
         raise QuestionError(
-            f"There is no condition {condition.what!r}. Known: {', '.join(CONDITIONS)}."
+            sentence(
+                "There is no condition {what!r}. Known: {known}.",
+                what=condition.what,
+                known=", ".join(CONDITIONS),
+            )
         )
     value = condition.value.strip()
     if len(value) > MAX_LENGTH:
-        raise QuestionError(f"At most {MAX_LENGTH} characters; this: {len(value)}.")
+        raise QuestionError(
+            sentence(
+                "At most {max_length} characters; this: {count}.",
+                max_length=MAX_LENGTH,
+                count=len(value),
+            )
+        )
     if about.asks and not value and condition.what != "decision":
-        raise QuestionError(f"Type {about.asks}, such as: {about.example}")
+        raise QuestionError(
+            sentence("Type {asks}, such as: {example}", asks=about.asks, example=about.example)
+        )
     # Of an expression the untrimmed text, so that columns are those of what was typed.
     return about.make(condition.value if condition.what == "expression" else value)
 
@@ -125,11 +138,14 @@ def _shape(value: str) -> Test:
     parts = [part for part in re.split(r"[\s,x×X()\[\]]+", value) if part]
     if any(not re.fullmatch(r"\d{1,18}|\*|\.\.\.", part) for part in parts):
         raise QuestionError(
-            f"{value!r} is not a shape. Write sizes, as in 32, 10; * stands for any size and "
-            "... for any number of them."
+            sentence(
+                "{value!r} is not a shape. Write sizes, as in 32, 10; * stands for any "
+                "size and ... for any number of them.",
+                value=value,
+            )
         )
     if parts.count("...") > 1:
-        raise QuestionError("... can stand in a shape once.")
+        raise QuestionError(sentence("... can stand in a shape once."))
     open_end = "..." in parts
     at = parts.index("...") if open_end else len(parts)
     head, tail = parts[:at], parts[at + 1 :]
@@ -187,7 +203,9 @@ def _line(value: str) -> Test:
     """As in "train.py:12", or "12" in any file; a line that called what runs counts, too."""
     file, _, number = value.replace("\\", "/").rpartition(":")
     if not number.strip().isdecimal() or len(number) > 9:
-        raise QuestionError(f"{value!r} is not a line. Write train.py:12, or 12 for any file.")
+        raise QuestionError(
+            sentence("{value!r} is not a line. Write train.py:12, or 12 for any file.", value=value)
+        )
     line, file = int(number), file.strip()
 
     def in_file(path: str) -> bool:
@@ -223,7 +241,9 @@ def _gradient(value: str, holds: Callable[[float, float], bool]) -> Test:
     try:
         bound = float(value)
     except ValueError:
-        raise QuestionError(f"{value!r} is not a number; write one such as 1e-6.") from None
+        raise QuestionError(
+            sentence("{value!r} is not a number; write one such as 1e-6.", value=value)
+        ) from None
 
     def test(row: Row) -> bool:
         norm = gradient_norm(row.record) if isinstance(row.record, GradNode) else None
@@ -238,22 +258,40 @@ def _expression(value: str) -> Test:
 
 
 CONDITIONS: Mapping[str, About] = {
-    "nonfinite": About("NaN or Inf", "", "", _nonfinite),
-    "failure": About("the op that failed", "", "", _failure),
-    "op": About("an op or autograd node", "a name", "softmax", _op),
-    "module": About("a module", "a path (with * and ?) or a class", "encoder.layers.*", _module),
-    "line": About("a line", "a line", "train.py:12", _line),
-    "decision": About("a decision", "its value, or nothing for any", "True", _decision),
-    "shape": About("a shape", "sizes; * is any, ... any number", "32, *, 64", _shape),
-    "dtype": About("a dtype", "a dtype", "float16", _dtype),
+    "nonfinite": About(sentence("NaN or Inf"), "", "", _nonfinite),
+    "failure": About(sentence("the op that failed"), "", "", _failure),
+    "op": About(sentence("an op or autograd node"), sentence("a name"), "softmax", _op),
+    "module": About(
+        sentence("a module"),
+        sentence("a path (with * and ?) or a class"),
+        "encoder.layers.*",
+        _module,
+    ),
+    "line": About(sentence("a line"), sentence("a line"), "train.py:12", _line),
+    "decision": About(
+        sentence("a decision"), sentence("its value, or nothing for any"), "True", _decision
+    ),
+    "shape": About(
+        sentence("a shape"), sentence("sizes; * is any, ... any number"), "32, *, 64", _shape
+    ),
+    "dtype": About(sentence("a dtype"), sentence("a dtype"), "float16", _dtype),
     "grad_below": About(
-        "gradient norm below", "a number", "1e-6", lambda v: _gradient(v, lambda a, b: a < b)
+        sentence("gradient norm below"),
+        sentence("a number"),
+        "1e-6",
+        lambda v: _gradient(v, lambda a, b: a < b),
     ),
     "grad_above": About(
-        "gradient norm above", "a number", "100", lambda v: _gradient(v, lambda a, b: a > b)
+        sentence("gradient norm above"),
+        sentence("a number"),
+        "100",
+        lambda v: _gradient(v, lambda a, b: a > b),
     ),
     "expression": About(
-        "an expression", "a condition", 'op == "linear" and shape[0] > 64', _expression
+        sentence("an expression"),
+        sentence("a condition"),
+        'op == "linear" and shape[0] > 64',
+        _expression,
     ),
 }
 """What can be run until, by name, in the order in which a page offers it."""

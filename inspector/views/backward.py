@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.views import names
 from inspector.views.gradgroups import GradGroups, Group
 from inspector.views.gradnodes import GradNodes, short_name
+from inspector.views.heat import BACKWARD
 from inspector.views.hubs import split_hubs
 from inspector.views.index import ViewIndex, index_of
 from inspector.views.model import GraphView, ViewBox
 from inspector.views.sketch import Sketch
-from inspector.views.visible import EQUAL, Visible
+from inspector.views.visible import Visible
 
 __all__ = ["backward_view", "short_name"]
+
+NODES_CLOSED = sentence("nodes in closed boxes")
+NODES_EQUAL = sentence("nodes in equal trips, drawn once")
 
 
 def backward_view(
@@ -51,11 +56,11 @@ class _BackwardView:
             box = self._part(group) if group.part and not group.is_part else self._box(group)
             self._sketch.nodes[own] = replace(self._nodes.node(group, own), box=box)
         for source, target, is_carried in self._grads.edges:
-            kind, label = ("carried", "trip before") if is_carried else ("grad", "")
+            kind, label = ("carried", sentence("trip before")) if is_carried else ("grad", "")
             self._sketch.edge(ids[source], ids[target], label, kind)
         nodes, edges = split_hubs(self._sketch.nodes, self._sketch.edges())
         return GraphView(
-            name="Backward graph",
+            name=BACKWARD,
             nodes=tuple(nodes),
             edges=tuple(edges),
             boxes=tuple(self._boxes.values()),
@@ -78,7 +83,7 @@ class _BackwardView:
     def _hidden(self) -> dict[str, int]:
         closed = sum(len(group.nodes) for group in self._grads.groups if group.is_box)
         equal = sum(len(group.nodes) - 1 for group in self._grads.groups if not group.is_box)
-        counts = {"nodes in closed boxes": closed, f"nodes{EQUAL}": equal}
+        counts = {NODES_CLOSED: closed, NODES_EQUAL: equal}
         return {reason: count for reason, count in counts.items() if count}
 
     # -- boxes ---------------------------------------------------------------------------------
@@ -88,8 +93,9 @@ class _BackwardView:
         above: str | None = None
         if self._several:
             above = f"pass:{group.in_pass}"
-            title = f"backward pass {group.in_pass}"
-            self._boxes.setdefault(above, ViewBox(above, title, None, "step"))
+            if above not in self._boxes:
+                title = sentence("backward pass {number}", number=group.in_pass)
+                self._boxes[above] = ViewBox(above, title, None, "step")
         if group.item is None:
             return above
         for number in self._index.around(self._visible.drawn[group.item].parent):

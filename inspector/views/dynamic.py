@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from inspector.language import sentence
 from inspector.records import Op, Recording, TensorInfo
 from inspector.views import names, words
 from inspector.views.constants import constants
@@ -19,6 +20,11 @@ from inspector.views.tree import title
 from inspector.views.visible import Drawn, Visible
 
 Ranks = tuple[tuple[str, ...], ...]
+
+DYNAMIC = sentence("Dynamic graph")
+"""Name of the view."""
+
+OUTPUT = sentence("output")
 
 
 def dynamic_view(
@@ -71,7 +77,7 @@ class DynamicPicture:
         self._add_outputs()
 
     def view(
-        self, name: str = "Dynamic graph", ranks: Ranks = (), boxes: tuple[ViewBox, ...] = ()
+        self, name: str = DYNAMIC, ranks: Ranks = (), boxes: tuple[ViewBox, ...] = ()
     ) -> GraphView:
         """The finished picture, with further open boxes."""
         nodes, edges = split_hubs(self.sketch.nodes, self.sketch.edges())
@@ -80,7 +86,7 @@ class DynamicPicture:
             nodes=tuple(nodes),
             edges=tuple(edges),
             boxes=(*(names.frame(self._index, frame) for frame in self.visible.frames), *boxes),
-            hidden=self.visible.hidden("op"),
+            hidden=self.visible.hidden(),
             ranks=ranks,
         )
 
@@ -121,14 +127,14 @@ class DynamicPicture:
     def _subtitle(self, op: Op, number: int) -> str:
         parts = [self._alone(op), constants(op)]
         if number in self._again:
-            parts.append("feeds its next trip")
+            parts.append(sentence("feeds its next trip"))
         if op.id >= self._loss_from:
-            parts.append("loss")
+            parts.append(sentence("loss"))
         consumers = self._index.flow.consumers
         if not any(consumers.get(tensor) for tensor in op.outputs):
             # Edges carry the shapes; a result that nobody takes has no edge.
             parts += [words.shape(self._recording.tensors[i]) for i in op.outputs[:2]]
-        return " · ".join(part for part in parts if part)
+        return words.dotted(parts)
 
     def _alone(self, op: Op) -> str:
         """The module that an op stands for: one whose call has no box."""
@@ -158,12 +164,12 @@ class DynamicPicture:
         flags = [flag for flag, is_so in (
             ("failed", has_failed), ("nonfinite", number in self._nonfinite)
         ) if is_so]  # fmt: skip
-        parts = (names.subtitle_of(self._index, box), words.plural(box.size, "op"))
+        parts = (names.subtitle_of(self._index, box), words.ops(box.size))
         return ViewNode(
             id=found.id,
             kind="box",
             title=names.title_of(self._index, box, found.count),
-            subtitle=" · ".join(part for part in parts if part),
+            subtitle=words.dotted(parts),
             badge=_badge(found),
             box=self._frame(found.parent),
             flags=tuple(flags),
@@ -187,9 +193,11 @@ class DynamicPicture:
                 self._outside.add_parameters(waiting)
                 waiting = next(proxies, None)
             uses = edges.uses.get((op, tensor.id), 1)
-            label = words.carried(tensor) + (f" (×{uses})" if uses > 1 else "")
+            label = words.spaced((words.carried(tensor), f"(×{uses})" if uses > 1 else ""))
             if is_carried:
-                self.sketch.edge(self.ids[source], self.ids[target], "next trip", "carried")
+                self.sketch.edge(
+                    self.ids[source], self.ids[target], sentence("next trip"), "carried"
+                )
             elif source >= 0:
                 self.sketch.edge(self.ids[source], self.ids[target], label)
             elif (target, tensor.id) not in crowded:
@@ -232,17 +240,18 @@ class DynamicPicture:
                 if self.visible.twin[step.first_op]:
                     continue  # of a trip that is drawn as another
                 source, target = self._node_of(loss), self._node_of(step.first_op)
-                self.sketch.edge(source, target, "backward", "control")
+                self.sketch.edge(source, target, sentence("backward"), "control")
 
     def _add_outputs(self) -> None:
         numbers = list(dict.fromkeys(self._recording.output))
         shown = numbers if len(numbers) <= MANY else numbers[:KEPT]
         for number in shown:
             tensor = self._recording.tensors[number]
-            self._add_output(f"output:{number}", "output", words.shape(tensor), [tensor])
+            self._add_output(f"output:{number}", OUTPUT, words.shape(tensor), [tensor])
         if len(shown) < len(numbers):
             rest = [self._recording.tensors[i] for i in numbers[KEPT:]]
-            self._add_output("more:outputs", f"+{len(rest):,} more", "outputs", rest)
+            more = sentence("+{count:,} more", count=len(rest))
+            self._add_output("more:outputs", more, sentence("outputs"), rest)
 
     def _add_output(self, own: str, name: str, subtitle: str, tensors: list[TensorInfo]) -> None:
         makers = tuple(dict.fromkeys(t.producer for t in tensors if t.producer is not None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.language import counted, sentence
 from inspector.records import GradNode
 from inspector.views import names, words
 from inspector.views.gradgroups import Group
@@ -30,6 +31,7 @@ class GradNodes:
         self._visible = visible
         named = self._recording.meta.get("input_names", ())
         self._inputs = {int(number): str(name) for number, name in named}
+        self._said: dict[int, str] = {}
 
     def node(self, group: Group, own: str) -> ViewNode:
         """The node of a group, with `own` as its id."""
@@ -71,7 +73,7 @@ class GradNodes:
             id=own,
             kind="box",
             title=title,
-            subtitle=words.plural(len(group.nodes), "node"),
+            subtitle=nodes_told(len(group.nodes)),
             badge=badge,
             flags=("nonfinite",) if bad else (),
             ops=ops,
@@ -84,9 +86,11 @@ class GradNodes:
         kind, _, rest = (group.part or "").partition(":")
         first, _, last = rest.partition("/")
         if kind == "nodes":
-            return f"nodes {int(first):,}–{int(last):,}"
+            return sentence("nodes {first:,}–{last:,}", first=int(first), last=int(last))
         name = self._recording.ops[int(first)].name
-        return f"gradients of {name}" if kind == "leaves" else f"{name} backward"
+        if kind == "leaves":
+            return sentence("gradients of {name}", name=name)
+        return sentence("{name} backward", name=name)
 
     def _failed(self, node: GradNode) -> bool:
         failure = self._recording.failure
@@ -98,20 +102,26 @@ class GradNodes:
             return ".".join(node.parameter.split(".")[-2:])
         name = None if node.tensor is None else self._inputs.get(node.tensor)
         tensor = None if node.tensor is None else self._recording.tensors[node.tensor]
-        return name or (tensor.variable if tensor is not None else None) or "leaf"
+        return name or (tensor.variable if tensor is not None else None) or sentence("leaf")
 
     def _leaf_subtitle(self, node: GradNode) -> str:
-        word = "added to .grad" if node.accumulated else ".grad"
-        if node.tensor is None:
-            return word
-        return f"{word} · {words.shape(self._recording.tensors[node.tensor])}"
+        word = sentence("added to .grad") if node.accumulated else ".grad"
+        tensor = None if node.tensor is None else self._recording.tensors[node.tensor]
+        return words.dotted((word, "" if tensor is None else words.shape(tensor)))
 
     def _of(self, node: GradNode) -> str:
         if node.op is None:
             return ""
-        op = self._recording.ops[node.op]
-        path = words.op_module(self._recording, op)
-        return f"of {op.name}" + (f" · {path}" if path else "")
+        if node.op not in self._said:  # many nodes are of one op, in the passes of a training
+            op = self._recording.ops[node.op]
+            path = words.op_module(self._recording, op)
+            self._said[node.op] = words.dotted((sentence("of {name}", name=op.name), path))
+        return self._said[node.op]
+
+
+def nodes_told(count: int) -> str:
+    """As in "3 nodes"."""
+    return counted("{count} node", "{count} nodes", count)
 
 
 def _ops(group: Group) -> tuple[int, ...]:

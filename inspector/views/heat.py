@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from inspector.language import sentence
 from inspector.norms import norm_of
 from inspector.records import (
     GradNode,
@@ -28,7 +29,7 @@ from inspector.records import (
 )
 from inspector.views.model import GraphView, ViewNode
 
-BACKWARD = "Backward graph"
+BACKWARD = sentence("Backward graph")
 """Name of the view whose closed boxes stand for their autograd nodes, not for their ops."""
 
 SCALES: Mapping[str, tuple[str, str]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inspector.views import words
 from inspector.views.model import ViewEdge, ViewNode
 
 HUB = 12
@@ -77,7 +78,7 @@ def _copy(hub: ViewNode, other: ViewNode, outgoing: bool) -> ViewNode:
     return ViewNode(
         id=f"{hub.id}@{other.id}" if outgoing else f"{hub.id}@from:{other.id}",
         kind="input" if outgoing else "output",
-        title=hub.title if outgoing else f"→ {hub.title}",
+        title=hub.title if outgoing else words.spaced(("→", hub.title)),
         subtitle=hub.subtitle,
         box=other.box,
         ops=other.ops,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from inspector.language import sentence
 from inspector.records import IRNode, Overlay, StaticGraph
 from inspector.views import words
 from inspector.views.irshape import BLOCKS, CALLS, Shape
+from inspector.views.names import trips_told
 
 _TRACED = re.compile(
     r"^([A-Z][A-Za-z]+)\(((?:\d+(?:, )?)*)(?:(?:strides|requires_grad|device)=.*)?\)$"
@@ -31,8 +33,9 @@ class Labels:
         """What a block's box is called: its branch, or the module or function called."""
         if node.kind in BLOCKS:
             word = BLOCKS[node.kind][index]
-            line = "" if node.source is None else f" · line {node.source.line}"
-            return word if node.kind == "prim::If" else f"loop body{line}"
+            if node.kind == "prim::If":
+                return word
+            return words.dotted((sentence("loop body"), _line(node)))
         name = str(node.attributes.get("function") or "").rpartition(".")[2]
         return name or self._callee_path(node) or str(node.attributes.get("name") or "call")
 
@@ -47,8 +50,7 @@ class Labels:
         if node.kind == "prim::If":
             return "if"
         if node.kind == "prim::Loop":
-            trips = self._overlay.trips.get(node.id) if self._overlay else None
-            return "loop" if not trips else "loop · " + _trip_words(trips)
+            return words.dotted((sentence("loop"), self.trips(node)))
         if node.kind == "prim::RaiseException":
             return "raise"
         name = node.kind.partition("::")[2] or node.kind
@@ -56,12 +58,17 @@ class Labels:
             return str(node.attributes.get("function") or node.attributes.get("name") or name)
         return name
 
+    def trips(self, node: IRNode) -> str:
+        """How many trips a loop made, if it ran."""
+        trips = self._overlay.trips.get(node.id) if self._overlay else None
+        return _trip_words(trips) if trips else ""
+
     def subtitle(self, node: IRNode) -> str:
         """The small line: the module, the types, or the line of a branch or loop."""
         module = node.module_path if self._alone_in_call(node) else ""
-        line = "" if node.source is None or node.kind not in BLOCKS else f"line {node.source.line}"
-        types = ", ".join(short_type(t) for t in node.types[:2]) if node.kind not in BLOCKS else ""
-        return " · ".join(part for part in (module, types, line) if part)
+        line = _line(node) if node.kind in BLOCKS else ""
+        types = words.commas(map(short_type, node.types[:2])) if node.kind not in BLOCKS else ""
+        return words.dotted((module, types, line))
 
     def _alone_in_call(self, node: IRNode) -> bool:
         """Whether the node is drawn in place of a call's box, and so must name the module."""
@@ -111,7 +118,9 @@ class Labels:
         count = self.block_visits(node, index)
         if count is None:
             return ""
-        return "did not run" if count == 0 else "ran" if count == 1 else f"ran ×{count}"
+        if count < 2:
+            return sentence("ran") if count else sentence("did not run")
+        return sentence("ran ×{count}", count=count)
 
 
 def view_kind(node: IRNode) -> str:
@@ -127,8 +136,13 @@ def view_kind(node: IRNode) -> str:
 
 def _trip_words(trips: tuple[int, ...]) -> str:
     if len(trips) == 1:
-        return words.plural(trips[0], "trip")
-    return " + ".join(map(str, trips[:4])) + ("…" if len(trips) > 4 else "") + " trips"
+        return trips_told(trips[0])
+    counts = " + ".join(map(str, trips[:4])) + ("…" if len(trips) > 4 else "")
+    return sentence("{counts} trips", counts=counts)
+
+
+def _line(node: IRNode) -> str:
+    return "" if node.source is None else sentence("line {line}", line=node.source.line)
 
 
 def short_type(text: str) -> str:
@@ -137,5 +151,5 @@ def short_type(text: str) -> str:
     if traced is not None:
         kind, sizes = traced.groups()
         shape = words.dimensions(tuple(int(size) for size in sizes.split(",") if size.strip()))
-        return shape if kind == "Float" else f"{shape} {kind.lower()}"
+        return shape if kind == "Float" else words.spaced((shape, kind.lower()))
     return text if len(text) <= 24 else text.rpartition(".")[2][:24]

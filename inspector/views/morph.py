@@ -14,18 +14,24 @@ from dataclasses import replace
 from typing import TypeVar
 
 from inspector.compare.union import Union, union
+from inspector.language import counted, sentence
 from inspector.loops import LoopRun
 from inspector.records import Decision, Op, Recording
 from inspector.views import words
+from inspector.views.dynamic import DYNAMIC
 from inspector.views.index import ViewIndex
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
+from inspector.views.names import trips_told
 from inspector.views.opening import default_open
-from inspector.views.union import Said, changed_ops, union_index, union_view
+from inspector.views.union import Count, Said, changed_ops, union_index, union_view
 
 GONE, NEW, ALTERED = "vanished", "arrived", "altered"
 """Flags of what only the run before has, only the run now, or both, and not the same."""
 
-_GONE_OR_NEW = {GONE: ("gone", "{count:,} gone"), NEW: ("new", "{count:,} new")}
+_GONE_OR_NEW: Mapping[str, tuple[str, Count]] = {
+    GONE: (sentence("gone"), lambda count: sentence("{count:,} gone", count=count)),
+    NEW: (sentence("new"), lambda count: sentence("{count:,} new", count=count)),
+}
 
 _TOKEN = re.compile(
     r"(?<![a-z])(?:was_|both_)?"
@@ -158,7 +164,7 @@ class Morph:
         inside = frozenset(self._union_box[box] for box in opened if box in self._union_box)
         pictures = [self._told(inside, side) for side in (0, 1)]
         now = pictures[self._side]
-        return self._renamed(replace(now, name="Dynamic graph", room=_widest(*pictures)))
+        return self._renamed(replace(now, name=DYNAMIC, room=_widest(*pictures)))
 
     def _told(self, opened: frozenset[str], side: int) -> GraphView:
         """The union's picture, told from one of its runs."""
@@ -177,11 +183,16 @@ class Morph:
             return box
         pairs = zip(names, self._runs, strict=True)
         trips = [run.loops.runs[int(str(name).partition(":")[2])].trips for name, run in pairs]
-        drawn = words.plural(_run_of(self.index, box).trips, "trip")
-        told = f"{words.plural(trips[side], 'trip')}, before {trips[1 - side]}"
+        drawn = trips_told(_run_of(self.index, box).trips)
+        told = counted(
+            "{count} trip, before {other:,}",
+            "{count} trips, before {other:,}",
+            trips[side],
+            other=trips[1 - side],
+        )
         if trips[0] == trips[1]:
             return box
-        return replace(box, subtitle=box.subtitle.replace(drawn, told, 1))
+        return replace(box, subtitle=words.replaced(box.subtitle, drawn, told))
 
     def _renamed(self, view: GraphView) -> GraphView:
         """A picture of the union, in the names and numbers of the run now."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inspector.language import counted, listed, sentence
 from inspector.records import Recording
 from inspector.views import words
 from inspector.views.folds import trips_in
@@ -26,7 +27,9 @@ def title_of(index: ViewIndex, box: Box, count: int = 1) -> str:
         return _trips(box.trip, box.trip + count - 1)
     if box.kind == RANGE:
         trips = trips_in(index.boxes, box)
-        return f"ops {box.first:,}–{box.last:,}" if trips is None else _trips(*trips)
+        if trips is not None:
+            return _trips(*trips)
+        return sentence("ops {first:,}–{last:,}", first=box.first, last=box.last)
     call = recording.module_calls[box.number]
     if box.kind == REPEAT:
         last = index.boxes[~box.whole[-1]]
@@ -36,7 +39,14 @@ def title_of(index: ViewIndex, box: Box, count: int = 1) -> str:
 
 def _trips(first: int, last: int) -> str:
     """As in "trip 3" and "trips 3–12", for trips that count from 0."""
-    return f"trip {first + 1}" if first == last else f"trips {first + 1}–{last + 1}"
+    if first == last:
+        return sentence("trip {number}", number=first + 1)
+    return sentence("trips {first}–{last}", first=first + 1, last=last + 1)
+
+
+def trips_told(count: int) -> str:
+    """As in "3 trips"."""
+    return counted("{count} trip", "{count} trips", count)
 
 
 def subtitle_of(index: ViewIndex, box: Box) -> str:
@@ -44,7 +54,7 @@ def subtitle_of(index: ViewIndex, box: Box) -> str:
     if box.kind == MODULE:
         return index.recording.module_calls[box.number].type
     if box.kind == LOOP:
-        return words.plural(index.loops.runs[box.number].trips, "trip")
+        return trips_told(index.loops.runs[box.number].trips)
     if box.kind == REPEAT:
         return f"{box.members} × {index.recording.module_calls[box.number].type}"
     return _lines(index.recording, box) if box.kind == RANGE else ""
@@ -59,7 +69,7 @@ def frame(index: ViewIndex, of: Frame) -> ViewBox:
         parts.append(shape_change(index, box))
         badge = badge or (f"×{box.members}" if of.shows_bare else "")
     parent = index.boxes[of.parent].id or None
-    subtitle = " · ".join(part for part in parts if part)
+    subtitle = words.dotted(parts)
     return ViewBox(
         box.id, title_of(index, box, of.count), parent, box.kind, subtitle, (), badge, of.is_folded
     )
@@ -121,7 +131,7 @@ def shape_change(index: ViewIndex, box: Box) -> str:
         size = _size(index, box.whole[first])
         found = _difference(index, one, other, size)
         if found:
-            return f"shapes change: {found}"
+            return sentence("shapes change: {change}", change=found)
     return ""
 
 
@@ -133,7 +143,7 @@ def _difference(index: ViewIndex, one: int, other: int, size: int) -> str:
         for a, b in zip(mine, theirs, strict=False):
             if tensors[a].shape != tensors[b].shape:
                 shapes = (words.dimensions(tensors[i].shape) for i in (a, b))
-                return " → ".join(shapes)
+                return listed(shapes, "{first} → {then}")
     return ""
 
 
@@ -152,6 +162,6 @@ def _lines(recording: Recording, box: Box) -> str:
     if first is None or last is None or first.file != last.file:
         return ""
     if first.line == last.line:
-        return f"line {first.line}"
+        return sentence("line {line}", line=first.line)
     low, high = sorted((first.line, last.line))
-    return f"lines {low}–{high}"
+    return sentence("lines {first}–{last}", first=low, last=high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from inspector.language import sentence
 from inspector.records import TensorInfo
 from inspector.views import words
 from inspector.views.hubs import SHARED
@@ -17,6 +18,10 @@ MANY = 12
 
 KEPT = 10
 """How many of those are drawn by themselves."""
+
+
+INPUT, TENSOR = sentence("input"), sentence("tensor")
+"""What has no other name."""
 
 
 class Outside:
@@ -61,7 +66,7 @@ class Outside:
             mine = () if drawn is None else self._uses_in(uses, drawn)
         if own not in self._sketch.nodes:
             is_given = tensor.id in self._given
-            name = self._names.get(tensor.id, "input") if is_given else tensor.name or "tensor"
+            name = self._names.get(tensor.id, INPUT) if is_given else tensor.name or TENSOR
             self._sketch.nodes[own] = ViewNode(
                 own, "input", name, words.shape(tensor), box=box, ops=mine
             )
@@ -93,8 +98,9 @@ class Outside:
         for target, count in sorted(counts.items()):
             own = f"more:{self._ids[target]}"
             frame = self._frame(self._visible.drawn[target].parent)
+            more = sentence("+{count:,} more", count=count)
             self._sketch.nodes[own] = ViewNode(
-                own, "input", f"+{count:,} more", "inputs", box=frame, ops=self._ops[target]
+                own, "input", more, sentence("inputs"), box=frame, ops=self._ops[target]
             )
             self._sketch.edge(own, self._ids[target], "")
 
@@ -121,5 +127,7 @@ class Outside:
 
 def _listed(texts: list[str]) -> str:
     """As in "weight, bias"; a long list is cut."""
-    shown = ", ".join(texts[:KEPT])
-    return shown if len(texts) <= KEPT else f"{shown}, +{len(texts) - KEPT:,} more"
+    shown = words.commas(texts[:KEPT])
+    if len(texts) <= KEPT:
+        return shown
+    return sentence("{shown}, +{count:,} more", shown=shown, count=len(texts) - KEPT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.views import words
 from inspector.views.model import ViewEdge, ViewNode
 
 
@@ -34,4 +35,4 @@ class Sketch:
 def _joined(labels: list[str]) -> str:
     if not labels:
         return ""
-    return labels[0] if len(labels) == 1 else f"{labels[0]} +{len(labels) - 1}"
+    return words.spaced((labels[0], f"+{len(labels) - 1}" if len(labels) > 1 else ""))

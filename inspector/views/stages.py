@@ -8,16 +8,28 @@ Nodes of one change have its number among their `ops`, so that they light up tog
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from inspector.irdiff.sides import CALLS, is_group
+from inspector.language import sentence
 from inspector.records import IRNode, StaticGraph
 from inspector.stages import NodeChange, StageChange
+from inspector.views import words
 from inspector.views.model import GraphView, ViewNode
 from inspector.views.static import static_view
 
 SIDES = ("before", "after")
-MARKED = ("gone", "new", "fused", "unrolled", "replaced")
+COUNTED: Mapping[str, Callable[[int], str]] = {
+    "gone": lambda count: sentence("{count} gone", count=count),
+    "new": lambda count: sentence("{count} new", count=count),
+    "fused": lambda count: sentence("{count} fused", count=count),
+    "unrolled": lambda count: sentence("{count} unrolled", count=count),
+    "replaced": lambda count: sentence("{count} replaced", count=count),
+}
+"""Says how many nodes of a closed box something becomes of."""
+
+MARKED = tuple(COUNTED)
 
 
 def stage_view(
@@ -41,7 +53,7 @@ def stage_view(
     marks = _Marks(drawn, change, side)
     return replace(
         view,
-        name=f"TorchScript IR, {graph.kind}",
+        name=sentence("TorchScript IR, {kind}", kind=graph.kind),
         nodes=tuple(marks.node(node) for node in view.nodes),
         boxes=tuple(replace(box, flags=(*box.flags, *marks.flags(box.id))) for box in view.boxes),
     )
@@ -112,12 +124,12 @@ class _Marks:
         ]
         unique = dict(found)
         counts = Counter(change.kind for change in unique.values())
-        words = [f"{counts[kind]} {kind}" for kind in MARKED if counts[kind]]
+        told = [COUNTED[kind](counts[kind]) for kind in MARKED if counts[kind]]
         flags = tuple(kind for kind in MARKED if counts[kind])
         return replace(
             node,
             flags=(*node.flags, *flags),
-            subtitle=" · ".join([node.subtitle, *words]),
+            subtitle=words.dotted((node.subtitle, *told)),
             ops=(*node.ops, *unique),
         )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from inspector.language import sentence
 from inspector.records import IRNode, Overlay, StaticGraph
-from inspector.views import words
 from inspector.views.boxes import visible_id
+from inspector.views.gradnodes import nodes_told
 from inspector.views.hubs import split_hubs
 from inspector.views.irflow import ValueFlow
 from inspector.views.irlabels import Labels, short_type, view_kind
@@ -43,6 +44,9 @@ def static_view(
     if opened is None:
         opened = default_open_of(shape)
     return _StaticView(static, shape, overlay, opened).view()
+
+
+NOT_DRAWN = sentence("constants and bookkeeping nodes are not drawn")
 
 
 class _StaticView:
@@ -84,11 +88,11 @@ class _StaticView:
         ]
         nodes, edges = split_hubs(self._nodes, edges)
         return GraphView(
-            name="TorchScript IR",
+            name=sentence("TorchScript IR"),
             nodes=tuple(nodes),
             edges=tuple(edges),
             boxes=tuple(self._boxes.values()),
-            hidden={"constants and bookkeeping nodes are not drawn": hidden} if hidden else {},
+            hidden={NOT_DRAWN: hidden} if hidden else {},
         )
 
     # -- nodes and boxes -------------------------------------------------------------------
@@ -134,7 +138,7 @@ class _StaticView:
                 id=box,
                 kind="box",
                 title=self._labels.block_title(owner, index),
-                subtitle=words.plural(sum(map(self._shape.shown, nodes)), "node"),
+                subtitle=nodes_told(sum(map(self._shape.shown, nodes))),
                 box=self._nodes[box].box,
                 flags=self._labels.block_flags(owner, index),
                 ops=ops,
@@ -173,7 +177,7 @@ class _StaticView:
         if maker is not None and maker >= node.id:
             if not self._loops_around(maker) & self._loops_around(node.id):
                 return  # the list was written to only later
-            kind, label = "carried", "next trip"
+            kind, label = "carried", sentence("next trip")
         if source != target:
             self._edges.setdefault((source, target, kind), label)
 

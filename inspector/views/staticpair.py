@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from inspector.language import sentence
 from inspector.records import IRNode, Overlay, StaticGraph
 from inspector.views.irlabels import Labels
 from inspector.views.irshape import Shape
@@ -69,9 +70,8 @@ class _PairView:
             badges = f"A ×{counts[0]:,}", f"B ×{counts[1]:,}"
             badge = " · ".join(badges)
         title = mine.title
-        if mine.title != theirs.title:  # the trips of a loop
-            head, _, trips = mine.title.partition(" · ")
-            title = f"{head} · A {trips or 'none'} · B {theirs.title.partition(' · ')[2] or 'none'}"
+        if mine.title != theirs.title:
+            title = self._trips(mine.id)
         numbers = self._pair.ops
         ops = {numbers[0][op] for op in mine.ops} | {numbers[1][op] for op in theirs.ops}
         return replace(
@@ -82,6 +82,12 @@ class _PairView:
             flags=_flags(mine.flags, theirs.flags),
             ops=tuple(sorted(ops)),
         )
+
+    def _trips(self, drawn: str) -> str:
+        """The title of a loop that did not make the same trips in both runs."""
+        node = self._pair.static.nodes[int(drawn.partition("@")[0].removeprefix("ir:"))]
+        a, b = (labels.trips(node) or sentence("none") for labels in self._labels)
+        return sentence("loop · A {a} · B {b}", a=a, b=b)
 
     def _counts(self, drawn: str) -> tuple[int, int] | None:
         """How often each run executed a node, or the block that a closed box stands for."""
@@ -101,7 +107,8 @@ class _PairView:
     def _box(self, mine: ViewBox, theirs: ViewBox) -> ViewBox:
         subtitle = mine.subtitle
         if mine.subtitle != theirs.subtitle:
-            subtitle = f"A {mine.subtitle or 'not known'} · B {theirs.subtitle or 'not known'}"
+            a, b = (box.subtitle or sentence("not known") for box in (mine, theirs))
+            subtitle = sentence("A {a} · B {b}", a=a, b=b)
         return replace(mine, subtitle=subtitle, flags=_flags(mine.flags, theirs.flags))
 
 

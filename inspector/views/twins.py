@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inspector.language import sentence
 from inspector.records import Recording
 from inspector.views.dynamic import DynamicPicture
 from inspector.views.gradgroups import GradGroups, Group
@@ -55,16 +56,18 @@ class _TwinView:
         for own, group in zip(shown, self._grads.groups, strict=True):
             node = replace(self._nodes.node(group, own), box=self._frame(group))
             if group.is_box and not group.is_part:
-                node = replace(node, title=f"{node.title} backward")
+                node = replace(node, title=sentence("{name} backward", name=node.title))
             sketch.nodes[own] = node
             twin = self._twin(group)
             if twin is not None:
                 self._ranks.setdefault(twin, [twin]).append(own)
         for source, target, is_carried in self._grads.edges:
-            kind, label = ("carried", "trip before") if is_carried else ("grad", "")
+            kind, label = ("carried", sentence("trip before")) if is_carried else ("grad", "")
             sketch.edge(shown[target], shown[source], label, kind, up=True)
         ranks = tuple(tuple(rank) for rank in self._ranks.values())
-        return self._picture.view("Forward and backward", ranks, tuple(self._parts.values()))
+        return self._picture.view(
+            sentence("Forward and backward"), ranks, tuple(self._parts.values())
+        )
 
     def _id(self, group: Group) -> str:
         if group.is_part and group.part is not None:

@@ -6,19 +6,25 @@ at; nodes, boxes and edges carry the flags "only-a" and "only-b", nodes also "ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
 from inspector.compare.union import Union
+from inspector.language import sentence
+from inspector.views import words
 from inspector.views.dynamic import DynamicPicture
 from inspector.views.index import ViewIndex
 from inspector.views.model import GraphView, ViewBox, ViewEdge, ViewNode
 
 A, B = 1, 2
 """The runs, as bits."""
+
+
+Count = Callable[[int], str]
+"""Says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,8 @@ class Said:
     """
 
     flags: tuple[str, str] = ("only-a", "only-b")
-    only: tuple[str, str] = ("only A", "only B")
-    more: tuple[str, str] = ("+{count:,} A", "+{count:,} B")
+    only: tuple[str, str] = (sentence("only A"), sentence("only B"))
+    more: tuple[Count, Count] = (lambda n: f"+{n:,} A", lambda n: f"+{n:,} B")
 
     def flag(self, side: int) -> tuple[str, ...]:
         """The flags of what ran on a side."""
@@ -99,7 +105,7 @@ class _UnionPicture:
         self._sides = sides_of(union)
         self._changed = changed_ops(union)
         self._picture = DynamicPicture(index, opened)
-        self._base = self._picture.view("Both runs")
+        self._base = self._picture.view(sentence("Both runs"))
         self._tensors = (
             frozenset(union.tensors_a.values()),
             frozenset(union.tensors_b.values()),
@@ -124,7 +130,7 @@ class _UnionPicture:
             flags += ("changed",)
         badge = node.badge
         if node.kind == "box" and side == A | B:
-            badge = " ".join(part for part in (badge, self._more(node.ops)) if part)
+            badge = words.spaced((badge, self._more(node.ops)))
         return replace(node, flags=(*node.flags, *flags), badge=badge)
 
     def _side_of(self, node: ViewNode) -> int:
@@ -150,7 +156,7 @@ class _UnionPicture:
         """What a box has of one run only, as in "+2 A +3 B"."""
         counts = [sum(self._sides[op] == side for op in ops) for side in (A, B)]
         told = zip(counts, self._said.more, strict=True)
-        return " ".join(text.format(count=count) for count, text in told if count)
+        return words.spaced(tell(count) for count, tell in told if count)
 
     def _box(self, box: ViewBox) -> ViewBox:
         number = self._index.by_id.get(box.id)
@@ -159,7 +165,7 @@ class _UnionPicture:
         side = self._side_of_ops(self._index.ops_of(number))
         if side == A | B:
             return box
-        badge = " ".join(part for part in (box.badge, self._said.only[side - 1]) if part)
+        badge = words.spaced((box.badge, self._said.only[side - 1]))
         return replace(box, flags=(*box.flags, *self._said.flag(side)), badge=badge)
 
     # -- edges ---------------------------------------------------------------------------------

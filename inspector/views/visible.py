@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inspector.language import sentence
 from inspector.views.index import Numbers, ViewIndex
 from inspector.views.tree import TRIP, Box
 
 BARE = 12
 """A representative trip of this many children or fewer needs no frame in the loop's."""
 
-EQUAL = " in equal trips, drawn once"
-"""Said of what is not drawn because something equal is."""
+OPS_CLOSED = sentence("ops in closed boxes")
+OPS_EQUAL = sentence("ops in equal trips, drawn once")
 
 
 @dataclass(slots=True, eq=False)
@@ -138,11 +139,11 @@ class Visible:
         goes_on = same & (self.twin[sources] != self.twin[targets])
         return frozenset(items[goes_on].tolist())
 
-    def hidden(self, word: str) -> dict[str, int]:
+    def hidden(self) -> dict[str, int]:
         """How many ops are not drawn by themselves, by the reason."""
         closed = sum(self._index.boxes[d.box].size for d in self.drawn if d.box is not None)
         copies = int(np.count_nonzero(self.twin))
-        counts = {f"{word}s in closed boxes": closed, f"{word}s{EQUAL}": copies}
+        counts = {OPS_CLOSED: closed, OPS_EQUAL: copies}
         return {reason: count for reason, count in counts.items() if count}
 
     # -- the walk ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inspector.axes import split_arguments
+from inspector.language import sentence
 from inspector.records import Op, Recording, TensorInfo
 
 
@@ -71,14 +72,17 @@ def origin_of(recording: Recording, op: Op, tensor: int, dim: int) -> _Answer:
 
 def _kept(asked: _Asked, taken: TensorInfo, dim: int) -> Origin:
     """The op hands the dimension on, or makes it longer or shorter."""
-    before = taken.shape[dim]
+    before, name = taken.shape[dim], asked.op.name
     if before == asked.size:
-        return Origin(taken.id, (dim,), f"{asked.op.name} keeps it at {before}", False)
-    return Origin(taken.id, (dim,), f"{asked.op.name} makes {asked.size} of {before}", True)
+        phrase = sentence("{op} keeps it at {size}", op=name, size=before)
+        return Origin(taken.id, (dim,), phrase, False)
+    phrase = sentence("{op} makes {size} of {before}", op=name, size=asked.size, before=before)
+    return Origin(taken.id, (dim,), phrase, True)
 
 
 def _new(asked: _Asked, taken: TensorInfo, dims: tuple[int, ...], what: str) -> Origin:
-    return Origin(taken.id, dims, f"{asked.op.name} gives {asked.size}: {what}", True)
+    phrase = sentence("{op} gives {size}: {what}", op=asked.op.name, size=asked.size, what=what)
+    return Origin(taken.id, dims, phrase, True)
 
 
 # -- ops that move dimensions ----------------------------------------------------------------
@@ -138,7 +142,7 @@ def _cut_anew(asked: _Asked) -> _Answer:
         what = f"{product} = {math.prod(first.shape[dim] for dim in before)}"
         if len(after) > 1:
             into = ", ".join(str(asked.made.shape[dim]) for dim in after)
-            what = f"of {product} it makes ({into})"
+            what = sentence("of {product} it makes ({sizes})", product=product, sizes=into)
         return _new(asked, first, tuple(before), what)
     return None
 
@@ -179,7 +183,8 @@ def _expanded(asked: _Asked) -> _Answer:
 def _linear(asked: _Asked) -> _Answer:
     if asked.dim == asked.rank - 1 and len(asked.taken) > 1:
         weight = asked.taken[1]
-        return _new(asked, weight, (0,), f"its weight is {weight.shape} (out, in)")
+        what = sentence("its weight is {shape} (out, in)", shape=weight.shape)
+        return _new(asked, weight, (0,), what)
     return _kept(asked, asked.taken[0], asked.dim)
 
 
@@ -189,7 +194,8 @@ def _matmul(asked: _Asked) -> _Answer:
         a, b = b, a
     from_end = asked.rank - asked.dim
     if from_end == 1 and len(b.shape) > 1:
-        return _new(asked, b, (len(b.shape) - 1,), f"the columns of {b.shape}")
+        what = sentence("the columns of {shape}", shape=b.shape)
+        return _new(asked, b, (len(b.shape) - 1,), what)
     row = from_end == 2 or (from_end == 1 and len(b.shape) == 1)
     if row and len(a.shape) > 1:
         return _kept(asked, a, len(a.shape) - 2)
@@ -205,14 +211,16 @@ def _convolution(asked: _Asked) -> _Answer:
     places = len(weight.shape) - 2
     if asked.dim == asked.rank - places - 1:
         back = "transpose" in asked.op.name
-        return _new(asked, weight, (1 if back else 0,), f"its weight is {weight.shape}")
+        what = sentence("its weight is {shape}", shape=weight.shape)
+        return _new(asked, weight, (1 if back else 0,), what)
     return _kept(asked, picture, asked.dim)
 
 
 def _embedding(asked: _Asked) -> _Answer:
     if asked.dim == asked.rank - 1:
         table = max(asked.taken, key=lambda info: info.dtype.startswith(("float", "bfloat")))
-        return _new(asked, table, (len(table.shape) - 1,), f"the width of its table {table.shape}")
+        what = sentence("the width of its table {shape}", shape=table.shape)
+        return _new(asked, table, (len(table.shape) - 1,), what)
     numbers = next((info for info in asked.taken if "int" in info.dtype), None)
     return None if numbers is None else _kept(asked, numbers, asked.dim)
 

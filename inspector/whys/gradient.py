@@ -8,18 +8,19 @@ from dataclasses import dataclass
 
 from inspector.errors import QuestionError
 from inspector.graph import DataFlow
+from inspector.language import counted, listed, sentence
 from inspector.norms import norm_of
 from inspector.records import GradNode, Op, Recording, Source, TensorInfo
 from inspector.why_records import Why, WhyStep
 from inspector.whys.words import node_words, op_words, short_words, tensor_of
 
 _COPIES = {
-    "detach": "detach() hands on the values without their history.",
-    "detach_": "detach_() takes the tensor's history away.",
-    "data": "`.data` is the values without their history.",
-    "tensor": "torch.tensor() copies the values and leaves the history behind.",
-    "new_tensor": "new_tensor() copies the values and leaves the history behind.",
-    "numpy": "NumPy knows nothing of gradients.",
+    "detach": sentence("detach() hands on the values without their history."),
+    "detach_": sentence("detach_() takes the tensor's history away."),
+    "data": sentence("`.data` is the values without their history."),
+    "tensor": sentence("torch.tensor() copies the values and leaves the history behind."),
+    "new_tensor": sentence("new_tensor() copies the values and leaves the history behind."),
+    "numpy": sentence("NumPy knows nothing of gradients."),
 }
 _COPIER = "deepcopy"
 """Is handed all that was copied before: that is not computing with it."""
@@ -52,12 +53,16 @@ def boundary_at(recording: Recording, op: Op) -> Boundary | None:
     if not op.outputs:
         if op.name not in _READS:
             return None
-        return Boundary(op.id, "read", f"{op.name} makes a Python number of it, without history.")
+        reason = sentence("{op} makes a Python number of it, without history.", op=op.name)
+        return Boundary(op.id, "read", reason)
     dtypes = {tensors[number].dtype for number in op.outputs}
     if not any(dtype.startswith(_FLOATS) for dtype in dtypes):
-        reason = f"{op.name} gives {' and '.join(sorted(dtypes))}, which has no derivative."
+        given = listed(sorted(dtypes), "{first} and {then}")
+        reason = sentence("{op} gives {dtypes}, which has no derivative.", op=op.name, dtypes=given)
         return Boundary(op.id, "integer", reason)
-    reason = "It ran with gradients switched off (no_grad, inference_mode, set_grad_enabled)."
+    reason = sentence(
+        "It ran with gradients switched off (no_grad, inference_mode, set_grad_enabled)."
+    )
     return Boundary(op.id, "no_grad", reason)
 
 
@@ -100,7 +105,9 @@ class _Search:
         if isinstance(what, str):
             info = next((one for one in recording.parameters if what in one.names), None)
             if info is None:
-                raise QuestionError(f"The recording has no parameter {what!r}.")
+                raise QuestionError(
+                    sentence("The recording has no parameter {name}.", name=repr(what))
+                )
             names = set(info.names)
             self.name, self.requires_grad, self.is_leaf = what, info.requires_grad, True
         else:
@@ -119,15 +126,18 @@ class _Search:
         if not self.requires_grad:
             return self._needs_none()
         if not self.recording.grad_nodes:
-            return Why(
-                (f"{self.name} has no gradient: no backward pass ran in the recording.",),
-                help="Call backward() on the loss, inside of what is recorded.",
+            text = sentence(
+                "{tensor} has no gradient: no backward pass ran in the recording.",
+                tensor=self.name,
             )
+            help_ = sentence("Call backward() on the loss, inside of what is recorded.")
+            return Why((text,), help=help_)
         if not any(self.flow.consumers.get(value) for value in self.values):
-            return Why(
-                (f"{self.name} was not used: no op took it.",),
-                help="Look whether forward() calls the module it belongs to, for this input.",
+            text = sentence("{tensor} was not used: no op took it.", tensor=self.name)
+            help_ = sentence(
+                "Look whether forward() calls the module it belongs to, for this input."
             )
+            return Why((text,), help=help_)
         return self._cut_off()
 
     # -- it arrived --------------------------------------------------------------------------
@@ -136,12 +146,8 @@ class _Search:
         known = [grad for node in nodes for grad in node.grad_outputs if grad is not None]
         if not known or any(grad.zero_fraction < 1 for grad in known):
             norm = None if not known else norm_of(known[-1])
-            size = "" if norm is None else f", the last of norm {norm:.3g}"
             passes = len({node.pass_index for node in nodes})
-            plural = "es" if passes > 1 else ""
-            return Why(
-                (f"{self.name} did get a gradient, in {passes} backward pass{plural}{size}.",)
-            )
+            return Why((_got(self.name, passes, norm),))
         return self._zeros(nodes[-1])
 
     def _zeros(self, leaf: GradNode) -> Why:
@@ -165,21 +171,30 @@ class _Search:
             if _got_something(node):
                 return self._zeroed(node, None, way)
         start = way[-1]
-        text = f"{self.name} got a gradient of zeros: that of the loss was zero already."
+        text = sentence(
+            "{tensor} got a gradient of zeros: that of the loss was zero already.",
+            tensor=self.name,
+        )
         return Why((text,), self._steps(way), start.op, self._source(start.op), start.id)
 
     def _zeroed(self, node: GradNode, after: GradNode | None, way: list[GradNode]) -> Why:
         """`node` turned it into zeros, or a hook did between `node` and the one `after`."""
         where = node_words(self.recording, node)
         if after is None:
-            text = f"{self.name} got a gradient of zeros: {where} made zeros of it."
-            help_ = "Look at what the op got in the forward: a ReLU below 0 has no slope."
-        else:
-            text = (
-                f"{self.name} got a gradient of zeros: {where} still sent on something else, "
-                "a hook then returned zeros."
+            text = sentence(
+                "{tensor} got a gradient of zeros: {node} made zeros of it.",
+                tensor=self.name,
+                node=where,
             )
-            help_ = "Look for register_hook, or a backward hook of a module, on the way."
+            help_ = sentence("Look at what the op got in the forward: a ReLU below 0 has no slope.")
+        else:
+            text = sentence(
+                "{tensor} got a gradient of zeros: {node} still sent on something else, "
+                "a hook then returned zeros.",
+                tensor=self.name,
+                node=where,
+            )
+            help_ = sentence("Look for register_hook, or a backward hook of a module, on the way.")
         steps = self._steps([*way, node])
         return Why((text,), steps, node.op, self._source(node.op), node.id, help_)
 
@@ -188,7 +203,12 @@ class _Search:
         found = dict.fromkeys(node.id for node in way)
         nodes = [self.recording.grad_nodes[number] for number in sorted(found)]
         return tuple(
-            WhyStep(node.op, f"{node.name}: {_flow_words(node)}", node.id) for node in nodes
+            WhyStep(
+                node.op,
+                sentence("{name}: {words}", name=node.name, words=_flow_words(node)),
+                node.id,
+            )
+            for node in nodes
         )
 
     # -- it did not --------------------------------------------------------------------------
@@ -200,15 +220,19 @@ class _Search:
         )
         first: TensorInfo | None = known[0] if known else None
         if first is not None and not first.dtype.startswith(_FLOATS):
-            text = f"{self.name} holds {first.dtype}: only floating-point tensors have gradients."
+            text = sentence(
+                "{tensor} holds {dtype}: only floating-point tensors have gradients.",
+                tensor=self.name,
+                dtype=first.dtype,
+            )
             return Why((text,), cause=first.producer, source=self._source(first.producer))
         for value in known:
             op = None if value.producer is None else self.recording.ops[value.producer]
             cut = None if op is None else boundary_at(self.recording, op)
             if cut is not None:
                 return self._told([cut], set())
-        text = f"{self.name} is frozen: it does not require a gradient."
-        help_ = "Call requires_grad_(True) on it before the forward, if it should learn."
+        text = sentence("{tensor} is frozen: it does not require a gradient.", tensor=self.name)
+        help_ = sentence("Call requires_grad_(True) on it before the forward, if it should learn.")
         return Why((text,), cause=maker, source=self._source(maker), help=help_)
 
     def _cut_off(self) -> Why:
@@ -239,50 +263,80 @@ class _Search:
         """The backward pass came near, and then nothing was sent on."""
         last = max(ran, key=lambda node: node.id)
         where = node_words(self.recording, last)
-        text = (
-            f"The backward pass came as far as {where} and sent nothing on to {self.name}: "
-            "its backward returned None for it, or only other gradients were asked for."
+        text = sentence(
+            "The backward pass came as far as {node} and sent nothing on to {tensor}: "
+            "its backward returned None for it, or only other gradients were asked for.",
+            node=where,
+            tensor=self.name,
         )
-        help_ = "Look at torch.autograd.grad(inputs=…), backward(inputs=…), or the custom backward."
-        steps = (*self._forward(visited, last.op), WhyStep(last.op, f"{last.name} ran", last.id))
+        help_ = sentence(
+            "Look at torch.autograd.grad(inputs=…), backward(inputs=…), or the custom backward."
+        )
+        end = WhyStep(last.op, sentence("{node} ran", node=last.name), last.id)
+        steps = (*self._forward(visited, last.op), end)
         return Why((text,), steps, last.op, self._source(last.op), last.id, help_)
 
     def _told(self, cuts: list[Boundary], visited: set[int]) -> Why:
         leading = leading_to_backward(self.recording, self.flow) if cuts else frozenset()
         on_the_way = [cut for cut in cuts if cut.op in leading] or cuts
         if not on_the_way:
-            text = f"{self.name} was used, but no loss was computed from the result."
+            text = sentence(
+                "{tensor} was used, but no loss was computed from the result.", tensor=self.name
+            )
             last = max(visited, default=None)
-            help_ = "Look whether the result takes part in the loss that backward() is called on."
+            help_ = sentence(
+                "Look whether the result takes part in the loss that backward() is called on."
+            )
             return Why((text,), self._forward(visited, last), last, self._source(last), help=help_)
         cut = on_the_way[0]
         op = self.recording.ops[cut.op]
-        sentences = (
-            f"The way to {self.name} ends at {op_words(self.recording, op)}: what it gives has no "
-            "history.",
-            cut.reason,
+        text = sentence(
+            "The way to {tensor} ends at {op}: what it gives has no history.",
+            tensor=self.name,
+            op=op_words(self.recording, op),
         )
-        steps = (*self._forward(visited, cut.op), WhyStep(cut.op, f"{op.name} ends the way"))
-        return Why(sentences, steps, cut.op, op.source, help=_HELP[cut.kind])
+        end = WhyStep(cut.op, sentence("{op} ends the way", op=op.name))
+        steps = (*self._forward(visited, cut.op), end)
+        return Why((text, cut.reason), steps, cut.op, op.source, help=_HELP[cut.kind])
 
     def _forward(self, visited: set[int], last: int | None) -> tuple[WhyStep, ...]:
         if last is None:
             return ()
         above = self.flow.ancestors(last) & visited
         names = ((number, self.recording.ops[number].name) for number in sorted(above)[-20:])
-        return tuple(WhyStep(number, f"{name} computes with it") for number, name in names)
+        return tuple(
+            WhyStep(number, sentence("{op} computes with it", op=name)) for number, name in names
+        )
 
     def _source(self, op: int | None) -> Source | None:
         return None if op is None else self.recording.ops[op].source
 
 
 _HELP = {
-    "detach": "Take the detach() away, if what is above it should learn.",
-    "integer": "Use something smooth in its place (softmax for argmax), or a loss on what is "
-    "above.",
-    "no_grad": "Move the op out of the no_grad block, if what is above it should learn.",
-    "read": "Compute with the tensor itself and make a number of it at the very end.",
+    "detach": sentence("Take the detach() away, if what is above it should learn."),
+    "integer": sentence(
+        "Use something smooth in its place (softmax for argmax), or a loss on what is above."
+    ),
+    "no_grad": sentence("Move the op out of the no_grad block, if what is above it should learn."),
+    "read": sentence("Compute with the tensor itself and make a number of it at the very end."),
 }
+
+
+def _got(name: str, passes: int, norm: float | None) -> str:
+    if norm is None:
+        return counted(
+            "{tensor} did get a gradient, in {count} backward pass.",
+            "{tensor} did get a gradient, in {count} backward passes.",
+            passes,
+            tensor=name,
+        )
+    return counted(
+        "{tensor} did get a gradient, in {count} backward pass, the last of norm {norm:.3g}.",
+        "{tensor} did get a gradient, in {count} backward passes, the last of norm {norm:.3g}.",
+        passes,
+        tensor=name,
+        norm=norm,
+    )
 
 
 def _is_own_write(tensors: Mapping[int, TensorInfo], op: Op) -> bool:
@@ -304,5 +358,7 @@ def _got_something(node: GradNode) -> bool:
 
 def _flow_words(node: GradNode) -> str:
     if _got_something(node):
-        return "passes it on" if _sent_something(node) or not node.grad_inputs else "makes it zero"
-    return "gets zeros"
+        if _sent_something(node) or not node.grad_inputs:
+            return sentence("passes it on")
+        return sentence("makes it zero")
+    return sentence("gets zeros")

@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from inspector.errors import QuestionError
+from inspector.language import counted, listed, sentence
 from inspector.norms import nonfinite_count
 from inspector.records import GradNode, Op, Recording, Step, TensorSummary
 from inspector.why_records import Why, WhyStep
 from inspector.whys.origins import is_deliberate, reason_backward, reason_forward
 from inspector.whys.words import (
     bad_words,
+    counts_words,
     node_words,
     op_words,
     range_words,
@@ -23,11 +25,11 @@ from inspector.whys.words import (
 MOST_STEPS = 40
 """Stations of a way; of a longer one those at the beginning and the end are told."""
 
-_HELP = (
+_HELP = sentence(
     "Keep what goes into it in range: clamp(min=eps), add eps before a log or a division, or use "
     "the version that works on logits (log_softmax, binary_cross_entropy_with_logits)."
 )
-_HELP_BACKWARD = (
+_HELP_BACKWARD = sentence(
     "Keep the op itself away from that point: put a safe value in *before* it "
     "(torch.where(ok, x, 1)), since a where() after it still multiplies by its derivative."
 )
@@ -54,15 +56,20 @@ def why_nonfinite(
         tensor, grad_node = _most_interesting(recording)
     if tensor is not None:
         if not nonfinite_count(tensor_of(recording, tensor).summary):
+            words = tensor_words(recording, tensor)
             raise QuestionError(
-                f"{tensor_words(recording, tensor)} has no NaN and no infinity, "
-                "as far as its values were recorded."
+                sentence(
+                    "{tensor} has no NaN and no infinity, as far as its values were recorded.",
+                    tensor=words,
+                )
             )
         return _Search(recording).of_tensor(tensor)
     if grad_node is None or not 0 <= grad_node < len(recording.grad_nodes):
-        raise QuestionError(f"The recording has no autograd node {grad_node}.")
+        raise QuestionError(sentence("The recording has no autograd node {node}.", node=grad_node))
     if not _is_bad(recording.grad_nodes[grad_node]):
-        raise QuestionError(f"The gradients of autograd node {grad_node} are finite.")
+        raise QuestionError(
+            sentence("The gradients of autograd node {node} are finite.", node=grad_node)
+        )
     return _Search(recording).of_node(grad_node)
 
 
@@ -80,7 +87,7 @@ def _most_interesting(recording: Recording) -> tuple[int | None, int | None]:
     for number in sorted(recording.tensors):
         if nonfinite_count(recording.tensors[number].summary):
             return number, None
-    raise QuestionError("No recorded value and no gradient is NaN or infinite.")
+    raise QuestionError(sentence("No recorded value and no gradient is NaN or infinite."))
 
 
 class _Search:
@@ -121,42 +128,47 @@ class _Search:
         recording = self.recording
         steps = [step for tensor in way if (step := self._step(tensor)) is not None]
         if not steps or steps[0].op != op.id:
-            steps.insert(0, WhyStep(op.id, f"{op.name} makes the first one"))
+            first = sentence("{op} makes the first one", op=op.name)
+            steps.insert(0, WhyStep(op.id, first))
         reason = reason_forward(recording, op)
         made = [word for t in op.outputs for word in bad_words(recording.tensors[t].summary)]
         given = [
-            f"{short_words(recording, t)} was {words}"
+            sentence("{tensor} was {values}", tensor=short_words(recording, t), values=words)
             for t in dict.fromkeys(op.inputs)
             if (words := range_words(recording.tensors[t].summary))
         ]
-        sentences = [f"{op_words(recording, op)} made the first of them: {', '.join(made)}."]
+        told: list[str] = [_made_first(op_words(recording, op), listed(made))]
         if given:
-            sentences.append(f"What it was given: {'; '.join(given[:3])}.")
+            parts = listed(given[:3], "{first}; {then}")
+            told.append(sentence("What it was given: {parts}.", parts=parts))
         if reason:
-            sentences.append(reason)
+            told.append(reason)
         spread = len({step.op for step in steps}) - 1
         if spread:
-            sentences.append(f"{spread} op{'s' * (spread > 1)} handed it on.")
-        return Why(tuple(sentences), _shortened(steps), op.id, op.source, help=_HELP)
+            told.append(counted("{count} op handed it on.", "{count} ops handed it on.", spread))
+        return Why(tuple(told), _shortened(steps), op.id, op.source, help=_HELP)
 
     def _step(self, tensor: int) -> WhyStep | None:
         info = self.recording.tensors[tensor]
         if info.producer is None:
             return None
         name = self.recording.ops[info.producer].name
-        return WhyStep(info.producer, f"{name} gives {' and '.join(bad_words(info.summary))}")
+        words = listed(bad_words(info.summary), "{first} and {then}")
+        return WhyStep(info.producer, sentence("{op} gives {values}", op=name, values=words))
 
     def _outside(self, tensor: int, way: Iterable[int]) -> Why:
-        words = ", ".join(bad_words(self.recording.tensors[tensor].summary))
         steps = [step for number in way if (step := self._step(number)) is not None]
-        sentence = (
-            f"{tensor_words(self.recording, tensor)} came in from outside of the recording with "
-            f"{words}: no recorded op made it."
+        text = sentence(
+            "{tensor} came in from outside of the recording with {values}: no recorded op made it.",
+            tensor=tensor_words(self.recording, tensor),
+            values=listed(bad_words(self.recording.tensors[tensor].summary)),
         )
         first = steps[0].op if steps else None
         source = None if first is None else self.recording.ops[first].source
-        help_ = "Look at the data, or at the weights that were loaded, before the model runs."
-        return Why((sentence,), _shortened(steps), first, source, help=help_)
+        help_ = sentence(
+            "Look at the data, or at the weights that were loaded, before the model runs."
+        )
+        return Why((text,), _shortened(steps), first, source, help=help_)
 
     def _step_around(self, op: int) -> Step | None:
         steps = (one for one in self.recording.steps if one.kind == "optimizer_step")
@@ -179,11 +191,14 @@ class _Search:
             leaf = None if node.tensor is None else tensors[node.tensor].storage
             if leaf in written and node.pass_index in before and _is_bad(node):
                 why = self.of_node(node.id)
-                name = node.parameter or "the leaf"
-                told = f"{op_words(recording, op)} wrote the gradient into {name}."
+                name = node.parameter or sentence("the leaf")
+                told = sentence(
+                    "{op} wrote the gradient into {leaf}.", op=op_words(recording, op), leaf=name
+                )
+                phrase = sentence("{op} writes it into {leaf}", op=op.name, leaf=name)
                 return Why(
                     (*why.sentences, told),
-                    (*why.steps, WhyStep(op.id, f"{op.name} writes it into {name}")),
+                    (*why.steps, WhyStep(op.id, phrase)),
                     why.cause,
                     why.source,
                     why.grad_node,
@@ -207,8 +222,10 @@ class _Search:
         if forward is not None:
             why = self.of_tensor(forward)
             op = recording.ops[origin.op or 0]
-            told = (
-                f"{origin.name} of {op.name} computes with it, and so the gradient is not finite."
+            told = sentence(
+                "{node} of {op} computes with it, and so the gradient is not finite.",
+                node=origin.name,
+                op=op.name,
             )
             steps = (*why.steps, *self._node_steps(way))
             return Why((*why.sentences, told), steps, why.cause, why.source, first, why.help)
@@ -231,20 +248,22 @@ class _Search:
     def _born(self, node: GradNode, way: tuple[int, ...]) -> Why:
         recording = self.recording
         op = None if node.op is None else recording.ops[node.op]
-        left = _all_bad(node.grad_inputs)
-        words = " and ".join(f"{count:,} {kind}" for kind, count in left.items() if count)
+        words = _all_bad(node.grad_inputs)
         arrived = range_words(next((g for g in node.grad_outputs if g is not None), None))
-        sentences = [f"{node_words(recording, node)} made the first of them: {words or 'one'}."]
+        told: list[str] = [_made_first(node_words(recording, node), words or sentence("one"))]
         if arrived:
-            sentences.append(f"The gradient that arrived there was {arrived}.")
+            told.append(sentence("The gradient that arrived there was {values}.", values=arrived))
         for tensor in () if op is None else tuple(dict.fromkeys(op.inputs))[:2]:
             if values := range_words(recording.tensors[tensor].summary):
-                sentences.append(f"In the forward {short_words(recording, tensor)} was {values}.")
+                name = short_words(recording, tensor)
+                told.append(
+                    sentence("In the forward {tensor} was {values}.", tensor=name, values=values)
+                )
         if op is not None and (reason := reason_backward(recording, op)):
-            sentences.append(reason)
+            told.append(reason)
         source = None if op is None else op.source
         return Why(
-            tuple(sentences), self._node_steps(way), node.op, source, node.id, help=_HELP_BACKWARD
+            tuple(told), self._node_steps(way), node.op, source, node.id, help=_HELP_BACKWARD
         )
 
     def _node_steps(self, way: Iterable[int]) -> tuple[WhyStep, ...]:
@@ -252,11 +271,17 @@ class _Search:
         steps = []
         for number in way:
             node = nodes[number]
-            left = _all_bad(node.grad_inputs or node.grad_outputs)
-            words = " and ".join(f"{count:,} {kind}" for kind, count in left.items() if count)
-            onto = f" of {node.parameter}" if node.parameter else ""
-            steps.append(WhyStep(node.op, f"{node.name}{onto}: {words}", node.id))
+            name: str = node.name
+            if node.parameter:
+                name = sentence("{node} of {op}", node=name, op=node.parameter)
+            words = _all_bad(node.grad_inputs or node.grad_outputs)
+            phrase = sentence("{name}: {words}", name=name, words=words)
+            steps.append(WhyStep(node.op, phrase, node.id))
         return _shortened(steps)
+
+
+def _made_first(who: str, what: str) -> str:
+    return sentence("{op} made the first of them: {values}.", op=who, values=what)
 
 
 def _first(start: int, above: Callable[[int], Iterable[int]]) -> tuple[int, tuple[int, ...]]:
@@ -289,12 +314,11 @@ def _is_bad(node: GradNode) -> bool:
     return _sends_bad(node) or any(map(nonfinite_count, node.grad_outputs))
 
 
-def _all_bad(summaries: Iterable[TensorSummary | None]) -> dict[str, int]:
+def _all_bad(summaries: Iterable[TensorSummary | None]) -> str:
+    """As in "2 NaN and 1 infinite"; "" where all are finite."""
     known = [one for one in summaries if one is not None]
-    return {
-        "NaN": sum(one.nan_count for one in known),
-        "infinite": sum(one.inf_count for one in known),
-    }
+    counts = sum(one.nan_count for one in known), sum(one.inf_count for one in known)
+    return listed(counts_words(*counts), "{first} and {then}")
 
 
 def _shortened(steps: Iterable[WhyStep]) -> tuple[WhyStep, ...]:

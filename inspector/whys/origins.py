@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from inspector.language import sentence
 from inspector.norms import nonfinite_count
 from inspector.records import Op, Recording, TensorSummary
 
@@ -29,15 +30,15 @@ def reason_forward(recording: Recording, op: Op) -> str:
     if name in ("div", "true_divide", "truediv", "rtruediv", "reciprocal", "rdiv"):
         return _divided(taken[-1] if name in ("div", "true_divide", "truediv") else first)
     if name in ("softmax", "log_softmax") and first is not None and first.inf_count:
-        return f"{name} of a row in which everything is -inf is 0 / 0."
+        return sentence("{op} of a row in which everything is -inf is 0 / 0.", op=name)
     if name in ("mean", "std", "var", "nanmean", "std_mean", "var_mean"):
         return _averaged(name, first)
     if name.startswith(("empty", "new_empty")):
-        return "empty() hands out memory as it is: nothing has been written there yet."
+        return sentence("empty() hands out memory as it is: nothing has been written there yet.")
     if name in ("cross_entropy", "nll_loss"):
-        return "A mean over no targets at all (all of them ignored) is 0 / 0."
+        return sentence("A mean over no targets at all (all of them ignored) is 0 / 0.")
     if any(map(nonfinite_count, taken)):
-        return "Infinities that meet (∞ - ∞, 0 · ∞) give NaN."
+        return sentence("Infinities that meet (∞ - ∞, 0 · ∞) give NaN.")
     return _overflow(recording, op, taken)
 
 
@@ -46,17 +47,20 @@ def _at_edge(name: str, given: TensorSummary) -> str:
     if name in ("log", "log2", "log10", "logit", "log1p", "rsqrt"):
         edge = -1.0 if name == "log1p" else 0.0
         if low < edge:
-            return f"{name} of a number below {edge:g} is NaN."
+            return sentence("{op} of a number below {edge:g} is NaN.", op=name, edge=edge)
         if low == edge or given.zero_fraction:
             value = "inf" if name == "rsqrt" else "-inf"
-            return f"{name}({edge:g}) is {value}."
-        return "logit(1) is inf." if name == "logit" and high >= 1 else ""
+            return sentence("{op}({edge:g}) is {value}.", op=name, edge=edge, value=value)
+        return sentence("logit(1) is inf.") if name == "logit" and high >= 1 else ""
     if name == "sqrt":
-        return "sqrt of a negative number is NaN." if low < 0 else ""
+        return sentence("sqrt of a negative number is NaN.") if low < 0 else ""
     if name in ("acos", "asin", "arccos", "arcsin", "atanh"):
-        outside = low < -1 or high > 1
-        return f"{name} is defined between -1 and 1 only." if outside else f"{name}(1) is infinite."
-    return f"{name} of numbers up to {high:.4g} is more than the dtype can hold."
+        if low < -1 or high > 1:
+            return sentence("{op} is defined between -1 and 1 only.", op=name)
+        return sentence("{op}(1) is infinite.", op=name)
+    return sentence(
+        "{op} of numbers up to {high:.4g} is more than the dtype can hold.", op=name, high=high
+    )
 
 
 _AT_EDGES = frozenset(
@@ -68,18 +72,20 @@ _AT_EDGES = frozenset(
 def _power(recording: Recording, op: Op, taken: list[TensorSummary | None]) -> str:
     made = recording.tensors[op.outputs[0]].summary if op.outputs else None
     if made is not None and made.nan_count:
-        return "A negative number to a broken power is NaN."
-    return _overflow(recording, op, taken) or "0 to a negative power is infinite."
+        return sentence("A negative number to a broken power is NaN.")
+    return _overflow(recording, op, taken) or sentence("0 to a negative power is infinite.")
 
 
 def _divided(divisor: TensorSummary | None) -> str:
-    return "It divides by 0." if divisor is not None and divisor.zero_fraction else ""
+    return sentence("It divides by 0.") if divisor is not None and divisor.zero_fraction else ""
 
 
 def _averaged(name: str, given: TensorSummary | None) -> str:
     if given is None or given.numel > 1:
-        return f"{name} over no values, or over too few of them, is 0 / 0."
-    return f"{name} of {'no' if given.numel == 0 else 'a single'} value is 0 / 0."
+        return sentence("{op} over no values, or over too few of them, is 0 / 0.", op=name)
+    if given.numel == 0:
+        return sentence("{op} of no value is 0 / 0.", op=name)
+    return sentence("{op} of a single value is 0 / 0.", op=name)
 
 
 def _overflow(recording: Recording, op: Op, taken: list[TensorSummary | None]) -> str:
@@ -90,7 +96,11 @@ def _overflow(recording: Recording, op: Op, taken: list[TensorSummary | None]) -
         default=0.0,
     )
     if limit is not None and highest > limit**0.25:
-        return f"The result is beyond what {dtype} can hold (about {limit:.3g})."
+        return sentence(
+            "The result is beyond what {dtype} can hold (about {limit:.3g}).",
+            dtype=dtype,
+            limit=limit,
+        )
     return ""
 
 
@@ -100,19 +110,19 @@ def reason_backward(recording: Recording, op: Op) -> str:
     given = recording.tensors[op.inputs[0]].summary if op.inputs else None
     zeros = given is not None and given.zero_fraction > 0
     if name == "sqrt" and zeros:
-        return "The derivative of sqrt at 0 is infinite, and 0 · ∞ is NaN."
+        return sentence("The derivative of sqrt at 0 is infinite, and 0 · ∞ is NaN.")
     if name in ("norm", "vector_norm", "linalg_vector_norm", "cdist", "dist", "pairwise_distance"):
-        return "The derivative of a norm at 0 is 0 / 0."
+        return sentence("The derivative of a norm at 0 is 0 / 0.")
     if name in ("std", "std_mean") or (name == "pow" and zeros):
-        return f"The derivative of {name} is infinite where its value is 0."
+        return sentence("The derivative of {op} is infinite where its value is 0.", op=name)
     if name in ("log", "log2", "log10", "rsqrt", "reciprocal") and zeros:
-        return f"The derivative of {name} at 0 is infinite."
+        return sentence("The derivative of {op} at 0 is infinite.", op=name)
     if name in ("acos", "asin", "arccos", "arcsin"):
-        return f"The derivative of {name} at -1 and 1 is infinite."
+        return sentence("The derivative of {op} at -1 and 1 is infinite.", op=name)
     if name in ("div", "true_divide", "truediv"):
-        return "It divides by 0." if _has_zero(recording, op) else ""
+        return sentence("It divides by 0.") if _has_zero(recording, op) else ""
     if name == "atan2":
-        return "The derivative of atan2 at (0, 0) is 0 / 0."
+        return sentence("The derivative of atan2 at (0, 0) is 0 / 0.")
     return ""
 
 

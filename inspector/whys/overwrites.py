@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspector.language import sentence
 from inspector.records import Op, Recording
 from inspector.why_records import Why, WhyStep
 from inspector.whys.words import op_words, short_words, tensor_of, tensor_words
@@ -33,30 +34,46 @@ def who_overwrote(recording: Recording, tensor: int) -> Why:
     name = short_words(recording, tensor)
     writes = [] if info.storage is None else _writes(recording, tensor, info.storage, made)
     if not writes:
-        return Why((f"Nobody wrote into {tensor_words(recording, tensor)} after it was made.",))
+        words = tensor_words(recording, tensor)
+        return Why((sentence("Nobody wrote into {tensor} after it was made.", tensor=words),))
     savers = _savers(recording, tensor)
     saved = min((op for op in savers if op < writes[-1].id), default=None)
     cause = next((op for op in writes if saved is None or op.id > saved), writes[0])
-    sentences = [
-        f"{op_words(recording, cause)} wrote into {name}{_through(recording, cause, tensor)}."
-    ]
+    told = [_wrote(op_words(recording, cause), name, _through(recording, cause, tensor))]
     if saved is not None:
         keeper = op_words(recording, recording.ops[saved])
-        sentences.append(f"{keeper} had kept the value before, for its backward.")
+        told.append(sentence("{op} had kept the value before, for its backward.", op=keeper))
     if _unseen(recording, cause, tensor):
-        sentences.append("Autograd's version counter did not move, so autograd does not notice.")
+        told.append(
+            sentence("Autograd's version counter did not move, so autograd does not notice.")
+        )
     if len(writes) > 1:
-        sentences.append(f"There were {len(writes)} writes in all.")
-    steps = [WhyStep(op, "keeps the value for its backward") for op in savers]
+        told.append(sentence("There were {count} writes in all.", count=len(writes)))
+    steps = [WhyStep(op, sentence("keeps the value for its backward")) for op in savers]
     steps += [
-        WhyStep(op.id, f"{op.name} writes{_through(recording, op, tensor)}")
+        WhyStep(op.id, _writes_words(op.name, _through(recording, op, tensor)))
         for op in writes[:MOST_WRITES]
     ]
     if made >= 0:
-        steps.append(WhyStep(made, f"{recording.ops[made].name} makes the value"))
+        maker = recording.ops[made].name
+        steps.append(WhyStep(made, sentence("{op} makes the value", op=maker)))
     in_order = tuple(sorted(steps, key=lambda step: step.op or 0))
-    help_ = "Write into a clone(), or use the version of the op that does not write in place."
-    return Why(tuple(sentences), in_order, cause.id, cause.source, help=help_)
+    help_ = sentence(
+        "Write into a clone(), or use the version of the op that does not write in place."
+    )
+    return Why(tuple(told), in_order, cause.id, cause.source, help=help_)
+
+
+def _wrote(op: str, name: str, alias: str) -> str:
+    if not alias:
+        return sentence("{op} wrote into {tensor}.", op=op, tensor=name)
+    return sentence("{op} wrote into {tensor} through {alias}.", op=op, tensor=name, alias=alias)
+
+
+def _writes_words(op: str, alias: str) -> str:
+    if not alias:
+        return sentence("{op} writes", op=op)
+    return sentence("{op} writes through {alias}", op=op, alias=alias)
 
 
 def _savers(recording: Recording, tensor: int) -> list[int]:
@@ -80,18 +97,18 @@ def _writes(recording: Recording, tensor: int, storage: int, made: int) -> list[
 
 
 def _through(recording: Recording, op: Op, tensor: int) -> str:
-    """Which name of the memory the op wrote through, if it was not the tensor itself."""
+    """Which name of the memory the op wrote through; "" if it was the tensor itself."""
     storage = recording.tensors[tensor].storage
     old = next(t for t in op.overwrites if recording.tensors[t].storage == storage)
     if old == tensor:
         return ""
     maker = recording.tensors[old].producer
     if maker is not None and recording.ops[maker].name == "data":
-        return " through .data"
+        return ".data"
     alias = recording.tensors[old].alias_of
     if alias is not None and recording.tensors[old].shape != recording.tensors[tensor].shape:
-        return f" through the view {short_words(recording, old)}"
-    return f" through {short_words(recording, old)}"
+        return sentence("the view {tensor}", tensor=short_words(recording, old))
+    return short_words(recording, old)
 
 
 def _unseen(recording: Recording, op: Op, tensor: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inspector.errors import QuestionError
+from inspector.language import listed, sentence
 from inspector.records import Recording
 from inspector.text import shape_text
 from inspector.why_records import Why, WhyStep
@@ -33,25 +34,36 @@ def why_this_shape(recording: Recording, tensor: int, dim: int) -> Why:
     info = tensor_of(recording, tensor)
     rank = len(info.shape)
     if not -rank <= dim < rank:
-        has = f"dimensions 0 to {rank - 1}" if rank else "no dimensions"
-        raise QuestionError(f"{tensor_words(recording, tensor)} has {has}, not {dim}.")
+        raise QuestionError(_no_such_dimension(tensor_words(recording, tensor), rank, dim))
     dim %= rank
     stations, begins = _chain(recording, tensor, dim)
     words = tensor_words(recording, tensor)
-    sentences = [f"Dimension {dim} of {words} is {info.shape[dim]}."]
+    size = info.shape[dim]
+    told = [sentence("Dimension {dim} of {tensor} is {size}.", dim=dim, tensor=words, size=size)]
     changed = next((pair for pair in stations if pair[1].changes), None)
     if changed is not None:
-        sentences.append(f"{op_words(recording, recording.ops[changed[0]])}: {changed[1].phrase}.")
+        op = op_words(recording, recording.ops[changed[0]])
+        told.append(sentence("{op}: {phrase}.", op=op, phrase=changed[1].phrase))
     if begins and begins != [(tensor, dim)]:
-        sentences.append(f"It comes from {' and '.join(_place(recording, *b) for b in begins)}.")
+        places = listed((_place(recording, *b) for b in begins), "{first} and {then}")
+        told.append(sentence("It comes from {places}.", places=places))
     steps = {(op, origin.phrase): WhyStep(op, origin.phrase) for op, origin in stations}
     cause = None if changed is None else changed[0]
     source = None if cause is None else recording.ops[cause].source
-    return Why(tuple(sentences), tuple(steps[key] for key in sorted(steps)), cause, source)
+    return Why(tuple(told), tuple(steps[key] for key in sorted(steps)), cause, source)
+
+
+def _no_such_dimension(tensor: str, rank: int, dim: int) -> str:
+    if not rank:
+        return sentence("{tensor} has no dimensions, not {dim}.", tensor=tensor, dim=dim)
+    return sentence(
+        "{tensor} has dimensions 0 to {last}, not {dim}.", tensor=tensor, last=rank - 1, dim=dim
+    )
 
 
 def _place(recording: Recording, tensor: int, dim: int) -> str:
-    return f"dimension {dim} of {tensor_words(recording, tensor)}"
+    words = tensor_words(recording, tensor)
+    return sentence("dimension {dim} of {tensor}", dim=dim, tensor=words)
 
 
 def _chain(
@@ -69,7 +81,8 @@ def _chain(
         op = recording.ops[maker]
         origin = origin_of(recording, op, number, at)
         if origin is None:
-            text = f"{op.name} makes {shape_text(recording.tensors[number])}"
+            shape = shape_text(recording.tensors[number])
+            text = sentence("{op} makes {shape}", op=op.name, shape=shape)
             found.append((maker, Origin(number, (at,), text, changes=True)))
             continue
         found.append((maker, origin))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from inspector.errors import QuestionError
+from inspector.language import listed, sentence
 from inspector.records import GradNode, Op, Recording, TensorInfo, TensorSummary
 from inspector.text import shape_text
 
@@ -17,7 +18,7 @@ def tensor_of(recording: Recording, number: int) -> TensorInfo:
     """
     info = recording.tensors.get(number)
     if info is None:
-        raise QuestionError(f"The recording has no tensor {number}.")
+        raise QuestionError(sentence("The recording has no tensor {number}.", number=number))
     return info
 
 
@@ -42,27 +43,27 @@ def op_words(recording: Recording, op: Op) -> str:
 
 def node_words(recording: Recording, node: GradNode) -> str:
     """An autograd node with the op that made it, or the leaf that it adds to."""
+    owner = node.parameter
     if node.op is not None:
-        return f"{node.name} of {op_words(recording, recording.ops[node.op])}"
-    if node.parameter is not None:
-        return f"{node.name} of {node.parameter}"
-    return node.name
+        owner = op_words(recording, recording.ops[node.op])
+    return node.name if owner is None else sentence("{node} of {op}", node=node.name, op=owner)
 
 
 def tensor_words(recording: Recording, number: int) -> str:
     """What a tensor is called: its path, its variable, else the op that made it, with its shape."""
-    info = recording.tensors[number]
-    name = info.name or info.variable
-    if name is None and info.producer is not None:
-        name = f"the result of {recording.ops[info.producer].name}"
-    return f"{name or 'a tensor'} {shape_text(info)}"
+    name, shape = short_words(recording, number), shape_text(recording.tensors[number])
+    return sentence("{name} {shape}", name=name, shape=shape)
 
 
 def short_words(recording: Recording, number: int) -> str:
     """What a tensor is called, without its shape."""
-    return tensor_words(recording, number).rpartition(" " + shape_text(recording.tensors[number]))[
-        0
-    ]
+    info = recording.tensors[number]
+    name = info.name or info.variable
+    if name:
+        return name
+    if name is None and info.producer is not None:
+        return sentence("the result of {op}", op=recording.ops[info.producer].name)
+    return sentence("a tensor")
 
 
 def range_words(summary: TensorSummary | None) -> str:
@@ -70,21 +71,33 @@ def range_words(summary: TensorSummary | None) -> str:
     if summary is None:
         return ""
     if summary.numel == 0:
-        return "empty"
-    parts = []
+        return sentence("empty")
+    parts: list[str] = []
     if summary.min is not None and summary.max is not None:
         low, high = f"{summary.min:.4g}", f"{summary.max:.4g}"
-        parts.append(f"all {low}" if low == high else f"between {low} and {high}")
-    zeros = summary.zero_fraction
-    if zeros and parts and not parts[0].startswith("all"):
-        parts.append(f"{max(1, round(100 * zeros))} % of them 0")
+        if low == high:
+            parts.append(sentence("all {value}", value=low))
+        else:
+            parts.append(sentence("between {low} and {high}", low=low, high=high))
+            if summary.zero_fraction:
+                share = max(1, round(100 * summary.zero_fraction))
+                parts.append(sentence("{share} % of them 0", share=share))
     parts += bad_words(summary)
-    return ", ".join(parts)
+    return listed(parts)
 
 
 def bad_words(summary: TensorSummary | None) -> list[str]:
     """How many values are NaN and how many infinite: ["2 NaN"]; empty where there are none."""
     if summary is None:
         return []
-    counted = ((summary.nan_count, "NaN"), (summary.inf_count, "infinite"))
-    return [f"{count:,} {word}" for count, word in counted if count]
+    return counts_words(summary.nan_count, summary.inf_count)
+
+
+def counts_words(nan: int, infinite: int) -> list[str]:
+    """Numbers of values in words: ["2 NaN", "1 infinite"], without those that are 0."""
+    parts: list[str] = []
+    if nan:
+        parts.append(sentence("{count:,} NaN", count=nan))
+    if infinite:
+        parts.append(sentence("{count:,} infinite", count=infinite))
+    return parts

@@ -29,6 +29,7 @@ from chromium import find_chromium, why_missing
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+LESSONS = Path(__file__).with_name("lessons")
 START_TIMEOUT_S = 60.0
 IDLE_TIMEOUT_MS = 60_000
 CHROMIUM_ARGS = (
@@ -120,7 +121,7 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "INSPECTOR_LESSONS": str(LESSONS)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

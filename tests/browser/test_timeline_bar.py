@@ -23,7 +23,7 @@ from inspector.timeline import BACKWARD, FORWARD, Kind, step_out, step_over, tim
 from inspector.views import default_open
 
 SERVER = """
-Object.defineProperty(Workbench.prototype, "canAsk", { get() { return window.withServer; } });
+Workbench.prototype.can = () => window.withServer;
 const take = Timeline.prototype.take;
 Timeline.prototype.take = function (data) { take.call(this, data); window.moments = this.moments; };
 Workbench.prototype.ask = async function (question, asked = {}) {

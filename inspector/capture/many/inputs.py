@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset
 
 from inspector.counted import InputProblem
 from inspector.errors import InspectorError
+from inspector.language import sentence, sentences
 
 PATIENCE = 3
 """How many times in a row an iterator may raise before it is left."""
@@ -67,7 +68,9 @@ def read_inputs(
 
 
 def _not_read(error: Exception) -> str:
-    return f"It could not be read: {type(error).__name__}: {error}"
+    return sentence(
+        "It could not be read: {type}: {error}", type=type(error).__name__, error=str(error)
+    )
 
 
 def _given(position: int, label: str, item: Any, swept: float | str | None) -> Given:
@@ -83,11 +86,14 @@ Reader = tuple[str | None, Callable[[], Any]]
 
 def _readers(inputs: Any) -> Iterable[Reader]:
     if isinstance(inputs, torch.Tensor | str | bytes):
-        kind = "one tensor" if isinstance(inputs, torch.Tensor) else "a text"
-        raise InspectorError(
-            f"`inputs` is {kind}. Give a list of inputs, each as the model is called with: "
-            "[x, ...], [(x, y), ...] or {'a name': x, ...}."
+        one = sentence("`inputs` is a text.")
+        if isinstance(inputs, torch.Tensor):
+            one = sentence("`inputs` is one tensor.")
+        give = sentence(
+            "Give a list of inputs, each as the model is called with: [x, ...], [(x, y), ...] or "
+            "{'a name': x, ...}."
         )
+        raise InspectorError(sentences(one, give))
     if isinstance(inputs, Mapping):
         return ((str(name), functools.partial(inputs.__getitem__, name)) for name in list(inputs))
     count = _count(inputs)
@@ -98,8 +104,10 @@ def _readers(inputs: Any) -> Iterable[Reader]:
         iterator = iter(inputs)
     except TypeError:
         raise InspectorError(
-            "`inputs` must be an iterable, a dataset or a mapping of inputs, not "
-            f"{type(inputs).__name__}."
+            sentence(
+                "`inputs` must be an iterable, a dataset or a mapping of inputs, not {type}.",
+                type=type(inputs).__name__,
+            )
         ) from None
     return _one_after_the_other(iterator)
 

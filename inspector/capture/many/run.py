@@ -13,12 +13,13 @@ from inspector.capture.many.state import ModelState, Start, copied, needs_copies
 from inspector.capture.options import CaptureOptions
 from inspector.capture.record import record
 from inspector.counted import InputProblem
+from inspector.language import sentence
 from inspector.records import Recording
 
 STRUCTURE = CaptureOptions(values="none", lines=False, backward=False)
 """What ran, without values. Decisions are told from the source text, and need no line counts."""
 
-NOT_COPIED = (
+NOT_COPIED = sentence(
     "The model could not be copied: what a run changes in it, apart from modules, is there for "
     "the next input."
 )
@@ -79,7 +80,9 @@ class Runner:
             with self._start.applied():
                 recording = record(model, *args, options=options or self._options, **kwargs)
         except SystemExit as error:
-            message = f"The model ended the program: sys.exit({error.code!r})."
+            message = sentence(
+                "The model ended the program: sys.exit({code}).", code=repr(error.code)
+            )
             return InputProblem(given.position, given.label, message)
         finally:
             if self._state is not None:

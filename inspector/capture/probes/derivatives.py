@@ -27,6 +27,7 @@ from inspector.capture.options import CaptureOptions
 from inspector.capture.record import record
 from inspector.errors import CaptureError
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Op, Recording
 from inspector.torchscript.kept import modules_kept, random_state_kept, reached_modules
 
@@ -97,7 +98,11 @@ def _recorded(fn: Callable[..., Any], args: tuple[Any, ...]) -> Recording:
     if recording.failure is not None:
         failure = recording.failure
         raise CaptureError(
-            f"The probe could not run the function: {failure.type}: {failure.message}"
+            sentence(
+                "The probe could not run the function: {type}: {message}",
+                type=failure.type,
+                message=failure.message,
+            )
         )
     return recording
 
@@ -186,8 +191,10 @@ def _calls(fn: Callable[..., Any], args: tuple[Any, ...]) -> list[_Call]:
             with Replaced((Replacement(_SingleLevelFunction, "apply", watch.apply()),)), watch:
                 fn(*args)
         except Exception as error:
-            message = (
-                f"The probe could not run the function in float64: {type(error).__name__}: {error}"
+            message = sentence(
+                "The probe could not run the function in float64: {type}: {error}",
+                type=type(error).__name__,
+                error=str(error),
             )
             raise CaptureError(message) from error
     return watch.calls
@@ -257,16 +264,24 @@ def _slopes(call: _Call, seed: int, step: float) -> _Slopes | None:
 
 
 def _finding(call: _Call, op: Op | None, slopes: _Slopes) -> Finding:
-    place = "" if op is None or op.source is None else f" (line {op.source.line})"
+    name: str = call.name
+    if op is not None and op.source is not None:
+        name = sentence("{op} (line {line})", op=name, line=op.source.line)
     return Finding(
         RULE_NAME,
         "warning",
-        f"The backward of {call.name}{place} does not fit its forward: along one random direction "
-        f"it says that the result changes by {slopes.told:.6g} per step, and it changes by "
-        f"{slopes.measured:.6g}.",
+        sentence(
+            "The backward of {op} does not fit its forward: along one random direction it says "
+            "that the result changes by {told:.6g} per step, and it changes by {measured:.6g}.",
+            op=name,
+            told=slopes.told,
+            measured=slopes.measured,
+        ),
         op=None if op is None else op.id,
         tensor=op.outputs[0] if op is not None and op.outputs else None,
         source=None if op is None else op.source,
-        help="Work the derivative out anew, and check the Function with torch.autograd.gradcheck. "
-        "(A straight-through estimator differs on purpose.)",
+        help=sentence(
+            "Work the derivative out anew, and check the Function with torch.autograd.gradcheck. "
+            "(A straight-through estimator differs on purpose.)"
+        ),
     )

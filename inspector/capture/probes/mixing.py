@@ -23,6 +23,7 @@ from inspector.capture.options import CaptureOptions
 from inspector.capture.record import record
 from inspector.errors import CaptureError
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import Op, Recording
 from inspector.torchscript.kept import modules_kept, random_state_kept, reached_modules
 
@@ -79,8 +80,10 @@ def _batch_size(args: Sequence[Any]) -> int:
     first = next((t for t in tensors_in(args) if t.dim()), None)
     if first is None or first.shape[0] < 2:
         raise CaptureError(
-            "The probe for mixed batches needs at least two samples: "
-            "give it an input whose first dimension is the batch."
+            sentence(
+                "The probe for mixed batches needs at least two samples: "
+                "give it an input whose first dimension is the batch."
+            )
         )
     return int(first.shape[0])
 
@@ -103,7 +106,11 @@ def _run(model: Callable[..., Any], args: Any) -> Any:
         try:
             return model(*tree_map_only(Tensor, Tensor.clone, args))
         except Exception as error:
-            message = f"The probe could not run the model: {type(error).__name__}: {error}"
+            message = sentence(
+                "The probe could not run the model: {type}: {error}",
+                type=type(error).__name__,
+                error=str(error),
+            )
             raise CaptureError(message) from error
 
 
@@ -111,8 +118,12 @@ def _outputs(output: Any, size: int) -> list[Tensor]:
     found = [t for t in tensors_in(output) if t.is_floating_point() and _is_batch(t, size)]
     if not found:
         raise CaptureError(
-            f"Nothing in the model's output has {size} as its first dimension: the probe for mixed "
-            "batches needs an answer for each sample. Give it the model without its loss."
+            sentence(
+                "Nothing in the model's output has {size} as its first dimension: the probe for "
+                "mixed batches needs an answer for each sample. Give it the model without its "
+                "loss.",
+                size=size,
+            )
         )
     return found
 
@@ -245,22 +256,36 @@ def _is_apart(rows: numpy.ndarray) -> bool:
     return bool(((rows == groups) | (rows == _NOBODY)).all())
 
 
+def _first_words(base: Recording, op: Op) -> str:
+    if not op.inputs or not op.outputs:
+        return sentence("{op} is the first op that no longer keeps them apart.", op=op.name)
+    return sentence(
+        "{op} is the first op that no longer keeps them apart: it makes {after} of {before}.",
+        op=op.name,
+        after=base.tensors[op.outputs[0]].shape,
+        before=base.tensors[op.inputs[0]].shape,
+    )
+
+
 def _finding(base: Recording, op: Op | None, other: int, norm: float) -> Finding:
-    where = "" if op is None else f" {op.name} is the first op that no longer keeps them apart"
-    if op is not None and op.inputs and op.outputs:
-        before, after = (base.tensors[t].shape for t in (op.inputs[0], op.outputs[0]))
-        where += f": it makes {after} of {before}"
+    depends = sentence(
+        "The output of sample 0 depends on the input of sample {sample} (gradient norm "
+        "{norm:.3g}).",
+        sample=other,
+        norm=norm,
+    )
     meant = op is not None and op.name in _ON_PURPOSE
     return Finding(
         RULE_NAME,
         "note" if meant else "warning",
-        f"The output of sample 0 depends on the input of sample {other} "
-        f"(gradient norm {norm:.3g}).{where + '.' if where else ''}",
+        depends if op is None else sentences(depends, _first_words(base, op)),
         op=None if op is None else op.id,
         tensor=op.outputs[0] if op is not None and op.outputs else None,
         source=None if op is None else op.source,
-        help="Batch normalisation mixes in train mode: call eval() before this probe."
+        help=sentence("Batch normalisation mixes in train mode: call eval() before this probe.")
         if meant
-        else "Use transpose or permute to move a dimension; view and reshape only cut the memory "
-        "anew. Reduce over dimensions other than the batch.",
+        else sentence(
+            "Use transpose or permute to move a dimension; view and reshape only cut the memory "
+            "anew. Reduce over dimensions other than the batch."
+        ),
     )

@@ -8,6 +8,7 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import failed_with
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 
 NAME = "backward-on-non-scalar"
 
@@ -23,13 +24,23 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     roots = [one for one in failure.roots if recording.tensors[one].shape not in ((), (1,))]
     root = next(iter(roots or failure.roots), None)
     maker = None if root is None else evidence.maker(root)
-    name = "a tensor that is no scalar" if root is None else evidence.shaped(root)
-    made = "" if maker is None else f", the result of {evidence.words(maker)}"
-    message = (
-        f"backward was called on {name}{made}. A gradient is that of one number, and this has "
-        "several: what each of them counts is not said."
+    name = sentence("a tensor that is no scalar") if root is None else evidence.shaped(root)
+    if maker is None:
+        called = sentence("backward was called on {tensor}.", tensor=name)
+    else:
+        called = sentence(
+            "backward was called on {tensor}, the result of {op}.",
+            tensor=name,
+            op=evidence.words(maker),
+        )
+    message = sentences(
+        called,
+        sentence(
+            "A gradient is that of one number, and this has several: what each of them counts is "
+            "not said."
+        ),
     )
-    help_ = (
+    help_ = sentence(
         "Reduce it first: loss.mean().backward() or loss.sum().backward(). Or say what each "
         "element counts: loss.backward(torch.ones_like(loss)) is the sum."
     )
@@ -41,10 +52,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 RULE = Rule(
     name=NAME,
-    title="backward on a tensor that is no scalar",
-    what="backward was called on a tensor of several elements, without weights for them. Says "
-    "the tensor's shape and which op made it.",
-    why="torch says 'grad can be implicitly created only for scalar outputs', without the shape.",
+    title=sentence("backward on a tensor that is no scalar"),
+    what=sentence(
+        "backward was called on a tensor of several elements, without weights for them. Says "
+        "the tensor's shape and which op made it."
+    ),
+    why=sentence(
+        "torch says 'grad can be implicitly created only for scalar outputs', without the shape."
+    ),
     example="loss = (model(x) - y) ** 2\nloss.backward()",
     instead="loss = ((model(x) - y) ** 2).mean()\nloss.backward()",
     check=check,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inspector.findings.evidence import Evidence, shape_words
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import Op
 
 _LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
@@ -60,19 +61,26 @@ def _root(evidence: Evidence, tensor: int) -> int:
 
 def _finding(evidence: Evidence, op: Op, column: int, row: int) -> Finding:
     tensors = evidence.recording.tensors
-    tall, flat = tensors[column].shape, tensors[row].shape
+    flat = tensors[row].shape
     square = (*flat, flat[-1])
     way = _to_scalar(evidence, op)
     # A parameter has the shape that its author gave it: a column of centres meets all values.
     designed = any(_root(evidence, one) in evidence.parameter_of for one in (column, row))
     confirmed = way is not None and bool(evidence.nodes_of.get(op.id)) and not designed
-    message = (
-        f"{op.name} of {evidence.tensor_words(column)} {shape_words(tall)} and "
-        f"{evidence.tensor_words(row)} {shape_words(flat)} works on {shape_words(square)}: "
-        f"each of the {flat[-1]} values meets all {flat[-1]} of the other, not its own one."
+    message = sentence(
+        "{op} of {column} and {row} works on {square}: each of the {count} values meets all "
+        "{count} of the other, not its own one.",
+        op=op.name,
+        column=evidence.shaped(column),
+        row=evidence.shaped(row),
+        square=shape_words(square),
+        count=flat[-1],
     )
     if confirmed:
-        message += " The loss is the mean over all of these pairs, and backward went through it."
+        message = sentences(
+            message,
+            sentence("The loss is the mean over all of these pairs, and backward went through it."),
+        )
     return Finding(
         "broadcast-to-square",
         "warning" if confirmed else "note",
@@ -81,7 +89,7 @@ def _finding(evidence: Evidence, op: Op, column: int, row: int) -> Finding:
         tensor=op.outputs[0] if op.outputs else None,
         source=op.source,
         related=way or (),
-        help="Give both the same shape: squeeze(-1) the one, or unsqueeze(-1) the other.",
+        help=sentence("Give both the same shape: squeeze(-1) the one, or unsqueeze(-1) the other."),
     )
 
 
@@ -103,14 +111,18 @@ def _to_scalar(evidence: Evidence, op: Op) -> tuple[int, ...] | None:
 
 RULE = Rule(
     name="broadcast-to-square",
-    title="A column against a row makes a square",
-    what="Differences, comparisons and losses of a tensor of shape (…, N, 1) and one of shape "
-    "(…, N): broadcasting lines shapes up from the right and gives (…, N, N). A warning if the "
-    "result is reduced to a loss that backward went through, else a note, and so for a parameter. "
-    "Columns made on the spot (`x[:, None]`, `unsqueeze`) and those of the row itself (`s - "
-    "s.squeeze(1)`) are taken as meant.",
-    why="PyTorch says nothing (mse_loss warns). The loss compares every prediction with every "
-    "target, so the model learns the mean of the targets.",
+    title=sentence("A column against a row makes a square"),
+    what=sentence(
+        "Differences, comparisons and losses of a tensor of shape (…, N, 1) and one of shape (…, "
+        "N): broadcasting lines shapes up from the right and gives (…, N, N). A warning if the "
+        "result is reduced to a loss that backward went through, else a note, and so for a "
+        "parameter. Columns made on the spot (`x[:, None]`, `unsqueeze`) and those of the row "
+        "itself (`s - s.squeeze(1)`) are taken as meant."
+    ),
+    why=sentence(
+        "PyTorch says nothing (mse_loss warns). The loss compares every prediction with every "
+        "target, so the model learns the mean of the targets."
+    ),
     example="loss = (net(x) - y).square().mean()  # net(x): (N, 1), y: (N,)",
     instead="loss = (net(x).squeeze(1) - y).square().mean()",
     check=check,

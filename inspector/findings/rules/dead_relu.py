@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import GradNode, Op, TensorSummary
 
 _MODULES = ("ReLU", "ReLU6")
@@ -46,28 +47,54 @@ def _finding(evidence: Evidence, ops: list[Op], values: int, zeros: float) -> Fi
     dead = zeros == 1.0
     confirmed = dead and len(passes) >= ENOUGH_PASSES and all(map(_sends_zeros, nodes))
     layer = confirmed and _is_layer(evidence, ops)
-    share = "all" if dead else f"{100 * zeros:.3g} % of"
-    given = evidence.recording.tensors[ops[0].inputs[0]].summary if ops[0].inputs else None
-    message = f"{evidence.words(ops[0])} gave zeros: {share} its {values:,} values are 0"
-    if given is not None and given.max is not None:
-        message += f"; what it was given was between {given.min:.3g} and {given.max:.3g}"
+    told = [_gave(evidence, ops[0], values, zeros)]
     if confirmed:
-        message += (
-            f". In {len(passes)} backward passes it sent only zeros back, so nothing above it can "
-            "change that"
+        told.append(
+            sentence(
+                "In {count} backward passes it sent only zeros back, so nothing above it can "
+                "change that.",
+                count=len(passes),
+            )
         )
     if confirmed and not layer:
-        message += ". No weight works on it: a hinge or penalty that is met is 0 by design"
+        told.append(
+            sentence("No weight works on it: a hinge or penalty that is met is 0 by design.")
+        )
     return Finding(
         "dead-relu",
         "warning" if layer else "note",
-        message + ".",
+        sentences(*told),
         op=ops[0].id,
         tensor=ops[0].outputs[0],
         source=ops[0].source,
         related=tuple(op.id for op in ops[1:20]),
-        help="A smaller learning rate, an initialisation around zero (bias too), a normalisation "
-        "before it, or leaky_relu, which has a slope on both sides.",
+        help=sentence(
+            "A smaller learning rate, an initialisation around zero (bias too), a normalisation "
+            "before it, or leaky_relu, which has a slope on both sides."
+        ),
+    )
+
+
+def _gave(evidence: Evidence, op: Op, values: int, zeros: float) -> str:
+    """How many of its values are zeros, and what it made them of."""
+    words = evidence.words(op)
+    if zeros == 1.0:
+        gave = sentence("{op} gave zeros: all its {values:,} values are 0", op=words, values=values)
+    else:
+        gave = sentence(
+            "{op} gave zeros: {share:.3g} % of its {values:,} values are 0",
+            op=words,
+            share=100 * zeros,
+            values=values,
+        )
+    given = evidence.recording.tensors[op.inputs[0]].summary if op.inputs else None
+    if given is None or given.max is None:
+        return sentence("{told}.", told=gave)
+    return sentence(
+        "{told}; what it was given was between {low:.3g} and {high:.3g}.",
+        told=gave,
+        low=given.min,
+        high=given.max,
     )
 
 
@@ -96,12 +123,19 @@ def _is_zero(summary: TensorSummary | None) -> bool:
 
 RULE = Rule(
     name="dead-relu",
-    title="A ReLU that gives only zeros",
-    what=f"ReLUs whose values, {ENOUGH_VALUES} at least over all calls, are zeros: all of them, in "
-    f"{ENOUGH_PASSES} backward passes or more, is a warning; {MOSTLY:.0%} of them a note, and so a "
-    "hinge or penalty, on which no weight works.",
-    why="PyTorch says nothing. Below 0 a ReLU has no slope: no gradient comes through, so the "
-    "weights before it stay as they are, for good.",
+    title=sentence("A ReLU that gives only zeros"),
+    what=sentence(
+        "ReLUs whose values, {values} at least over all calls, are zeros: all of them, in "
+        "{passes} backward passes or more, is a warning; {share:.0%} of them a note, and so a "
+        "hinge or penalty, on which no weight works.",
+        values=ENOUGH_VALUES,
+        passes=ENOUGH_PASSES,
+        share=MOSTLY,
+    ),
+    why=sentence(
+        "PyTorch says nothing. Below 0 a ReLU has no slope: no gradient comes through, so the "
+        "weights before it stay as they are, for good."
+    ),
     example="nn.init.constant_(layer.bias, -10.0)",
     instead="nn.init.zeros_(layer.bias)",
     check=check,

@@ -8,6 +8,7 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.modes import DROPOUTS, is_training
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -21,20 +22,28 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "dropout-always-on",
             "note",
-            f"{evidence.words(op)} drops values at random though {call.path or call.type} is in "
-            "eval mode: eval() reaches modules, not this function's own `training`.",
+            sentence(
+                "{op} drops values at random though {module} is in eval mode: eval() reaches "
+                "modules, not this function's own `training`.",
+                op=evidence.words(op),
+                module=call.path or call.type,
+            ),
             op=op.id,
             source=op.source,
-            help="Pass training=self.training, or use an nn.Dropout.",
+            help=sentence("Pass training=self.training, or use an nn.Dropout."),
         )
 
 
 RULE = Rule(
     name="dropout-always-on",
-    title="Dropout in eval mode",
-    what="Dropout functions that ran as in training inside of a module that is in eval mode.",
-    why="PyTorch says nothing: `F.dropout(x)` means training=True. Predictions differ from call to "
-    "call. (Monte Carlo dropout does it on purpose.)",
+    title=sentence("Dropout in eval mode"),
+    what=sentence(
+        "Dropout functions that ran as in training inside of a module that is in eval mode."
+    ),
+    why=sentence(
+        "PyTorch says nothing: `F.dropout(x)` means training=True. Predictions differ from call to "
+        "call. (Monte Carlo dropout does it on purpose.)"
+    ),
     example="x = F.dropout(x, 0.5)",
     instead="x = F.dropout(x, 0.5, training=self.training)",
     check=check,

@@ -9,6 +9,7 @@ from inspector.findings.failing import raised_op
 from inspector.findings.mismatch import Operands
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 
 NAME = "dtype-mismatch"
 
@@ -22,7 +23,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Looks at the failed op's tensors."""
     op = raised_op(evidence, _MESSAGE)
     if op is not None:
-        help_ = (
+        help_ = sentence(
             "Convert the data where it enters: x.float(), or torch.from_numpy(a).float(); NumPy's "
             "default is float64, torch's float32. Class targets and indices are int64: .long()."
         )
@@ -33,11 +34,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 RULE = Rule(
     name=NAME,
-    title="Tensors of different dtypes",
-    what="An op was given tensors of more than one dtype, or of one that it does not take, and "
-    "does not convert. Says where each of them got its dtype.",
-    why="torch says 'mat1 and mat2 must have the same dtype, but got Double and Float', and not "
-    "where the Double comes from.",
+    title=sentence("Tensors of different dtypes"),
+    what=sentence(
+        "An op was given tensors of more than one dtype, or of one that it does not take, and "
+        "does not convert. Says where each of them got its dtype."
+    ),
+    why=sentence(
+        "torch says 'mat1 and mat2 must have the same dtype, but got Double and Float', and not "
+        "where the Double comes from."
+    ),
     example="x = torch.from_numpy(numpy.ones((2, 3)))  # float64\nnn.Linear(3, 1)(x)",
     instead="x = torch.from_numpy(numpy.ones((2, 3))).float()\nnn.Linear(3, 1)(x)",
     check=check,

@@ -7,17 +7,14 @@ from collections.abc import Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import Source
 
 NAME = "grad-of-non-leaf"
 
 _MESSAGE = "The .grad attribute of a Tensor that is not a leaf"
 _UPDATES = ("sub", "add", "rsub", "addcdiv", "lerp")
-_IN_PLACE = (
-    "An update by hand writes into the leaf, unseen by autograd: "
-    "`with torch.no_grad(): {name} -= …`. `{name} = {name} - …` makes a new tensor."
-)
-_MARK_AFTER = (
+_MARK_AFTER = sentence(
     "Make the values first and mark them after: `(torch.ones(3) * 0.5).requires_grad_()`. "
     "Or call retain_grad() on the tensor before backward()."
 )
@@ -33,24 +30,46 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if maker is None:
             continue
         name = evidence.tensor_words(warning.tensor)
-        line = "" if warning.source is None else f" at line {warning.source.line}"
         leaves = [
             number
             for number in maker.inputs
             if recording.tensors[number].is_leaf and recording.tensors[number].requires_grad
         ]
-        behind = "".join(f" The leaf is {evidence.tensor_words(one)}." for one in leaves[:1])
-        message = (
-            f".grad of {name} is read{line} and is None: {name} is no leaf, but what "
-            f"{evidence.words(maker)} returned, and backward keeps gradients of leaves "
-            f"only.{behind}"
-        )
+        message = _read_words(name, evidence.words(maker), warning.source)
+        if leaves:
+            leaf = evidence.tensor_words(leaves[0])
+            message = sentences(message, sentence("The leaf is {tensor}.", tensor=leaf))
         updated = maker.name in _UPDATES and name in map(evidence.tensor_words, leaves)
         yield Finding(
             NAME, "error" if _ended_there(evidence, warning.source) else "warning", message,
             op=maker.id, tensor=warning.tensor, source=maker.source,
-            help=_IN_PLACE.format(name=name) if updated else _MARK_AFTER,
+            help=_in_place(name) if updated else _MARK_AFTER,
         )  # fmt: skip
+
+
+def _read_words(name: str, maker: str, read: Source | None) -> str:
+    if read is None:
+        return sentence(
+            ".grad of {tensor} is read and is None: {tensor} is no leaf, but what {op} returned, "
+            "and backward keeps gradients of leaves only.",
+            tensor=name,
+            op=maker,
+        )
+    return sentence(
+        ".grad of {tensor} is read at line {line} and is None: {tensor} is no leaf, but what {op} "
+        "returned, and backward keeps gradients of leaves only.",
+        tensor=name,
+        line=read.line,
+        op=maker,
+    )
+
+
+def _in_place(name: str) -> str:
+    return sentence(
+        "An update by hand writes into the leaf, unseen by autograd: "
+        "`with torch.no_grad(): {name} -= …`. `{name} = {name} - …` makes a new tensor.",
+        name=name,
+    )
 
 
 def _ended_there(evidence: Evidence, read: Source | None) -> bool:
@@ -64,10 +83,14 @@ def _ended_there(evidence: Evidence, read: Source | None) -> bool:
 
 RULE = Rule(
     name=NAME,
-    title="The gradient of a tensor that is no leaf",
-    what="The program read .grad of what an op returned. Names the op, and the leaf behind it.",
-    why="It is None whatever backward computed. torch warns once ('The .grad attribute of a Tensor "
-    "that is not a leaf Tensor is being accessed'), and not of which tensor.",
+    title=sentence("The gradient of a tensor that is no leaf"),
+    what=sentence(
+        "The program read .grad of what an op returned. Names the op, and the leaf behind it."
+    ),
+    why=sentence(
+        "It is None whatever backward computed. torch warns once ('The .grad attribute of a Tensor "
+        "that is not a leaf Tensor is being accessed'), and not of which tensor."
+    ),
     example="w = torch.ones(3, requires_grad=True) * 0.5\nloss(w).backward()\nw.grad  # None",
     instead="w = (torch.ones(3) * 0.5).requires_grad_()\nloss(w).backward()\nw.grad",
     check=check,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from inspector.findings.evidence import Evidence
+from inspector.findings.evidence import Evidence, some_of
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import ParameterInfo
 from inspector.why_records import Why
 from inspector.whys.gradient import boundary_at, why_no_gradient
@@ -64,20 +65,22 @@ def _finding(evidence: Evidence, cut_off: list[ParameterInfo], why: Why) -> Find
     op = recording.ops[why.cause or 0]
     boundary = boundary_at(recording, op)
     kind = "" if boundary is None else boundary.kind
-    names = ", ".join(info.name for info in cut_off[:4])
-    names += f" and {len(cut_off) - 4} more" if len(cut_off) > 4 else ""
+    names = some_of([info.name for info in cut_off])
     learning = [info for info in cut_off if not _is_written(evidence, info)]
     confirmed = kind in ("detach", "integer", "read") and _is_trained(evidence, learning)
     return Finding(
         "gradient-cut",
         "warning" if confirmed else "note",
-        f"No gradient ever came to {names}. {why}",
+        sentences(sentence("No gradient ever came to {names}.", names=names), *why.sentences),
         op=why.cause,
         tensor=op.outputs[0] if op.outputs else None,
         parameter=cut_off[0].name,
         source=why.source,
         related=tuple(s.op for s in why.steps if s.op is not None and s.op != why.cause),
-        help=f"{why.help} If it is meant: requires_grad_(False) on the parameters says so.",
+        help=sentences(
+            why.help,
+            sentence("If it is meant: requires_grad_(False) on the parameters says so."),
+        ),
     )
 
 
@@ -111,14 +114,18 @@ def _is_trained(evidence: Evidence, cut_off: list[ParameterInfo]) -> bool:
 
 RULE = Rule(
     name="gradient-cut",
-    title="Parameters that no gradient reaches",
-    what="Parameters that require grad and were used, but got no gradient in any pass of the "
-    "recording, with the op at which the way ends: detach, .data, an op with integer results, a "
-    "Python number, no_grad. A warning if a detach or the like did it and an optimizer holds the "
-    "parameters; else a note, and so for a part under no_grad (it may be frozen) and for what the "
-    "program itself writes into (a codebook that is a moving average).",
-    why="PyTorch says nothing, unless the loss as a whole has no history (`element 0 of tensors "
-    "does not require grad`). The part never learns, while the rest makes do with it.",
+    title=sentence("Parameters that no gradient reaches"),
+    what=sentence(
+        "Parameters that require grad and were used, but got no gradient in any pass of the "
+        "recording, with the op at which the way ends: detach, .data, an op with integer results, "
+        "a Python number, no_grad. A warning if a detach or the like did it and an optimizer "
+        "holds the parameters; else a note, and so for a part under no_grad (it may be frozen) "
+        "and for what the program itself writes into (a codebook that is a moving average)."
+    ),
+    why=sentence(
+        "PyTorch says nothing, unless the loss as a whole has no history (`element 0 of tensors "
+        "does not require grad`). The part never learns, while the rest makes do with it."
+    ),
     example="code = self.encoder(x).detach(); out = self.decoder(code)",
     instead="code = self.encoder(x); out = self.decoder(code)",
     check=check,

@@ -14,6 +14,7 @@ from inspector.findings.rules.graph_used_twice import (
     taken_along,
 )
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 
 NAME = "graph-kept-across-steps"
 
@@ -26,13 +27,27 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         return
     op, tensor = crossing
     maker = evidence.maker(tensor)
-    made = "" if maker is None else f", made by {evidence.words(maker)}"
-    message = (
-        f"{evidence.words(op)} takes {evidence.shaped(tensor)} along{made}: with it comes "
-        f"the graph of the step before, which {loss_words(evidence, found.first)} has freed. "
-        f"{loss_words(evidence, found.second).capitalize()} runs into it."
-    )
-    help_ = (
+    told = {
+        "op": evidence.words(op),
+        "tensor": evidence.shaped(tensor),
+        "first": loss_words(evidence, found.first),
+    }
+    if maker is None:
+        takes = sentence(
+            "{op} takes {tensor} along: with it comes the graph of the step before, which {first} "
+            "has freed.",
+            **told,
+        )
+    else:
+        takes = sentence(
+            "{op} takes {tensor} along, made by {maker}: with it comes the graph of the step "
+            "before, which {first} has freed.",
+            maker=evidence.words(maker),
+            **told,
+        )
+    runs = sentence("{second} runs into it.", second=loss_words(evidence, found.second, True))
+    message = sentences(takes, runs)
+    help_ = sentence(
         "If only the numbers are to be carried over, detach the tensor at the end of the step: "
         "`hidden = hidden.detach()`. If gradients are to flow further back, compute what they flow "
         "through anew, or call backward() once at the end."
@@ -43,11 +58,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 RULE = Rule(
     name=NAME,
-    title="A graph was kept across steps",
-    what="A backward pass ran into the graph of an earlier step, which its own pass had freed. "
-    "Names the tensor that was taken along and the op that used it first.",
-    why="torch says 'Trying to backward through the graph a second time', although the program "
-    "calls backward once per step.",
+    title=sentence("A graph was kept across steps"),
+    what=sentence(
+        "A backward pass ran into the graph of an earlier step, which its own pass had freed. "
+        "Names the tensor that was taken along and the op that used it first."
+    ),
+    why=sentence(
+        "torch says 'Trying to backward through the graph a second time', although the program "
+        "calls backward once per step."
+    ),
     example="for x in batches:\n    y, hidden = model(x, hidden)\n    loss(y).backward()",
     instead="for x in batches:\n    y, hidden = model(x, hidden.detach())\n    loss(y).backward()",
     check=check,

@@ -14,7 +14,8 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import code_at, failed_op, failed_with
 from inspector.findings.rule import Rule
 from inspector.found import Finding
-from inspector.records import Failure, Op, Source, Step
+from inspector.language import counted, sentence, sentences
+from inspector.records import Failure, Op, Step
 
 NAME = "graph-used-twice"
 
@@ -92,18 +93,27 @@ def freed_by(evidence: Evidence, found: SecondPass) -> tuple[int, ...]:
     return tuple(sorted(op for op in freed if op is not None))[:_MOST]
 
 
-def loss_words(evidence: Evidence, step: Step) -> str:
-    """A backward pass: "backward pass 2, loss.backward() at line 3"."""
-    name = f"backward pass {1 + (step.pass_index or 0)}"
+def loss_words(evidence: Evidence, step: Step, capital: bool = False) -> str:
+    """A backward pass: "backward pass 2 (loss.backward() at line 3)".
+
+    Args:
+        evidence: the recording.
+        step: the pass.
+        capital: whether it begins a sentence.
+    """
+    number = 1 + (step.pass_index or 0)
+    name = sentence("backward pass {number}", number=number)
+    if capital:
+        name = sentence("Backward pass {number}", number=number)
     code = code_at(evidence, step.source)
     if not code and step.roots:
-        code = f"from {evidence.tensor_words(step.roots[0])}"
-    parts = [part for part in (code, _at(step.source)) if part]
-    return f"{name} ({' '.join(parts)})" if parts else name
-
-
-def _at(source: Source | None) -> str:
-    return "" if source is None else f"at line {source.line}"
+        code = sentence("from {tensor}", tensor=evidence.tensor_words(step.roots[0]))
+    place = code
+    if step.source is not None and code:
+        place = sentence("{code} at line {line}", code=code, line=step.source.line)
+    elif step.source is not None:
+        place = sentence("at line {line}", line=step.source.line)
+    return sentence("{name} ({place})", name=name, place=place) if place else name
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -112,16 +122,30 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if found is None or taken_along(evidence, found) is not None:
         return
     freed = freed_by(evidence, found)
-    first, second = loss_words(evidence, found.first), loss_words(evidence, found.second)
-    again = found.first.roots == found.second.roots
-    shared = "runs the same graph again" if again else "shares a part of the graph with it"
-    stops = evidence.words(found.op)
-    count = "1 op" if len(freed) == 1 else f"{len(freed)} ops"
-    message = (
-        f"{first.capitalize()} freed what the ops had saved for it; {second} {shared} and stops at "
-        f"{stops}. It needs {count} whose saved tensors are gone."
+    told = {
+        "first": loss_words(evidence, found.first, True),
+        "second": loss_words(evidence, found.second),
+        "op": evidence.words(found.op),
+    }
+    if found.first.roots == found.second.roots:
+        stops = sentence(
+            "{first} freed what the ops had saved for it; {second} runs the same graph again and "
+            "stops at {op}.",
+            **told,
+        )
+    else:
+        stops = sentence(
+            "{first} freed what the ops had saved for it; {second} shares a part of the graph "
+            "with it and stops at {op}.",
+            **told,
+        )
+    needs = counted(
+        "It needs {count} op whose saved tensors are gone.",
+        "It needs {count} ops whose saved tensors are gone.",
+        len(freed),
     )
-    help_ = (
+    message = sentences(stops, needs)
+    help_ = sentence(
         "Call backward() once, on the sum of the losses. Or keep the graph for the second pass: "
         "backward(retain_graph=True) in the first."
     )
@@ -133,11 +157,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 RULE = Rule(
     name=NAME,
-    title="The graph was used twice",
-    what="A second backward pass came to nodes that the first one had freed. Names both losses and "
-    "the ops in question.",
-    why="torch says 'Trying to backward through the graph a second time', but neither where the "
-    "first time was nor which part both share.",
+    title=sentence("The graph was used twice"),
+    what=sentence(
+        "A second backward pass came to nodes that the first one had freed. Names both losses and "
+        "the ops in question."
+    ),
+    why=sentence(
+        "torch says 'Trying to backward through the graph a second time', but neither where the "
+        "first time was nor which part both share."
+    ),
     example="code = encoder(x)\nleft(code).sum().backward()\nright(code).sum().backward()",
     instead="code = encoder(x)\n(left(code).sum() + right(code).sum()).backward()",
     check=check,

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Op
 
 _SUMS = ("add", "add_", "radd", "sub", "sub_")
@@ -73,25 +74,36 @@ def _finding(evidence: Evidence, chain: list[tuple[Op, int]]) -> Finding:
     return Finding(
         "graphs-kept-alive",
         "warning",
-        f"{name} adds up the losses of {len(passes)} backward passes with their history: it keeps "
-        f"{nodes} autograd nodes alive, {nodes // len(passes)} more with every step, and no "
-        "backward pass ever goes through the sum.",
+        sentence(
+            "{tensor} adds up the losses of {passes} backward passes with their history: it keeps "
+            "{nodes} autograd nodes alive, {each} more with every step, and no backward pass ever "
+            "goes through the sum.",
+            tensor=name,
+            passes=len(passes),
+            nodes=nodes,
+            each=nodes // len(passes),
+        ),
         op=first.id,
         tensor=last.outputs[0],
         source=first.source,
         related=tuple(op.id for op, _ in chain[1:20]),
-        help="Add numbers: total += loss.item(), or tensors without history: total += "
-        "loss.detach().",
+        help=sentence(
+            "Add numbers: total += loss.item(), or tensors without history: total += loss.detach()."
+        ),
     )
 
 
 RULE = Rule(
     name="graphs-kept-alive",
-    title="A sum of losses keeps all graphs alive",
-    what="A line that adds losses to a sum which requires grad, over several backward passes, "
-    "where no backward pass goes through the sum itself.",
-    why="PyTorch says nothing: memory grows with every step. Backward frees what the nodes had "
-    "saved, but the nodes stay, and all that custom functions hold.",
+    title=sentence("A sum of losses keeps all graphs alive"),
+    what=sentence(
+        "A line that adds losses to a sum which requires grad, over several backward passes, "
+        "where no backward pass goes through the sum itself."
+    ),
+    why=sentence(
+        "PyTorch says nothing: memory grows with every step. Backward frees what the nodes had "
+        "saved, but the nodes stay, and all that custom functions hold."
+    ),
     example="total += loss",
     instead="total += loss.item()",
     check=check,

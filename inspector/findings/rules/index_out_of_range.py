@@ -9,7 +9,8 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, raised_op, torch_says
 from inspector.findings.rule import Rule
 from inspector.found import Finding
-from inspector.records import Op
+from inspector.language import sentence, sentences
+from inspector.records import Op, TensorSummary
 
 NAME = "index-out-of-range"
 
@@ -31,9 +32,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     tensors = recording.tensors
     indices = [t for t in op.inputs if tensors[t].dtype.startswith(_INTEGERS)]
     index = indices[-1] if indices else None
-    told = _told(evidence, op, index)
-    what = "a class number" if op.name in _CLASSES else "an index"
-    message = f"{evidence.words(op)} was given {what} that is not there.{told}"
+    words = evidence.words(op)
+    if op.name in _CLASSES:
+        given = sentence("{op} was given a class number that is not there.", op=words)
+    else:
+        given = sentence("{op} was given an index that is not there.", op=words)
+    message = sentences(given, _told(evidence, op, index))
     maker = None if index is None else evidence.maker(index)
     help_ = _help(evidence, op, index)
     related = () if maker is None else (maker.id,)
@@ -47,29 +51,53 @@ def _told(evidence: Evidence, op: Op, index: int | None) -> str:
     summary = None if index is None else recording.tensors[index].summary
     table = next((t for t in op.inputs if t != index), None)
     named = None if failure is None else _DIMENSION.search(failure.message)
-    parts = []
+    parts: list[str] = []
     if index is not None and summary is not None and summary.max is not None:
-        name = evidence.tensor_words(index)
-        what = "class numbers" if op.name in _CLASSES else "indices"
-        parts.append(f" The {what}, {name}, run from {summary.min:.0f} to {summary.max:.0f}.")
+        parts.append(_range(evidence.tensor_words(index), summary, op))
     if named is not None:
         parts.append(
-            f" Dimension {named['dimension']} has the size {named['size']}, and index "
-            f"{named['index']} was asked for."
+            sentence(
+                "Dimension {dimension} has the size {size}, and index {index} was asked for.",
+                **named.groupdict(),
+            )
         )
     elif table is not None and recording.tensors[table].shape:
         size = _size(recording.tensors[table].shape, op)
-        shaped = evidence.shaped(table)
-        classes = f" There are {size} classes, 0 to {size - 1}: {shaped}."
-        indices = f" {shaped} knows the indices 0 to {size - 1}."
-        parts.append(classes if op.name in _CLASSES else indices)
-    return "".join(parts) or torch_says(evidence)
+        parts.append(_known(evidence.shaped(table), size, op))
+    return sentences(*parts) or torch_says(evidence)
+
+
+def _range(name: str, summary: TensorSummary, op: Op) -> str:
+    if op.name in _CLASSES:
+        return sentence(
+            "The class numbers, {tensor}, run from {low:.0f} to {high:.0f}.",
+            tensor=name,
+            low=summary.min,
+            high=summary.max,
+        )
+    return sentence(
+        "The indices, {tensor}, run from {low:.0f} to {high:.0f}.",
+        tensor=name,
+        low=summary.min,
+        high=summary.max,
+    )
+
+
+def _known(shaped: str, size: int, op: Op) -> str:
+    if op.name in _CLASSES:
+        return sentence(
+            "There are {count} classes, 0 to {last}: {tensor}.",
+            count=size,
+            last=size - 1,
+            tensor=shaped,
+        )
+    return sentence("{tensor} knows the indices 0 to {last}.", tensor=shaped, last=size - 1)
 
 
 def _help(evidence: Evidence, op: Op, index: int | None) -> str:
     """What to do, by what the index points into."""
     if op.name not in _CLASSES:
-        return (
+        return sentence(
             "Make the table as large as the largest index plus one (special tokens count), or map "
             "the data to 0 … n - 1."
         )
@@ -78,8 +106,9 @@ def _help(evidence: Evidence, op: Op, index: int | None) -> str:
     scores = next((t for t in op.inputs if t != index and tensors[t].shape), None)
     size = None if scores is None else _size(tensors[scores].shape, op)
     if summary is not None and size is not None and summary.max == size and summary.min == 1:
-        return f"Count classes from 0: subtract 1 from {evidence.tensor_words(index or 0)}."
-    return (
+        labels = evidence.tensor_words(index or 0)
+        return sentence("Count classes from 0: subtract 1 from {tensor}.", tensor=labels)
+    return sentence(
         "Give the last layer as many outputs as the largest class number plus one, or map the "
         "labels to 0 … n - 1. A negative class number needs ignore_index."
     )
@@ -94,10 +123,12 @@ def _size(shape: tuple[int, ...], op: Op) -> int:
 
 RULE = Rule(
     name=NAME,
-    title="An index that is not there",
-    what="An embedding, a gather, an indexing or a class loss raised because of an index. Says "
-    "the range of the indices and the size of the table.",
-    why="torch says 'index out of range in self', without the index or the size.",
+    title=sentence("An index that is not there"),
+    what=sentence(
+        "An embedding, a gather, an indexing or a class loss raised because of an index. Says "
+        "the range of the indices and the size of the table."
+    ),
+    why=sentence("torch says 'index out of range in self', without the index or the size."),
     example="nn.Embedding(10, 4)(torch.tensor([3, 10]))",
     instead="nn.Embedding(11, 4)(torch.tensor([3, 10]))",
     check=check,

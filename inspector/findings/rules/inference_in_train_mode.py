@@ -8,6 +8,7 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.modes import BATCH_NORMS, DROPOUTS, is_training, momentum_of
 from inspector.findings.rule import Rule
 from inspector.found import Finding, Severity
+from inspector.language import sentence, sentences
 from inspector.records import ModuleCall, Op, Source, Step
 from inspector.whys.gradient import leading_to_backward
 
@@ -20,11 +21,6 @@ _MEASURES = frozenset((
     "kl_div",
 ))  # fmt: skip
 """Ops by which a prediction is compared or counted: it is not only looked at."""
-
-_DOES = {
-    "dropout": "drops values at random",
-    "batch_norm": "normalises by this batch alone, and goes on learning its statistics",
-}
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -139,22 +135,52 @@ def _finding(
     evidence: Evidence, model: str, ops: list[Op], severity: Severity, trained: bool
 ) -> Finding:
     first = ops[0]
-    kind = "batch_norm" if first.name in BATCH_NORMS else "dropout"
     others = sorted({evidence.path(op) or op.name for op in ops[1:]})
-    more = f" So do {len(others)} more of its modules." if len(others) > 1 else ""
-    why = "after it was trained, without gradients" if trained else "without training"
-    mode = "with a part in train mode" if _in_eval(evidence, ops) else "in train mode"
+    message = sentence(
+        "{ran}: {does}.",
+        ran=_ran(model or sentence("The model"), trained, _in_eval(evidence, ops)),
+        does=_does(evidence, first),
+    )
+    if len(others) > 1:
+        more = sentence("So do {count} more of its modules.", count=len(others))
+        message = sentences(message, more)
     return Finding(
         "inference-in-train-mode",
         severity,
-        f"{model or 'The model'} ran {why}, but {mode}: {evidence.words(first)} "
-        f"{_DOES[kind]}.{more}",
+        message,
         op=first.id,
         source=first.source,
         related=tuple(op.id for op in ops[1:20]),
-        help="Call model.eval() before asking for predictions, and model.train() to go on "
-        "training.",
+        help=sentence(
+            "Call model.eval() before asking for predictions, and model.train() to go on training."
+        ),
     )
+
+
+def _ran(model: str, trained: bool, in_part: bool) -> str:
+    """How the model was used."""
+    if trained and in_part:
+        return sentence(
+            "{model} ran after it was trained, without gradients, but with a part in train mode",
+            model=model,
+        )
+    if trained:
+        return sentence(
+            "{model} ran after it was trained, without gradients, but in train mode", model=model
+        )
+    if in_part:
+        return sentence("{model} ran without training, but with a part in train mode", model=model)
+    return sentence("{model} ran without training, but in train mode", model=model)
+
+
+def _does(evidence: Evidence, op: Op) -> str:
+    """What the op does in train mode."""
+    if op.name in BATCH_NORMS:
+        return sentence(
+            "{op} normalises by this batch alone, and goes on learning its statistics",
+            op=evidence.words(op),
+        )
+    return sentence("{op} drops values at random", op=evidence.words(op))
 
 
 def _failed(evidence: Evidence, op: Op) -> Finding:
@@ -162,28 +188,39 @@ def _failed(evidence: Evidence, op: Op) -> Finding:
     return Finding(
         "inference-in-train-mode",
         "error",
-        f"{evidence.words(op)} ran in train mode on a single value per channel "
-        f"(its input is {shape}): there is no variance of one value.",
+        sentence(
+            "{op} ran in train mode on a single value per channel (its input is {shape}): there is "
+            "no variance of one value.",
+            op=evidence.words(op),
+            shape=shape,
+        ),
         op=op.id,
         tensor=op.inputs[0] if op.inputs else None,
         source=op.source,
-        help="For a prediction call model.eval(). In training leave a last batch of one out: "
-        "DataLoader(drop_last=True).",
+        help=sentence(
+            "For a prediction call model.eval(). In training leave a last batch of one out: "
+            "DataLoader(drop_last=True)."
+        ),
     )
 
 
 RULE = Rule(
     name="inference-in-train-mode",
-    title="Predictions asked for in train mode",
-    what="Dropout and batch norm that ran as in training where the model was used, without "
-    "gradients, after an optimizer had trained it, and nothing was trained with the result (a "
-    "warning); in a recording in which nothing is trained at all (a note); and batch norm that "
-    "failed because of a single sample (an error). Also a note if the model as a whole is in eval "
-    "mode (dropout switched on by itself), or if it is trained further and nothing measures the "
-    "result (a GAN's pictures). `update_bn` takes new statistics on purpose: nothing is said.",
-    why="PyTorch says nothing, or `Expected more than 1 value per channel when training`. The "
-    "answer differs from call to call or depends on the rest of the batch, and batch norm goes on "
-    "learning from the test data. no_grad() does not change the mode.",
+    title=sentence("Predictions asked for in train mode"),
+    what=sentence(
+        "Dropout and batch norm that ran as in training where the model was used, without "
+        "gradients, after an optimizer had trained it, and nothing was trained with the result (a "
+        "warning); in a recording in which nothing is trained at all (a note); and batch norm "
+        "that failed because of a single sample (an error). Also a note if the model as a whole "
+        "is in eval mode (dropout switched on by itself), or if it is trained further and nothing "
+        "measures the result (a GAN's pictures). `update_bn` takes new statistics on purpose: "
+        "nothing is said."
+    ),
+    why=sentence(
+        "PyTorch says nothing, or `Expected more than 1 value per channel when training`. The "
+        "answer differs from call to call or depends on the rest of the batch, and batch norm "
+        "goes on learning from the test data. no_grad() does not change the mode."
+    ),
     example="with torch.no_grad(): prediction = model(x)",
     instead="model.eval()\nwith torch.no_grad(): prediction = model(x)",
     check=check,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.findings.evidence import Evidence, shape_words
+from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, raised_op
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Op
 
 NAME = "leaf-overwritten"
@@ -24,13 +25,23 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     leaf = _leaf(evidence, op)
     info = recording.tensors[leaf]
     maker = evidence.maker(leaf)
-    view = "" if leaf in op.inputs else f" through its view {evidence.tensor_words(op.inputs[0])}"
-    message = (
-        f"{evidence.words(op)} would write into {evidence.tensor_words(leaf)} "
-        f"{shape_words(info.shape)}{view}, a leaf that requires grad: it is where backward puts a "
-        "gradient, and autograd cannot record a change of it."
-    )
-    help_ = (
+    words, shaped = evidence.words(op), evidence.shaped(leaf)
+    if leaf in op.inputs:
+        message = sentence(
+            "{op} would write into {tensor}, a leaf that requires grad: it is where backward puts "
+            "a gradient, and autograd cannot record a change of it.",
+            op=words,
+            tensor=shaped,
+        )
+    else:
+        message = sentence(
+            "{op} would write into {tensor} through its view {view}, a leaf that requires grad: it "
+            "is where backward puts a gradient, and autograd cannot record a change of it.",
+            op=words,
+            tensor=shaped,
+            view=evidence.tensor_words(op.inputs[0]),
+        )
+    help_ = sentence(
         "An update or an initialisation belongs under `with torch.no_grad():`. If the write is "
         "part of the computation, use the op that returns a new tensor, or write into a clone()."
     )
@@ -53,10 +64,14 @@ def _leaf(evidence: Evidence, op: Op) -> int:
 
 RULE = Rule(
     name=NAME,
-    title="A leaf was to be overwritten",
-    what="An in-place op on a leaf that requires grad, mostly a parameter, raised; names the leaf.",
-    why="torch says 'a leaf Variable that requires grad is being used in an in-place operation', "
-    "but not which.",
+    title=sentence("A leaf was to be overwritten"),
+    what=sentence(
+        "An in-place op on a leaf that requires grad, mostly a parameter, raised; names the leaf."
+    ),
+    why=sentence(
+        "torch says 'a leaf Variable that requires grad is being used in an in-place operation', "
+        "but not which."
+    ),
     example="weight = torch.zeros(3, requires_grad=True)\nweight -= 0.1 * gradient",
     instead="with torch.no_grad():\n    weight -= 0.1 * gradient",
     check=check,

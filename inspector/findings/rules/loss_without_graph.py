@@ -8,6 +8,7 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import failed_with
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import Failure, Op
 from inspector.whys.gradient import Boundary, boundary_at
 
@@ -32,11 +33,16 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     recording = evidence.recording
     cut = cuts[0]
     op = recording.ops[cut.op]
-    more = f" The way is cut at {len(cuts)} ops; this is the first." if len(cuts) > 1 else ""
-    message = (
-        f"{evidence.tensor_words(root)} has no graph, so backward cannot start from it. The way "
-        f"to what requires grad ends at {evidence.words(op)}: {cut.reason}{more}"
+    message = sentence(
+        "{tensor} has no graph, so backward cannot start from it. The way to what requires grad "
+        "ends at {op}: {reason}",
+        tensor=evidence.tensor_words(root),
+        op=evidence.words(op),
+        reason=cut.reason,
     )
+    if len(cuts) > 1:
+        more = sentence("The way is cut at {count} ops; this is the first.", count=len(cuts))
+        message = sentences(message, more)
     yield Finding(
         NAME, "error", message, op=op.id, tensor=root, source=op.source,
         related=tuple(one.op for one in cuts[1:]), help=_HELP.get(cut.kind, _HELP["detach"]),
@@ -82,38 +88,50 @@ def _nothing(evidence: Evidence, failure: Failure, root: int | None) -> Finding:
     """Nothing that the loss was computed from requires grad."""
     recording = evidence.recording
     maker: Op | None = None if root is None else evidence.maker(root)
-    name = "The loss" if root is None else evidence.tensor_words(root)
+    name = sentence("The loss") if root is None else evidence.tensor_words(root)
     frozen = [
         info.name
         for info in recording.parameters
         if info.kind == "parameter" and not info.requires_grad
     ]
-    told = f" Frozen parameters: {', '.join(frozen[:MOST_NAMED])}." if frozen else ""
-    message = (
-        f"{name} has no graph, so backward cannot start from it: nothing that it was computed from "
-        f"requires grad.{told}"
+    message = sentence(
+        "{tensor} has no graph, so backward cannot start from it: nothing that it was computed "
+        "from requires grad.",
+        tensor=name,
     )
+    if frozen:
+        names = ", ".join(frozen[:MOST_NAMED])
+        message = sentences(message, sentence("Frozen parameters: {names}.", names=names))
     return Finding(
         NAME, "error", message, op=None if maker is None else maker.id, tensor=root,
-        source=failure.source, help="Set requires_grad on what is to be learned (its parameters).",
+        source=failure.source, help=sentence("Set requires_grad on what is to be learned (its "
+                                             "parameters)."),
     )  # fmt: skip
 
 
 _HELP = {
-    "detach": "Compute the loss from the tensor itself, not from a detached copy of it.",
-    "integer": "Use a loss that is smooth in the scores, as cross_entropy is, and keep argmax for "
-    "measuring.",
-    "no_grad": "Compute the loss outside of no_grad and inference_mode, with the model's forward.",
-    "read": "Compute with the tensor itself, and make a number of it only to print it.",
+    "detach": sentence("Compute the loss from the tensor itself, not from a detached copy of it."),
+    "integer": sentence(
+        "Use a loss that is smooth in the scores, as cross_entropy is, and keep argmax for "
+        "measuring."
+    ),
+    "no_grad": sentence(
+        "Compute the loss outside of no_grad and inference_mode, with the model's forward."
+    ),
+    "read": sentence("Compute with the tensor itself, and make a number of it only to print it."),
 }
 
 RULE = Rule(
     name=NAME,
-    title="A loss without a graph",
-    what="backward was called on a tensor that does not require grad. Names the op that cut the "
-    "way to the parameters: argmax, item, detach, NumPy, or what ran under no_grad.",
-    why="torch says 'element 0 of tensors does not require grad and does not have a grad_fn', and "
-    "the cut may be far up.",
+    title=sentence("A loss without a graph"),
+    what=sentence(
+        "backward was called on a tensor that does not require grad. Names the op that cut the "
+        "way to the parameters: argmax, item, detach, NumPy, or what ran under no_grad."
+    ),
+    why=sentence(
+        "torch says 'element 0 of tensors does not require grad and does not have a grad_fn', and "
+        "the cut may be far up."
+    ),
     example="predicted = scores.argmax(dim=1)\n(predicted != target).float().mean().backward()",
     instead="cross_entropy(scores, target).backward()",
     check=check,

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.norms import nonfinite_count
 from inspector.records import GradNode, Step
 from inspector.whys.nonfinite import why_nonfinite
@@ -35,13 +36,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if place in told:
             continue
         told.add(place)
-        names = [node.parameter or "a leaf" for node in ends]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         expected = bool(evidence.by_name.get(SCALER))
         yield Finding(
             "nonfinite-gradient",
             "note" if expected else "error",
-            f"The gradient of {names[0]}{more} is not finite, though the loss is. {why}",
+            sentences(_message(ends[0].parameter, len(ends) - 1), *why.sentences),
             op=why.cause,
             parameter=ends[0].parameter,
             source=why.source,
@@ -51,6 +50,17 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             help=why.help,
             grad_node=why.grad_node,
         )
+
+
+def _message(parameter: str | None, others: int) -> str:
+    name = parameter or sentence("a leaf")
+    if others:
+        return sentence(
+            "The gradient of {name} and {count} more is not finite, though the loss is.",
+            name=name,
+            count=others,
+        )
+    return sentence("The gradient of {name} is not finite, though the loss is.", name=name)
 
 
 def _loss_is_bad(evidence: Evidence, step: Step) -> bool:
@@ -65,12 +75,16 @@ def _arrived_bad(node: GradNode) -> bool:
 
 RULE = Rule(
     name="nonfinite-gradient",
-    title="A NaN or an infinity was born in the backward pass",
-    what="Backward passes from a finite loss that bring NaN or infinity to a leaf; told at the op "
-    "whose derivative made the first, with the gradient that arrived and what the op was given in "
-    "the forward. A note where a GradScaler looks after it.",
-    why="PyTorch tells only in anomaly mode. The next optimizer step writes NaN into the weights; "
-    "a `where` that hides the bad value in the forward does not hide its derivative.",
+    title=sentence("A NaN or an infinity was born in the backward pass"),
+    what=sentence(
+        "Backward passes from a finite loss that bring NaN or infinity to a leaf; told at the op "
+        "whose derivative made the first, with the gradient that arrived and what the op was "
+        "given in the forward. A note where a GradScaler looks after it."
+    ),
+    why=sentence(
+        "PyTorch tells only in anomaly mode. The next optimizer step writes NaN into the weights; "
+        "a `where` that hides the bad value in the forward does not hide its derivative."
+    ),
     example="y = torch.where(x > 0, x.sqrt(), 0.0)  # the derivative of sqrt at 0 is infinite",
     instead="y = torch.where(x > 0, torch.where(x > 0, x, 1.0).sqrt(), 0.0)",
     check=check,

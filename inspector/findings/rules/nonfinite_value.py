@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding, Severity
+from inspector.language import sentence, sentences
 from inspector.norms import nonfinite_count
 from inspector.records import TensorInfo
 from inspector.whys.nonfinite import why_nonfinite
@@ -26,12 +27,15 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         told.add(place)
         name = evidence.tensor_words(number)
         summary = evidence.recording.tensors[number].summary
-        what = "NaN" if summary is not None and summary.nan_count else "infinite"
+        if summary is not None and summary.nan_count:
+            what = sentence("{tensor} is NaN.", tensor=name)
+        else:
+            what = sentence("{tensor} is infinite.", tensor=name)
         made = None if why.cause is None else evidence.recording.ops[why.cause]
         yield Finding(
             "nonfinite-value",
             severity,
-            f"{name} is {what}. {why}",
+            sentences(what, *why.sentences),
             op=why.cause,
             tensor=made.outputs[0] if made is not None and made.outputs else number,
             source=why.source,
@@ -76,13 +80,17 @@ def _is_computed(evidence: Evidence, info: TensorInfo) -> bool:
 
 RULE = Rule(
     name="nonfinite-value",
-    title="A NaN or an infinity was computed",
-    what="Losses that are NaN or infinite (error), outputs with NaN (warning), and other results "
-    "with NaN that nothing uses (note); told at the op that made the first such value out of "
-    "finite ones, with the range of what it was given. Infinities written into the call "
-    "(`masked_fill(mask, -inf)`) are not the cause unless nothing else is.",
-    why="PyTorch says nothing. Every op hands NaN on, backward makes all gradients NaN, and the "
-    "optimizer writes NaN into all weights.",
+    title=sentence("A NaN or an infinity was computed"),
+    what=sentence(
+        "Losses that are NaN or infinite (error), outputs with NaN (warning), and other results "
+        "with NaN that nothing uses (note); told at the op that made the first such value out of "
+        "finite ones, with the range of what it was given. Infinities written into the call "
+        "(`masked_fill(mask, -inf)`) are not the cause unless nothing else is."
+    ),
+    why=sentence(
+        "PyTorch says nothing. Every op hands NaN on, backward makes all gradients NaN, and the "
+        "optimizer writes NaN into all weights."
+    ),
     example="entropy = -(p * torch.log(p)).sum()  # p has zeros",
     instead="entropy = -(p * torch.log(p.clamp(min=1e-12))).sum()",
     check=check,

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Op, Source
 
 NAME = "recomputation-differs"
@@ -82,14 +83,16 @@ def _key(evidence: Evidence, op: Op) -> tuple[object, ...]:
 
 
 def _finding(evidence: Evidence, before: Op | None, after: Op | None) -> Finding:
-    did = "nothing more" if before is None else evidence.words(before)
-    does = "nothing more" if after is None else evidence.words(after)
+    did = sentence("nothing more") if before is None else evidence.words(before)
+    does = sentence("nothing more") if after is None else evidence.words(after)
     cause = before or after
-    message = (
-        "A checkpoint ran its function again in backward, and it did not do the same: where the "
-        f"forward ran {did}, the second run has {does}."
+    message = sentence(
+        "A checkpoint ran its function again in backward, and it did not do the same: where "
+        "the forward ran {did}, the second run has {does}.",
+        did=did,
+        does=does,
     )
-    help_ = (
+    help_ = sentence(
         "The checkpointed function has to do the same both times: let nothing decide in it that "
         "changes between the runs (a counter, a flag, a clock, a random number not of torch's)."
     )
@@ -102,11 +105,15 @@ def _finding(evidence: Evidence, before: Op | None, after: Op | None) -> Finding
 
 RULE = Rule(
     name=NAME,
-    title="A recomputation that differs",
-    what="torch.utils.checkpoint ran the forward again in backward and got other tensors. Lays "
-    "both runs side by side and names the first op that differs.",
-    why="torch says 'A different number of tensors was saved during the original forward and "
-    "recomputation', with counts only.",
+    title=sentence("A recomputation that differs"),
+    what=sentence(
+        "torch.utils.checkpoint ran the forward again in backward and got other tensors. Lays "
+        "both runs side by side and names the first op that differs."
+    ),
+    why=sentence(
+        "torch says 'A different number of tensors was saved during the original forward and "
+        "recomputation', with counts only."
+    ),
     example="def block(x):\n    self.calls += 1\n    return x.sin() if self.calls == 1 else x\n"
     "checkpoint(block, x, use_reentrant=False)",
     instead="self.calls += 1\ncheckpoint(block, x, self.calls == 1, use_reentrant=False)",

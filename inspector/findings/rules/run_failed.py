@@ -8,12 +8,14 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import failed_op
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import listed, sentence
+from inspector.records import Op
 
 NAME = "run-failed"
 _LONG = 300
 _FINE = ("None", "0", "False")
 """How the exit codes of a program that went well read."""
-_WITHOUT_OP = (
+_WITHOUT_OP = sentence(
     "No op raised this: the traceback shows the way to the line. The ops before it are in the "
     "recording."
 )
@@ -29,16 +31,25 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     text = " ".join(failure.message.split())
     text = text if len(text) <= _LONG else f"{text[:_LONG]}…"
     message = f"{failure.type}: {text}"
-    if op is not None and failure.node is not None:
-        message += f" (in {failure.node}, the backward of {evidence.words(op)})"
-    elif op is not None:
-        shapes = ", ".join(evidence.shaped(number) for number in op.inputs)
-        message += f" (in {evidence.words(op)}, given {shapes or 'no tensors'})"
-    help_ = "Open the recording at this op and look at what it was given."
+    if op is not None:
+        message = _with_place(message, evidence, op, failure.node)
+    help_ = sentence("Open the recording at this op and look at what it was given.")
     yield Finding(
         NAME, "error", message, op=failure.op, source=failure.source,
         help=_WITHOUT_OP if op is None else help_,
     )  # fmt: skip
+
+
+def _with_place(raised: str, evidence: Evidence, op: Op, node: str | None) -> str:
+    """What was raised, and in which op or autograd node."""
+    words = evidence.words(op)
+    if node is not None:
+        return sentence(
+            "{raised} (in {node}, the backward of {op})", raised=raised, node=node, op=words
+        )
+    shapes = listed(evidence.shaped(number) for number in op.inputs)
+    given = shapes or sentence("no tensors")
+    return sentence("{raised} (in {op}, given {tensors})", raised=raised, op=words, tensors=given)
 
 
 def _ended(evidence: Evidence) -> Iterator[Finding]:
@@ -50,8 +61,8 @@ def _ended(evidence: Evidence) -> Iterator[Finding]:
     text = text if len(text) <= _LONG else f"{text[:_LONG]}…"
     if not text.removeprefix("-").isdigit():
         text = f"1: {text}" if text else "1"  # sys.exit(message) prints it and ends with 1
-    message = f"The program ended with exit code {text.rstrip('.')}."
-    help_ = (
+    message = sentence("The program ended with exit code {code}.", code=text.rstrip("."))
+    help_ = sentence(
         "If it caught an exception and printed it before sys.exit(), let the exception through "
         "(`raise`): then its op and its cause are found."
     )
@@ -60,12 +71,14 @@ def _ended(evidence: Evidence) -> Iterator[Finding]:
 
 RULE = Rule(
     name=NAME,
-    title="The run failed",
-    what="The run ended with an exception that no other rule explains, or by sys.exit() with a "
-    "code that is not 0. Names the op, the autograd node and what was given. A process that "
-    "os._exit() ends leaves no recording.",
-    why="A traceback shows lines, but neither shapes nor the op of a failed backward.",
+    title=sentence("The run failed"),
+    what=sentence(
+        "The run ended with an exception that no other rule explains, or by sys.exit() with a "
+        "code that is not 0. Names the op, the autograd node and what was given. A process that "
+        "os._exit() ends leaves no recording."
+    ),
+    why=sentence("A traceback shows lines, but neither shapes nor the op of a failed backward."),
     example="raise ValueError('no such mode')",
-    instead="Look at the failed op's inputs in the graph.",
+    instead=sentence("Look at the failed op's inputs in the graph."),
     check=check,
 )

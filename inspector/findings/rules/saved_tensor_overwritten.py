@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inspector.findings.evidence import Evidence, shape_words
+from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, failed_op, failed_with
 from inspector.findings.rule import Rule
 from inspector.found import Finding
-from inspector.records import Failure, Op
+from inspector.language import sentence
+from inspector.records import Failure, Op, Step
 
 NAME = "saved-tensor-overwritten"
 
@@ -54,46 +55,68 @@ def _is_named(evidence: Evidence, tensor: int, failure: Failure) -> bool:
 def _finding(evidence: Evidence, failure: Failure, saver: Op, tensor: int, writer: Op) -> Finding:
     recording = evidence.recording
     info = recording.tensors[tensor]
-    name = f"{evidence.tensor_words(tensor)} {shape_words(info.shape)}"
     step = evidence.step_around(writer.id)
     if step is None:
-        wrote = f"{evidence.words(writer)} wrote into it{_alias(evidence, writer, tensor)}"
-        help_ = (
+        wrote = _wrote(evidence.words(writer), _alias(evidence, writer, tensor))
+        help_ = sentence(
             "Do not write in place there: `h = h + 1` instead of `h += 1`, or write into a "
             "clone(). Or move the write behind the backward pass."
         )
     else:
-        at = "" if writer.source is None else f", line {writer.source.line}"
-        wrote = f"a step of the optimizer {step.detail}{at}, wrote into it"
-        help_ = (
+        wrote = _stepped(step, writer)
+        help_ = sentence(
             "Run backward() before the optimizer's step, or compute this loss anew after it, with "
             "the new parameters."
         )
-    message = (
-        f"{evidence.words(saver)} keeps {name} for its backward ({failure.node}). Before that "
-        f"ran, {wrote}. The gradient cannot be computed from what is there now."
+    message = sentence(
+        "{op} keeps {tensor} for its backward ({node}). Before that ran, {wrote}. The gradient "
+        "cannot be computed from what is there now.",
+        op=evidence.words(saver),
+        tensor=evidence.shaped(tensor),
+        node=failure.node,
+        wrote=wrote,
     )
     return error_at(
         NAME, writer, message, help_, tensor=tensor, parameter=info.name, related=(saver.id,)
     )
 
 
+def _wrote(op: str, alias: str) -> str:
+    if not alias:
+        return sentence("{op} wrote into it", op=op)
+    return sentence("{op} wrote into it through {alias}", op=op, alias=alias)
+
+
+def _stepped(step: Step, writer: Op) -> str:
+    if writer.source is None:
+        return sentence("a step of the optimizer {optimizer}, wrote into it", optimizer=step.detail)
+    return sentence(
+        "a step of the optimizer {optimizer}, line {line}, wrote into it",
+        optimizer=step.detail,
+        line=writer.source.line,
+    )
+
+
 def _alias(evidence: Evidence, writer: Op, tensor: int) -> str:
-    """Through which other tensor of the same memory the op wrote."""
+    """Through which other tensor of the same memory the op wrote; "" if through none."""
     recording = evidence.recording
     storage = recording.tensors[tensor].storage
     old = next(one for one in writer.overwrites if recording.tensors[one].storage == storage)
-    return "" if old == tensor else f" through {evidence.tensor_words(old)}"
+    return "" if old == tensor else evidence.tensor_words(old)
 
 
 RULE = Rule(
     name=NAME,
-    title="A saved tensor was overwritten",
-    what="Backward failed because a tensor that an op had saved was written to since. Names the "
-    "op that saved it and the op, or the optimizer's step, that wrote into it.",
-    why="torch says 'one of the variables needed for gradient computation has been modified by an "
-    "inplace operation: … is at version 1; expected version 0', and neither which op wrote nor "
-    "which op needs it.",
+    title=sentence("A saved tensor was overwritten"),
+    what=sentence(
+        "Backward failed because a tensor that an op had saved was written to since. Names the "
+        "op that saved it and the op, or the optimizer's step, that wrote into it."
+    ),
+    why=sentence(
+        "torch says 'one of the variables needed for gradient computation has been modified by an "
+        "inplace operation: … is at version 1; expected version 0', and neither which op wrote nor "
+        "which op needs it."
+    ),
     example="h = torch.relu(x)  # keeps its result\nh += 1\nh.sum().backward()",
     instead="h = torch.relu(x)\nh = h + 1\nh.sum().backward()",
     check=check,

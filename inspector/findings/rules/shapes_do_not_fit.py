@@ -8,6 +8,7 @@ from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, raised_op, torch_says
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import listed, sentence, sentences
 from inspector.records import Op
 from inspector.whys import why_this_shape
 
@@ -50,11 +51,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         size = evidence.recording.tensors[tensor].shape[dim]
         why = why_this_shape(evidence.recording, tensor, dim)
         chain = tuple(step.op for step in why.steps if step.op is not None)
-        name = evidence.tensor_words(tensor)
-        told = f" Dimension {dim} of {name} is {size} and should be {expected}."
-        told += "".join(f" {sentence}" for sentence in why.sentences[1:])
-    shapes = ", ".join(evidence.shaped(number) for number in op.inputs)
-    message = f"{evidence.words(op)} cannot work with these shapes: {shapes}.{told}"
+        wrong = sentence(
+            "Dimension {dim} of {tensor} is {size} and should be {expected}.",
+            dim=dim,
+            tensor=evidence.tensor_words(tensor),
+            size=size,
+            expected=expected,
+        )
+        told = sentences(wrong, *why.sentences[1:])
+    cannot = sentence(
+        "{op} cannot work with these shapes: {shapes}.",
+        op=evidence.words(op),
+        shapes=listed(evidence.shaped(number) for number in op.inputs),
+    )
+    message = sentences(cannot, told)
     yield error_at(NAME, op, message, _help(evidence, op), tensor=tensor, related=chain)
 
 
@@ -97,26 +107,32 @@ def _help(evidence: Evidence, op: Op) -> str:
     if op.name in ("cross_entropy", "nll_loss") and len(shapes) > 1 and len(shapes[1]) > 1:
         if shapes[1][-1] == 1:
             target = evidence.tensor_words(op.inputs[1])
-            return f"Class numbers have no dimension for classes: {target}.squeeze(-1)."
-        return (
+            return sentence(
+                "Class numbers have no dimension for classes: {tensor}.squeeze(-1).", tensor=target
+            )
+        return sentence(
             "The target has either class numbers (int64, the scores' shape without dimension 1) "
             "or one probability for each class (float, the shape of the scores)."
         )
     if op.name == "linear":
-        return (
+        return sentence(
             "Give the layer the size that arrives (in_features), or change an op of the chain so "
             "that the expected size arrives. nn.LazyLinear takes its size from the first input."
         )
-    return "Follow the chain of ops that made the size, and change the one that is wrong."
+    return sentence("Follow the chain of ops that made the size, and change the one that is wrong.")
 
 
 RULE = Rule(
     name=NAME,
-    title="Shapes that do not fit",
-    what="An op raised because of its inputs' shapes. Says which dimension is not as expected, "
-    "and names the chain of ops in which it got its size.",
-    why="torch's message ('mat1 and mat2 shapes cannot be multiplied (2x7200 and 6272x10)') has "
-    "the numbers, but not where they come from.",
+    title=sentence("Shapes that do not fit"),
+    what=sentence(
+        "An op raised because of its inputs' shapes. Says which dimension is not as expected, "
+        "and names the chain of ops in which it got its size."
+    ),
+    why=sentence(
+        "torch's message ('mat1 and mat2 shapes cannot be multiplied (2x7200 and 6272x10)') has "
+        "the numbers, but not where they come from."
+    ),
     example="x = pool(conv(images)).flatten(1)  # (2, 7200)\nnn.Linear(6272, 10)(x)",
     instead="nn.Linear(7200, 10)(x)  # or nn.LazyLinear(10)(x)",
     check=check,

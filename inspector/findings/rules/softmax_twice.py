@@ -8,6 +8,7 @@ from inspector.axes import operands
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence
 from inspector.records import Op
 
 _PAIRS = {
@@ -26,11 +27,16 @@ _THROUGH = frozenset(
 """Ops that hand probabilities on as they are."""
 
 _HELP = {
-    "nll_loss": "nll_loss takes log-probabilities: use log_softmax, or cross_entropy on the "
-    "logits.",
-    "binary_cross_entropy_with_logits": "Give it the logits, or use binary_cross_entropy.",
-    "cross_entropy": "Give cross_entropy the logits: take the softmax out of the model, or apply "
-    "it only where probabilities are shown.",
+    "nll_loss": sentence(
+        "nll_loss takes log-probabilities: use log_softmax, or cross_entropy on the logits."
+    ),
+    "binary_cross_entropy_with_logits": sentence(
+        "Give it the logits, or use binary_cross_entropy."
+    ),
+    "cross_entropy": sentence(
+        "Give cross_entropy the logits: take the softmax out of the model, or apply it only where "
+        "probabilities are shown."
+    ),
 }
 
 
@@ -58,19 +64,27 @@ def _made_by(evidence: Evidence, op: Op, names: tuple[str, ...]) -> Op | None:
 def _finding(evidence: Evidence, first: Op, second: Op) -> Finding:
     confirmed = bool(evidence.nodes_of.get(first.id) and evidence.nodes_of.get(second.id))
     is_loss = second.name in _HELP
+    words = {"op": evidence.words(second), "first": evidence.words(first)}
     if second.name == "nll_loss":
-        what = f"is given the probabilities of {evidence.words(first)}, not their logarithms"
+        what = sentence("{op} is given the probabilities of {first}, not their logarithms", **words)
     elif is_loss:
         inside = "sigmoid" if "binary" in second.name else "softmax"
-        what = f"does a {inside} itself, and is given what {evidence.words(first)} made"
+        what = sentence(
+            "{op} does a {inside} itself, and is given what {first} made", inside=inside, **words
+        )
     else:
-        what = f"is applied to what {evidence.words(first)} made"
-    help_ = _HELP.get(second.name, f"Leave out one of the two: {first.name} or {second.name}.")
+        what = sentence("{op} is applied to what {first} made", **words)
+    help_ = _HELP.get(second.name) or sentence(
+        "Leave out one of the two: {first} or {second}.", first=first.name, second=second.name
+    )
     return Finding(
         "softmax-twice",
         "warning" if confirmed and is_loss else "note",
-        f"{evidence.words(second)} {what}: the values are between 0 and 1, so that classes can "
-        "hardly be told apart and gradients stay small.",
+        sentence(
+            "{what}: the values are between 0 and 1, so that classes can hardly be told apart and "
+            "gradients stay small.",
+            what=what,
+        ),
         op=first.id,
         tensor=first.outputs[0] if first.outputs else None,
         source=first.source,
@@ -81,12 +95,16 @@ def _finding(evidence: Evidence, first: Op, second: Op) -> Finding:
 
 RULE = Rule(
     name="softmax-twice",
-    title="Softmax before a loss that does it itself",
-    what="cross_entropy, nll_loss and binary_cross_entropy_with_logits whose input was made by "
-    "softmax or sigmoid, and a softmax of a softmax. A warning if it is a loss and backward went "
-    "through both, else a note.",
-    why="PyTorch says nothing. A softmax of numbers between 0 and 1 is nearly flat: with ten "
-    "classes the loss cannot fall below 1.46, and the model learns slowly.",
+    title=sentence("Softmax before a loss that does it itself"),
+    what=sentence(
+        "cross_entropy, nll_loss and binary_cross_entropy_with_logits whose input was made by "
+        "softmax or sigmoid, and a softmax of a softmax. A warning if it is a loss and backward "
+        "went through both, else a note."
+    ),
+    why=sentence(
+        "PyTorch says nothing. A softmax of numbers between 0 and 1 is nearly flat: with ten "
+        "classes the loss cannot fall below 1.46, and the model learns slowly."
+    ),
     example="loss = F.cross_entropy(torch.softmax(logits, dim=1), labels)",
     instead="loss = F.cross_entropy(logits, labels)",
     check=check,

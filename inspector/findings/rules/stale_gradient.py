@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import counted, sentence, sentences
 from inspector.records import GradNode, Step, TensorInfo
 
 _ZEROING = ("zero_", "_foreach_zero_", "fill_", "copy_", "mul_")
@@ -119,38 +120,59 @@ def _line(evidence: Evidence, node: GradNode) -> Hashable:
 
 def _finding(evidence: Evidence, found: list[tuple[GradNode, Step]]) -> Finding:
     node, step = found[0]
-    names = list(dict.fromkeys(n.parameter or "a leaf" for n, _ in found))
+    names = list(dict.fromkeys(n.parameter or "" for n, _ in found))
     steps = len({id(s) for _, s in found})
     backward = _backward_step(evidence, node)
     root = None if backward is None or not backward.roots else backward.roots[0]
     maker = None if root is None else evidence.maker(root)
-    more = f" and {len(names) - 1} more parameters" if len(names) > 1 else ""
-    if len(names) == 2:
-        more = f" and {names[1]}"
-    number = node.pass_index + 1  # in words passes count from 1
+    added = sentence(
+        "Backward pass {number} added onto the old gradient of {names}, which an optimizer step "
+        "had used already: {optimizer} then moved along both.",
+        number=node.pass_index + 1,  # in words passes count from 1
+        names=_names(names),
+        optimizer=step.detail or sentence("the optimizer"),
+    )
+    often = counted(
+        "So in {count} step of {total}.",
+        "So in {count} steps of {total}.",
+        steps,
+        total=len(evidence.optimizer_steps),
+    )
     return Finding(
         "stale-gradient",
         "warning",
-        f"Backward pass {number} added onto the old gradient of {names[0]}{more}, which "
-        f"an optimizer step had used already: {step.detail or 'the optimizer'} then moved along "
-        f"both. So in {steps} step{'s' * (steps > 1)} of {len(evidence.optimizer_steps)}.",
+        sentences(added, often),
         op=None if maker is None else maker.id,
         tensor=root,
         parameter=node.parameter,
         source=None if backward is None else backward.source,
-        help="Call optimizer.zero_grad() before backward(), once for each step.",
+        help=sentence("Call optimizer.zero_grad() before backward(), once for each step."),
         grad_node=node.id,
     )
 
 
+def _names(paths: list[str]) -> str:
+    """Parameters by their paths, which are "" for leaves that have none."""
+    first, *others = [path or sentence("a leaf") for path in paths]
+    if not others:
+        return first
+    if len(others) == 1:
+        return sentence("{name} and {other}", name=first, other=others[0])
+    return sentence("{first} and {count} more parameters", first=first, count=len(others))
+
+
 RULE = Rule(
     name="stale-gradient",
-    title="Gradients of an earlier step are still in",
-    what="Parameters to whose gradient a backward pass adds though an optimizer step has used that "
-    "gradient, and which are then updated again. Several backward passes before one step "
-    "(accumulation on purpose) are fine, and so is anything after a zero_grad.",
-    why="PyTorch says nothing: backward() adds to .grad. Each step goes along all gradients since "
-    "the beginning, which is like a momentum of 1: the loss swings and may grow.",
+    title=sentence("Gradients of an earlier step are still in"),
+    what=sentence(
+        "Parameters to whose gradient a backward pass adds though an optimizer step has used that "
+        "gradient, and which are then updated again. Several backward passes before one step "
+        "(accumulation on purpose) are fine, and so is anything after a zero_grad."
+    ),
+    why=sentence(
+        "PyTorch says nothing: backward() adds to .grad. Each step goes along all gradients since "
+        "the beginning, which is like a momentum of 1: the loss swings and may grow."
+    ),
     example="loss.backward(); optimizer.step()  # in a loop, without zero_grad",
     instead="optimizer.zero_grad(); loss.backward(); optimizer.step()",
     check=check,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from inspector.findings.evidence import Evidence
+from inspector.findings.evidence import Evidence, some_of
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.parsing import parse
 from inspector.records import ModuleCall, Recording
 
@@ -48,15 +49,20 @@ def _findings(
     first = calls[0]
     parent = evidence.recording.module_calls[first.parent or 0]
     owner = parent.path or parent.type
-    names = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
     others = [name for name in moved if not parent.path or name.startswith(f"{parent.path}.")]
     confirmed = bool(others) and not _is_argument(evidence.recording, first)
-    message = (
-        f"{first.type} runs inside of {owner}, which does not know it: {names} get gradients, but "
-        f"are not among {owner}'s parameters()."
+    message = sentence(
+        "{module} runs inside of {owner}, which does not know it: {names} get gradients, but are "
+        "not among {owner}'s parameters().",
+        module=first.type,
+        owner=owner,
+        names=some_of(left),
     )
     if confirmed:
-        message += f" The optimizer moved {len(others)} other parameters, and never these."
+        moved_others = sentence(
+            "The optimizer moved {count} other parameters, and never these.", count=len(others)
+        )
+        message = sentences(message, moved_others)
     yield Finding(
         "unregistered-module",
         "warning" if confirmed else "note",
@@ -64,8 +70,10 @@ def _findings(
         op=_first_op(evidence, first),
         parameter=left[0],
         source=first.source,
-        help="Put the modules into an nn.ModuleList or nn.ModuleDict, or assign each to an "
-        "attribute.",
+        help=sentence(
+            "Put the modules into an nn.ModuleList or nn.ModuleDict, or assign each to an "
+            "attribute."
+        ),
     )
 
 
@@ -104,13 +112,17 @@ def _first_op(evidence: Evidence, call: ModuleCall) -> int | None:
 
 RULE = Rule(
     name="unregistered-module",
-    title="A module in a plain list",
-    what="Calls of modules with parameters inside of a module that has them neither as an "
-    "attribute nor in a ModuleList, and whose parameters get gradients. A warning if an optimizer "
-    "moved other parameters of that module and never these, else a note, and so for a network that "
-    "is handed in as an argument: it may be fixed on purpose.",
-    why="PyTorch says nothing, or `optimizer got an empty parameter list`. parameters(), "
-    "state_dict(), to(device), train() and eval() pass over them: they stay as they were drawn.",
+    title=sentence("A module in a plain list"),
+    what=sentence(
+        "Calls of modules with parameters inside of a module that has them neither as an "
+        "attribute nor in a ModuleList, and whose parameters get gradients. A warning if an "
+        "optimizer moved other parameters of that module and never these, else a note, and so for "
+        "a network that is handed in as an argument: it may be fixed on purpose."
+    ),
+    why=sentence(
+        "PyTorch says nothing, or `optimizer got an empty parameter list`. parameters(), "
+        "state_dict(), to(device), train() and eval() pass over them: they stay as they were drawn."
+    ),
     example="self.layers = [nn.Linear(8, 8) for _ in range(3)]",
     instead="self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))",
     check=check,

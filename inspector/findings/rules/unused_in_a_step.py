@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inspector.findings.evidence import Evidence
+from inspector.findings.evidence import Evidence, some_of
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import listed, sentence
 from inspector.records import Decision, Source
 
 MOST_PARAMETERS = 50
@@ -95,35 +96,55 @@ def _finding(evidence: Evidence, left_out: list[tuple[Decision, Decision, str]])
     for took, _, parameter in left_out:
         by_value.setdefault(str(took.value), []).append(parameter)
     parts = [
-        f"where it was {value}, {', '.join(names[:4])}"
-        + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        sentence("where it was {value}, {names}", value=value, names=some_of(names))
         for value, names in by_value.items()
     ]
-    line = "" if first.source is None else f" in line {first.source.line}"
     tensor = None if first.tensor is None else evidence.recording.tensors[first.tensor]
     read = first.op if first.op is not None or tensor is None else tensor.producer
     return Finding(
         "unused-in-a-step",
         "note",
-        f"The {first.kind}{line} decides which parameters get a gradient: {'; '.join(parts)}. In "
-        "other steps they get none.",
+        _message(first, listed(parts, "{first}; {then}")),
         op=read,
         tensor=first.tensor,
         parameter=name,
         source=first.source,
         related=() if other.op is None else (other.op,),
-        help="Alone this is fine (the optimizer skips them). Under DistributedDataParallel pass "
-        "find_unused_parameters=True, or let all parameters take part (torch.where).",
+        help=sentence(
+            "Alone this is fine (the optimizer skips them). Under DistributedDataParallel pass "
+            "find_unused_parameters=True, or let all parameters take part (torch.where)."
+        ),
+    )
+
+
+def _message(decision: Decision, parts: str) -> str:
+    if decision.source is None:
+        return sentence(
+            "The {kind} decides which parameters get a gradient: {parts}. In other steps they get "
+            "none.",
+            kind=decision.kind,
+            parts=parts,
+        )
+    return sentence(
+        "The {kind} in line {line} decides which parameters get a gradient: {parts}. In other "
+        "steps they get none.",
+        kind=decision.kind,
+        line=decision.source.line,
+        parts=parts,
     )
 
 
 RULE = Rule(
     name="unused-in-a-step",
-    title="Parameters that get a gradient in some steps only",
-    what="Parameters that some of the backward passes from one line reached and others did not, "
-    "where a decision on a tensor's value (an if, a while, a size) went another way in between.",
-    why="Alone it is harmless. DistributedDataParallel waits for every gradient: `Expected to have "
-    "finished reduction in the prior iteration before starting a new one`.",
+    title=sentence("Parameters that get a gradient in some steps only"),
+    what=sentence(
+        "Parameters that some of the backward passes from one line reached and others did not, "
+        "where a decision on a tensor's value (an if, a while, a size) went another way in between."
+    ),
+    why=sentence(
+        "Alone it is harmless. DistributedDataParallel waits for every gradient: `Expected to have "
+        "finished reduction in the prior iteration before starting a new one`."
+    ),
     example="x = self.high(x) if x.mean() > 0 else self.low(x)",
     instead="x = torch.where(x.mean() > 0, self.high(x), self.low(x))",
     check=check,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.findings.evidence import Evidence, shape_words
+from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
 from inspector.found import Finding
+from inspector.language import sentence, sentences
 from inspector.records import GradNode, Op
 
 NAME = "write-hidden-from-autograd"
@@ -60,20 +61,27 @@ def _finding(evidence: Evidence, writer: Op, node: GradNode, old: int) -> Findin
     storage = recording.tensors[old].storage
     tensor = next(t for t in node.saved if recording.tensors[t].storage == storage)
     saver = recording.ops[node.op or 0]
-    name = f"{evidence.tensor_words(tensor)} {shape_words(recording.tensors[tensor].shape)}"
     # `w.data = …` gives w other memory: what was saved as a view of the old one is still right.
     sure = writer.name != "set_data" and _hits(evidence, writer, old, tensor)
-    told = (
-        "then computed with the new values: the gradient is wrong"
-        if sure
-        else "ran after that: the gradient is wrong if the write met what was kept"
+    wrote = sentence(
+        "{op} wrote into the memory of {tensor} through .data, after {saver} had kept it for its "
+        "backward.",
+        op=evidence.words(writer),
+        tensor=evidence.shaped(tensor),
+        saver=evidence.words(saver),
     )
-    message = (
-        f"{evidence.words(writer)} wrote into the memory of {name} through .data, after "
-        f"{evidence.words(saver)} had kept it for its backward. {node.name} {told}. Autograd "
-        "cannot see writes through .data."
-    )
-    help_ = (
+    if sure:
+        effect = sentence(
+            "{node} then computed with the new values: the gradient is wrong.", node=node.name
+        )
+    else:
+        effect = sentence(
+            "{node} ran after that: the gradient is wrong if the write met what was kept.",
+            node=node.name,
+        )
+    unseen = sentence("Autograd cannot see writes through .data.")
+    message = sentences(wrote, effect, unseen)
+    help_ = sentence(
         "Write into x.detach().clone() if the write is meant for a copy. If it is meant for the "
         "tensor, do it before the op that keeps it, or after backward()."
     )
@@ -97,12 +105,16 @@ def _hits(evidence: Evidence, writer: Op, old: int, tensor: int) -> bool:
 
 RULE = Rule(
     name=NAME,
-    title="A write that autograd does not see",
-    what="A tensor that an op had kept for its backward was written through .data, and the "
-    "backward pass ran after that. Found by the memory, which both share: a note where both may be "
-    "different parts of it.",
-    why="Autograd's check counts versions, and .data has a counter of its own: no error, and a "
-    "wrong gradient.",
+    title=sentence("A write that autograd does not see"),
+    what=sentence(
+        "A tensor that an op had kept for its backward was written through .data, and the "
+        "backward pass ran after that. Found by the memory, which both share: a note where both "
+        "may be different parts of it."
+    ),
+    why=sentence(
+        "Autograd's check counts versions, and .data has a counter of its own: no error, and a "
+        "wrong gradient."
+    ),
     example="loss = h * h\nh.data.fill_(10)\nloss.backward()  # as if h had been 10",
     instead="loss = h * h\nshown = h.detach().clone()\nshown.fill_(10)\nloss.backward()",
     check=check,

@@ -32,6 +32,7 @@
  *   workbench-e-morph.js         what is of both runs glides to its place when another run comes
  *   workbench-f-sides.js         two runs side by side: MirrorPane, the same drawing as the other run
  *   workbench-g-findings.js      FindingsPane: what is wrong in the run, and answers to "why"
+ *   workbench-h-file.js          FileSource: a saved page's own answers, from what was packed into it
  *   workbench.js                 the two entry points
  *
  * All text of a recording is set as text; only the SVG is parsed, and `parseSvg` keeps nothing of
@@ -40,7 +41,7 @@
 
 const SVG_NS = "http://www.w3.org/2000/svg";
 
-/** English texts; `data.labels` replaces any of them by the same key. */
+/** English texts by key. `data.labels` has other languages: key or English text -> text. */
 const LABELS = {
   workbench: "Computation graph workbench",
   fit: "Fit", fitHint: "Fit the whole graph (F)", actual: "1:1", actualHint: "Actual size (0)",
@@ -70,26 +71,40 @@ const LABELS = {
   "kind.unrolled": "unrolled: a copy for each trip", "kind.replaced": "replaced by other nodes",
   "edge.data": "data", "edge.control": "control flow", "edge.grad": "gradient", "edge.write": "in-place write",
   helpTitle: "Keys and mouse",
+  "help.click": "Click | select a node, an IR line or a source line; the other panes follow",
+  "help.doubleClick": "Double click | a closed box: open it; the background: fit the graph",
+  "help.box": "⊞ / ⊟ on a box | open or close it; Space does it for the focused node",
+  "help.drag": "Drag | move the graph",
+  "help.ctrlWheelPinch": "Ctrl or ⌘ + wheel, pinch | zoom at the pointer; after a click in the graph the wheel alone zooms",
+  "help.followEdgeUp": "↑ ↓ | follow an edge up or down",
+  "help.nearestNodeLeft": "← → | nearest node to the left or right",
+  "help.enter": "Enter | select the focused node or line",
+  "help.zoomZoomOut": "+ − 0 | zoom in, zoom out, actual size",
+  "help.fitWholeGraph": "F | fit the whole graph",
+  "help.nextMatch": "N, Shift+N | next and previous match",
+  "help.tabs": "← → on tabs | change the pane; on the divider: its width (double click: halves)",
+  "help.maximiseRestorePane": "M | maximise or restore the pane",
+  "help.esc": "Esc | close this, leave the search, restore the panes, then clear the selection",
+  "help.thisList": "? | this list",
 };
 
-/** Rows of the help: what to press, what it does. Replaced as a whole by `data.labels.helpRows`. */
+/** Rows of the help, as keys of LABELS: what to press, " | ", what it does. */
 const HELP_ROWS = [
-  ["Click", "select a node, an IR line or a source line; the other panes follow"],
-  ["Double click", "a closed box: open it; the background: fit the graph"],
-  ["⊞ / ⊟ on a box", "open or close it; Space does it for the focused node"],
-  ["Drag", "move the graph"],
-  ["Ctrl or ⌘ + wheel, pinch", "zoom at the pointer; after a click in the graph the wheel alone zooms"],
-  ["↑ ↓", "follow an edge up or down"],
-  ["← →", "nearest node to the left or right"],
-  ["Enter", "select the focused node or line"],
-  ["+ − 0", "zoom in, zoom out, actual size"],
-  ["F", "fit the whole graph"],
-  ["/", "search by name, module, shape, line (several words: all must match)"],
-  ["N, Shift+N", "next and previous match"],
-  ["← → on tabs", "change the pane; on the divider: its width (double click: halves)"],
-  ["M", "maximise or restore the pane"],
-  ["Esc", "close this, leave the search, restore the panes, then clear the selection"],
-  ["?", "this list"],
+  "help.click",
+  "help.doubleClick",
+  "help.box",
+  "help.drag",
+  "help.ctrlWheelPinch",
+  "help.followEdgeUp",
+  "help.nearestNodeLeft",
+  "help.enter",
+  "help.zoomZoomOut",
+  "help.fitWholeGraph",
+  "help.nextMatch",
+  "help.tabs",
+  "help.maximiseRestorePane",
+  "help.esc",
+  "help.thisList",
 ];
 
 /** An HTML element. Text and attribute values are set as text, never parsed as markup. */

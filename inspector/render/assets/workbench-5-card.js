@@ -5,6 +5,7 @@ Object.assign(LABELS, {
   sameMemoryWritten: "Same memory, written in place", moreOps: "… {n} more ops", moreAtLeast: "… at least {n} more ops",
   moreValues: "… {n} more values", fromOutside: "came from outside", notUsed: "no recorded op takes it",
   cardLeft: "What is further left", cardRight: "What is further right", cardMore: "{n} more", cardBelow: "What is further down", below: "below",
+  "stat.min": "min", "stat.max": "max", "stat.mean": "mean", "stat.std": "std", "stat.zeros": "zeros", "role.output": "output",
 });
 
 const BAR_AREA = { width: 132, height: 30 };
@@ -33,9 +34,9 @@ function isBadStat([name, value]) {
   return /^(nan|inf)/i.test(name) && !/^0(\D|$)/.test(String(value).trim()) && value !== "";
 }
 
-function statsTable(stats) {
+function statsTable(stats, t) {
   return h("dl", { class: "wb-stats" }, stats.map((stat) =>
-    h("div", { class: isBadStat(stat) ? "wb-bad" : null }, h("dt", {}, stat[0]), h("dd", {}, stat[1]))));
+    h("div", { class: isBadStat(stat) ? "wb-bad" : null }, h("dt", {}, t(`stat.${stat[0]}`)), h("dd", {}, stat[1]))));
 }
 
 /** "memory 1.2 kB · strides (1, 8)". */
@@ -49,7 +50,7 @@ class TensorColumn {
   constructor(hub, tensor, onEnlarge) {
     this.hub = hub;
     this.tensor = tensor;
-    const drawable = tensor.id !== undefined && (hub.canAsk || tensor.values) && ((tensor.stats || []).length > 0 || tensor.single !== undefined);
+    const drawable = tensor.id !== undefined && (hub.can("values") || tensor.values) && ((tensor.stats || []).length > 0 || tensor.single !== undefined);
     this.figure = drawable ? new ValuesFigure(hub, tensor, { onEnlarge }) : null;
     this.element = this.build();
   }
@@ -60,7 +61,7 @@ class TensorColumn {
     const stats = tensor.stats || [];
     const bad = tensor.warn || stats.some(isBadStat);
     const type = [tensor.dtype, tensor.device].filter(Boolean).join(" · ");
-    const numbers = stats.length > 0 && h("div", { class: "wb-numbers" }, statsTable(stats), histogram(tensor, t));
+    const numbers = stats.length > 0 && h("div", { class: "wb-numbers" }, statsTable(stats, t), histogram(tensor, t));
     const single = !figure && tensor.single !== undefined;
     const sample = !figure && !single && tensor.sample;
     const known = stats.length > 0 || tensor.single !== undefined;
@@ -87,7 +88,7 @@ class HistoryColumn {
 
   /** Fetch the ops above and below. */
   async load() {
-    if (!this.hub.canAsk) return;
+    if (!this.hub.can("history")) return;
     try {
       const found = await answerOf(this.hub, "history", { tensor: this.tensor.id });
       this.body.replaceChildren(this.links("comesFrom", "↑", found.producers), this.links("goesTo", "↓", found.consumers),
@@ -148,7 +149,7 @@ class Card {
     const tensors = card.tensors || [];
     this.columns = tensors.map((tensor) => new TensorColumn(this.hub, tensor, () => this.enlarge(tensor)));
     const first = tensors.find((tensor) => tensor.id !== undefined);
-    this.history = first && (this.hub.canAsk || first.family) ? new HistoryColumn(this.hub, first) : null;
+    this.history = first && (this.hub.can("history") || first.family) ? new HistoryColumn(this.hub, first) : null;
     this.body = h("div", { class: "wb-card-body", tabindex: "0", role: "group", "aria-label": card.title || t("details") },
       this.identity(card), related.length > 0 && this.relatedColumn(related),
       this.columns.map((column) => column.element), this.history?.element);
@@ -238,12 +239,12 @@ class Tip {
   /** Show what hovering tells: the name, and of `card` the first tensor in short and the source line. */
   show(name, card, event, t) {
     const area = this.root.getBoundingClientRect();
-    const tensor = card?.tensors?.find((one) => one.role === "output") || card?.tensors?.[0];
+    const tensor = card?.tensors?.find((one) => one.role === t("role.output")) || card?.tensors?.[0];
     const stats = (tensor?.stats || []).filter((stat) => TIP_STATS.has(stat[0]) || isBadStat(stat));
     const place = card?.source;
     this.element.replaceChildren(
       h("div", {}, h("strong", {}, name), tensor && h("code", {}, [tensor.shape, tensor.dtype].filter(Boolean).join("  "))),
-      stats.length ? statsTable(stats) : tensor?.single !== undefined ? h("code", {}, tensor.single) : "", (tensor?.range && tensor.range[0] !== tensor.range[1] && histogram(tensor, t)) || "",
+      stats.length ? statsTable(stats, t) : tensor?.single !== undefined ? h("code", {}, tensor.single) : "", (tensor?.range && tensor.range[0] !== tensor.range[1] && histogram(tensor, t)) || "",
       place ? h("code", { class: "wb-tip-line" }, `${place.file}:${place.line}  ${place.text?.trim() ?? ""}`) : "");
     this.element.hidden = false;
     const { offsetWidth: width, offsetHeight: height } = this.element;
@@ -271,7 +272,7 @@ class Help {
 
   show() {
     const { t } = this.hub;
-    const rows = this.hub.data.labels?.helpRows || HELP_ROWS;
+    const rows = HELP_ROWS.map((key) => t(key).split(" | "));
     this.before = this.element.getRootNode().activeElement;
     const close = button("×", t("close"), () => this.close(), { class: "wb-button wb-close" });
     this.element.replaceChildren(h("div", { class: "wb-sheet", role: "dialog", "aria-modal": "true", "aria-label": t("helpTitle") },

@@ -6,7 +6,8 @@ const PNG_MOST = 40_000_000; // px in all: 4 bytes each
 const EXPORT_PAD = 16;
 const EXPORT_TITLE = 34;
 const EXPORT_SCALE = 30; // room of the heat's scale
-const EXPORT_FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif";
+const EXPORT_FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', " +
+  "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif";
 const SAID_FOR = 8000; // ms
 
 Object.assign(LABELS, {

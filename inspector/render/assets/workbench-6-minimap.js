@@ -5,8 +5,10 @@ const MAP_SHARE = 0.24; // of the pane, at most: the graph itself is what is loo
 const MAP_LEAST = 26; // px; a drawing of one long column can still be pointed at
 const MAP_MARKS = 500;
 
-Object.assign(LABELS, { minimap: "Overview of the whole drawing (O)" });
-HELP_ROWS.splice(-2, 0, ["O", "show or hide the overview; drag its frame or click in it to move"]);
+Object.assign(LABELS, { minimap: "Overview of the whole drawing (O)",
+  "help.minimap": "O | show or hide the overview; drag its frame or click in it to move",
+});
+HELP_ROWS.splice(-2, 0, "help.minimap");
 
 /* Rectangles on a canvas, drawn once for each drawing: a second SVG would cost as much as the first.
  * While the graph moves only the frame's transform changes, and nothing is read from the page. */

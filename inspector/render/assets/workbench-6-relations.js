@@ -8,8 +8,9 @@ Object.assign(LABELS, {
   "relation.shared": "shared with", "relation.copy": "the same as",
   relationFrom: "from {name}", relationBeside: "{name} beside {other}", relationSelf: "its own result", relationElse: "not drawn now", relationMore: "+{n} more",
   relationBytes: "keeps {bytes}", "edge.saved": "saved for backward (of the selection)", "edge.shared": "shared (of the selection)",
+  "help.relations": "S | show or hide the saved and shared edges of the selection",
 });
-HELP_ROWS.splice(-2, 0, ["S", "show or hide the saved and shared edges of the selection"]);
+HELP_ROWS.splice(-2, 0, "help.relations");
 
 /* Drawn over the picture, not laid out: a dotted curve with a ring at its start from what made a saved
  * tensor to what keeps it, a dash-dotted one with a square between the copies of one thing. A server
@@ -31,18 +32,18 @@ class Relations {
   }
 
   get on() {
-    return this.pane.hub.canAsk && (this.pane.hub.memory.relations ?? true);
+    return this.pane.hub.can("relations") && (this.pane.hub.memory.relations ?? true);
   }
 
   press() {
     this.button.setAttribute("aria-pressed", String(this.on));
-    this.button.hidden = !this.pane.hub.canAsk;
+    this.button.hidden = !this.pane.hub.can("relations");
   }
 
   /** Show or hide them, in all panes. */
   toggle() {
     const { hub } = this.pane;
-    if (!hub.canAsk) return;
+    if (!hub.can("relations")) return;
     hub.memory.relations = !this.on;
     hub.live.textContent = hub.t(this.on ? "relationsOn" : "relationsOff");
     for (const { pane } of hub.panes.values()) if (pane.relations) pane.relations.again();

@@ -10,11 +10,14 @@ Object.assign(LABELS, {
   searchTips: "Words narrow each other: relu 64×3 nan. Or say where: op: name: module: shape: line: kind: dtype:",
   "found.op": "op", "found.decision": "decision", "found.call": "module call", "found.tensor": "input",
   "found.parameter": "parameter", "found.grad": "autograd", "found.ir": "IR", "found.trip": "trip",
+  "help.searchWasRecorded": "/ | search all that was recorded: name, module, variable, shape (2×3), line (net.py:27), kind (nan, view, failed)",
+  "help.opModuleShape": "op: module: shape: … | in the search: look at one field only; also name:, line:, kind:, dtype:, and %12 for a tensor",
+  "help.search": "↓ ↑ in the search | go through the results; Enter shows the one that is marked",
 });
-HELP_ROWS.splice(HELP_ROWS.findIndex(([keys]) => keys === "/"), 1,
-  ["/", "search all that was recorded: name, module, variable, shape (2×3), line (net.py:27), kind (nan, view, failed)"],
-  ["op: module: shape: …", "in the search: look at one field only; also name:, line:, kind:, dtype:, and %12 for a tensor"],
-  ["↓ ↑ in the search", "go through the results; Enter shows the one that is marked"]);
+HELP_ROWS.splice(HELP_ROWS.indexOf("help.nextMatch"), 0,
+  "help.searchWasRecorded",
+  "help.opModuleShape",
+  "help.search");
 
 /** Finds nodes by words. `matches` are nodes drawn here; `found` is the server's answer. */
 class GraphSearch {
@@ -71,10 +74,10 @@ class GraphSearch {
     this.at = -1;
     this.found = null;
     this.find();
-    if (this.pane.hub.canAsk) this.askSoon();
+    if (this.pane.hub.can("find")) this.askSoon();
     if (!this.words.length) this.open(false);
     this.show();
-    if (this.matches.length && !this.pane.hub.canAsk) this.pane.reveal([this.matches[0]]);
+    if (this.matches.length && !this.pane.hub.can("find")) this.pane.reveal([this.matches[0]]);
   }
 
   // -- what is drawn ---------------------------------------------------------------------------
@@ -104,7 +107,7 @@ class GraphSearch {
   async ask() {
     const query = this.input.value.trim();
     const number = (this.asked += 1);
-    if (!query || !this.pane.hub.canAsk) return;
+    if (!query || !this.pane.hub.can("find")) return;
     try {
       const found = await this.pane.hub.ask("find", { q: query, pane: this.pane.id, limit: RESULTS_PAGE, offset: 0 });
       if (number !== this.asked) return;
@@ -178,7 +181,7 @@ class GraphSearch {
   // -- going through them ----------------------------------------------------------------------
 
   open(on) {
-    const shown = on && this.words.length > 0 && (this.list.childElementCount > 0 || this.pane.hub.canAsk) && this.pane.hub.canAsk;
+    const shown = on && this.words.length > 0 && (this.list.childElementCount > 0 || this.pane.hub.can("find")) && this.pane.hub.can("find");
     this.drop.hidden = !shown;
     this.input.setAttribute("aria-expanded", String(Boolean(shown)));
   }
@@ -187,7 +190,7 @@ class GraphSearch {
     const { t } = this.pane.hub;
     const { total } = this;
     const number = total.toLocaleString("en");
-    const waits = this.pane.hub.canAsk && !this.found && this.words.length;
+    const waits = this.pane.hub.can("find") && !this.found && this.words.length;
     const here = this.at < 0 ? (this.found ? t(total === 1 ? "foundOne" : "found", { n: number }) : `–/${number}`) : `${(this.at + 1).toLocaleString("en")}/${number}`;
     this.count.textContent = !this.words.length ? "" : total ? here : waits ? "…" : t("noMatch");
     this.steps.hidden = !total;

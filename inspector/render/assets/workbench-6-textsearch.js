@@ -1,6 +1,9 @@
 /* -- search of a text pane: the lines of IR text, or of all Python files ---------------------------- */
 
-HELP_ROWS.splice(-2, 0, ["/, N, Shift+N in a text", "search its lines; of Python source those of all files"]);
+Object.assign(LABELS, {
+  "help.textSearch": "/, N, Shift+N in a text | search its lines; of Python source those of all files",
+});
+HELP_ROWS.splice(-2, 0, "help.textSearch");
 
 class TextSearch {
   constructor(pane) {

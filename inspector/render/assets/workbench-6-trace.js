@@ -6,9 +6,10 @@ Object.assign(LABELS, {
   "trace.up.one": "1 producer of {name}", "trace.down.one": "1 consumer of {name}",
   "trace.up.none": "Nothing drawn here produces {name}", "trace.down.none": "Nothing drawn here consumes {name}",
   traceNone: "Select a node first, then ask what it comes from.", traceEnd: "Show everything again (Esc)",
+  "help.trace": "P, C | light up all producers (P) or consumers (C) of the node; again, or Esc: everything",
 });
 HELP_ROWS.splice(-2, 0,
-  ["P, C", "light up all producers (P) or consumers (C) of the node; again, or Esc: everything"]);
+  "help.trace");
 
 /** The node that a copy beside one of its uses stands for ("op:3@op:9" is op:3 again). */
 function originalOf(id) {

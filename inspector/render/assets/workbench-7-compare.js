@@ -9,9 +9,10 @@ Object.assign(LABELS, {
   compareTold: "Shown: {what}", compareTimes: "A ran it {a}×, B {b}×",
   "kind.only-a": "in A only", "kind.only-b": "in B only", "kind.changed": "not the same in A and B",
   "pair.executed": "ran in A and B", "pair.skipped": "ran in neither",
+  "help.runs": "V, Shift+V | of two runs: show both, A, B, both side by side, or in turn",
 });
 FLAGS.push("only-a", "only-b", "changed");
-HELP_ROWS.splice(-2, 0, ["V, Shift+V", "of two runs: show both, A, B, both side by side, or in turn"]);
+HELP_ROWS.splice(-2, 0, "help.runs");
 
 const RUNS_SHOWN = ["both", "a", "b", "sides", "flicker"];
 const FLICKER_MS = 900;

@@ -10,8 +10,9 @@ Object.assign(LABELS, {
   heatTold: "Coloured by {name}", heatNothing: "No number is known for the nodes drawn here.",
   "heat.time": "time", "heat.memory": "memory", "heat.gradient": "gradient norm", "heat.zeros": "zeros",
   "heat.nonfinite": "NaN and Inf", "heat.visits": "visits",
+  "help.heat": "H, Shift+H | colour by the next or previous measure: time, memory, gradient norm, …",
 });
-HELP_ROWS.splice(-2, 0, ["H, Shift+H", "colour by the next or previous measure: time, memory, gradient norm, …"]);
+HELP_ROWS.splice(-2, 0, "help.heat");
 
 /* A measure is {id, label, scale, low, high, values: {node: [place 0 to 1 or null, text]}}. A page that
  * stands alone has them in `data.heat[pane]`; a server is asked for the one that is chosen. A node gets
@@ -39,8 +40,9 @@ class Heat {
 
   /** What can be chosen: [id, label]; "" are the kinds. */
   get choices() {
-    const { t, canAsk } = this.pane.hub;
-    const measures = this.inline?.map((one) => [one.id, one.label]) ?? (canAsk ? HEAT_MEASURES.map((id) => [id, t(`heat.${id}`)]) : []);
+    const { hub } = this.pane;
+    const { t } = hub;
+    const measures = this.inline?.map((one) => [one.id, one.label]) ?? (hub.can("heat") ? HEAT_MEASURES.map((id) => [id, t(`heat.${id}`)]) : []);
     return [["", t("heatKind")], ...measures];
   }
 
@@ -75,7 +77,7 @@ class Heat {
   async load() {
     const { pane, chosen } = this;
     const number = (this.asked += 1);
-    if (!pane.svg || !chosen || this.inline || !pane.hub.canAsk) {
+    if (!pane.svg || !chosen || this.inline || !pane.hub.can("heat")) {
       this.apply(this.inline?.find((one) => one.id === chosen) ?? null);
       return;
     }

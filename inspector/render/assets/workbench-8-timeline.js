@@ -12,14 +12,20 @@ Object.assign(LABELS, {
   "moment.zero_grad": "zero_grad, moment", "lane.forward": "forward", "lane.backward": "backward", "lane.optimizer": "optimizer",
   "lane.alive": "memory", "mark.decision": "decision", "mark.nonfinite": "NaN or Inf", "mark.failed": "failed",
   noMoment: "The run ends here.", noMomentBefore: "The run begins here.",
+  "help.step": ". , | time travel: one moment on, one back",
+  "help.stepOver": "> < (Shift+. Shift+,) | step over what runs inside, forwards and backwards",
+  "help.stepOut": "E, Shift+E | step out of the call, forwards and backwards",
+  "help.playPauseGo": "K, G | play and pause; go to the moment of what is selected",
+  "help.until": "U, then J, Shift+J | run until …; next and previous hit",
+  "help.wholeTimeline": "T | the timeline in full, or one line",
 });
 HELP_ROWS.splice(-2, 0,
-  [". ,", "time travel: one moment on, one back"],
-  ["> < (Shift+. Shift+,)", "step over what runs inside, forwards and backwards"],
-  ["E, Shift+E", "step out of the call, forwards and backwards"],
-  ["K, G", "play and pause; go to the moment of what is selected"],
-  ["U, then J, Shift+J", "run until …; next and previous hit"],
-  ["T", "the timeline in full, or one line"]);
+  "help.step",
+  "help.stepOver",
+  "help.stepOut",
+  "help.playPauseGo",
+  "help.until",
+  "help.wholeTimeline");
 
 const LANES = ["forward", "backward", "optimizer"];
 const PANE_OF = { op: "dynamic", grad: "backward" };
@@ -85,7 +91,7 @@ class Timeline {
     const inline = this.hub.data.timeline;
     const from = this.hub.frame?.source;
     if (inline) this.take(inline);
-    else if (this.hub.canAsk && from !== this.from) {
+    else if (this.hub.can("timeline") && from !== this.from) {
       this.from = from;
       this.load(from);
     }

@@ -72,7 +72,7 @@ extend(Timeline, {
   },
 
   async fetchDetails() {
-    if (!this.hub.canAsk || this.at === null) return;
+    if (!this.hub.can("moment") || this.at === null) return;
     const number = (this.asked += 1);
     try {
       const told = await this.hub.ask("moment", { at: this.at });

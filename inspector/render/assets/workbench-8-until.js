@@ -31,13 +31,13 @@ class Until {
 
   /** New data: offer the conditions that can be answered here. */
   fill({ conditions = [], fields = [], functions = [] }) {
-    const known = this.hub.canAsk ? conditions : conditions.filter(({ what }) => what in LOCAL_TESTS);
+    const known = this.hub.can("until") ? conditions : conditions.filter(({ what }) => what in LOCAL_TESTS);
     this.conditions = new Map(known.map((one) => [one.what, one]));
     const before = this.what.value;
     this.what.replaceChildren(...known.map(({ what, title }) => h("option", { value: what }, title)));
     if (this.conditions.has(before)) this.what.value = before;
     this.fields.replaceChildren(...fields.flatMap(([name, about]) => [h("dt", {}, name), h("dd", {}, about)]),
-      ...functions.flatMap((about) => [h("dt", {}, about.split(":")[0]), h("dd", {}, about.split(":").slice(1).join(":").trim())]));
+      ...functions.flatMap(([use, about]) => [h("dt", {}, use), h("dd", {}, about)]));
     this.chosen({ focus: false });
   }
 
@@ -103,7 +103,7 @@ class Until {
 
   answer(by, what, value) {
     const from = this.timeline.at ?? (by > 0 ? -1 : this.timeline.moments.count);
-    if (this.hub.canAsk) return this.hub.ask("until", { from, by, what, value });
+    if (this.hub.can("until")) return this.hub.ask("until", { from, by, what, value });
     const at = this.timeline.moments.search(from, by, this.timeline.moments.test(what, value));
     return { at, message: this.hub.t(by > 0 ? "untilNone" : "untilNoneBefore") };
   }

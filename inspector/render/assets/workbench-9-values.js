@@ -7,9 +7,10 @@ Object.assign(LABELS, {
   tilesBefore: "Previous tiles", tilesAfter: "Next tiles", drawAs: "Draw as", meanOf: "mean of {size}",
   farBelow: "{n} far below", farAbove: "{n} far above", allZero: "all 0",
   valuesFailed: "The values could not be fetched.",
-  "draw.number": "number", "draw.line": "line", "draw.heatmap": "heatmap", "draw.tiles": "tiles", "draw.images": "images",
+  "draw.number": "number", "draw.line": "line chart", "draw.heatmap": "heatmap", "draw.tiles": "tiles", "draw.images": "images",
+  "help.hoverArrowKeys": "Hover or arrow keys on values | read single numbers; click or Enter enlarges",
 });
-HELP_ROWS.push(["Hover or arrow keys on values", "read single numbers; click or Enter enlarges"]);
+HELP_ROWS.push("help.hoverArrowKeys");
 
 const SMALL = { width: 160, height: 78, side: 32, cell: 22, pickers: 2 };
 const LOW = 860; // px; in a window that is no higher the card has lower pictures
@@ -172,9 +173,9 @@ class ValuesFigure {
   fillPickers() {
     const { found, hub } = this;
     const free = Object.entries(found.at).filter(([axis]) => found.shape[axis] > 1);
-    const parts = hub.canAsk ? free.slice(0, this.area.pickers).map(([axis, index]) => this.picker(Number(axis), index)) : [];
-    if (hub.canAsk && found.over !== null && found.tiles > found.size[0]) parts.push(...this.pager());
-    if (hub.canAsk && this.area === LARGE && found.kinds.length > 1) parts.unshift(this.kindPicker());
+    const parts = hub.can("values") ? free.slice(0, this.area.pickers).map(([axis, index]) => this.picker(Number(axis), index)) : [];
+    if (hub.can("values") && found.over !== null && found.tiles > found.size[0]) parts.push(...this.pager());
+    if (hub.can("values") && this.area === LARGE && found.kinds.length > 1) parts.unshift(this.kindPicker());
     const focused = this.pickers.getRootNode().activeElement?.dataset?.picks;
     this.pickers.replaceChildren(...parts);
     if (focused) this.pickers.querySelector(`[data-picks="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });

@@ -16,6 +16,11 @@ class Source {
     this.number = 0;
   }
 
+  /** Whether it answers a question. */
+  can() {
+    return true;
+  }
+
   /** The answer to a question. Rejects with an Error whose message is for people; `lost` says that the
    * server has forgotten the recording. A refusal is an answer, too: not an error of the network. */
   async ask(question, asked = {}, { signal } = {}) {

@@ -21,10 +21,14 @@ class Workbench {
     this.root = root;
     this.memory = MEMORIES.get(root);
     this.data = data;
+    this.language = languageOf(data);
     this.callbacks = callbacks;
     this.panes = new Map();
-    this.t = (key, values = {}) =>
-      (this.data.labels?.[key] ?? LABELS[key] ?? key.replace(/^\w+\./, "")).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+    this.t = (key, values = {}) => {
+      const { labels } = this.data;
+      const english = LABELS[key] ?? key.replace(/^\w+\./, "");
+      return (labels?.[key] ?? labels?.[english] ?? english).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+    };
     this.sendSelected = debounce((ref) => this.callbacks.onSelect?.(ref), SELECT_DELAY);
     this.sendPlace = debounce(() => this.callbacks.onPlace?.(this.place()), SELECT_DELAY);
     this.build();
@@ -32,7 +36,7 @@ class Workbench {
   }
 
   build() {
-    this.element = h("div", { class: "wb", role: "group", "aria-label": this.t("workbench") });
+    this.element = h("div", { class: "wb", lang: this.language.replace("_", "-"), role: "group", "aria-label": this.t("workbench") });
     this.style = h("style");
     this.sides = Object.fromEntries(SIDES.map((side) => [side, this.buildSide(side)]));
     this.splitter = this.buildSplitter();
@@ -48,11 +52,16 @@ class Workbench {
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.element.addEventListener("focusin", () => this.rememberGraph());
     this.root.append(this.element);
-    this.resizes = new ResizeObserver(([{ contentRect }]) => this.element.classList.toggle("wb-narrow", contentRect.width < NARROW));
+    this.resizes = new ResizeObserver(([{ contentRect }]) => this.element.classList.toggle("wb-narrow", contentRect.width < this.narrow));
     this.resizes.observe(this.element);
     this.system = matchMedia("(prefers-color-scheme: dark)");
     this.onSystem = () => this.applyTheme();
     this.system.addEventListener("change", this.onSystem);
+  }
+
+  /** Px of width below which the panes stand below each other: the page around may say how many. */
+  get narrow() {
+    return parseFloat(getComputedStyle(this.element).getPropertyValue("--wb-narrow")) || NARROW;
   }
 
   // -- data ------------------------------------------------------------------------------------
@@ -229,7 +238,7 @@ class Workbench {
   /** Show the card of one that the selected item stands for: of equal trips drawn once, in a closed box. */
   async showExact(pane, id) {
     const exact = (this.exact = { ref: this.memory.selected, id });
-    if (!this.canAsk) return;
+    if (!this.can("card")) return;
     try {
       const { card } = await this.source.askLatest("card", "card", { pane, id });
       if (this.exact === exact) this.card.show((exact.card = card));

@@ -8,10 +8,12 @@ const CARD = { low: 60, step: 20, room: 260 }; // px; the panes keep `room` abov
 Object.assign(LABELS, {
   cardSplitter: "Height of the card", more: "More: save, move, present", move: "Move to the other side (X)",
   present: "Present (B)", presentEnd: "End the presentation (B)", saveAs: "Save as {kind}", saving: "Saving …",
+  "help.move": "X | move the pane to the other side: any two can stand side by side",
+  "help.present": "B | present: full screen with large type; B or Esc ends it",
 });
 HELP_ROWS.splice(-2, 0,
-  ["X", "move the pane to the other side: any two can stand side by side"],
-  ["B", "present: full screen with large type; B or Esc ends it"]);
+  "help.move",
+  "help.present");
 
 extend(Workbench, {
   buildSide(side) {
@@ -40,7 +42,7 @@ extend(Workbench, {
     const entry = (text, action) => h("button", { type: "button", role: "menuitem", class: "wb-entry",
       onclick: () => { menu.open = false; action(); } }, text);
     const { pane } = this.panes.get(id) ?? {};
-    const kinds = pane?.svg ? ["svg", "png", ...(this.source && !pane.isMirror ? ["pdf", "dot"] : [])] : [];
+    const kinds = pane?.svg ? ["svg", "png", ...(this.can("file") && !pane.isMirror ? ["pdf", "dot"] : [])] : [];
     list.replaceChildren(
       ...kinds.map((kind) => entry(this.t("saveAs", { kind: kind.toUpperCase() }), () => this.save(id, kind))),
       entry(this.t("move"), () => this.movePane(side)),

@@ -6,8 +6,9 @@
  * belongs to the viewer: Python hears of it and keeps it in the address, and commands another one with a
  * higher `place_seq` only (another recording, the browser's back button). */
 extend(Workbench, {
-  get canAsk() {
-    return Boolean(this.source);
+  /** Whether there is somebody to answer a question: a server, or the saved page, which has few answers. */
+  can(question, asked) {
+    return Boolean(this.source?.can(question, asked));
   },
 
   ask(question, asked = {}) {
@@ -28,12 +29,12 @@ extend(Workbench, {
     if (another) {
       this.source?.close();
       this.drawn = null;
-      this.source = new Source(frame.source, this);
+      this.source = typeof frame.source === "string" ? new Source(frame.source, this) : new FileSource(frame.source, this);
     }
     if (command) this.takePlace(frame.place || {});
     this.memory.command = frame.place_seq;
     if (another || command) this.ready = this.askPicture({ reveal: command });
-    else if (this.picture) this.take({ ...this.picture, labels: frame.labels, height: frame.height });
+    else if (this.picture) this.take({ ...this.picture, labels: frame.labels ?? this.picture.labels, height: frame.height });
   },
 
   takePlace({ selected = null, toggled = [], tabs, sides, maximised, moment = null, runs }) {
@@ -52,7 +53,9 @@ extend(Workbench, {
     try {
       const picture = await this.source.askLatest("picture", "picture", { toggled, draw: this.seenPanes() });
       if (picture.cancelled || !this.keepsPicture(picture)) return;
-      this.drawn = new Set(toggled);
+      this.drawn = new Set(picture.toggled ?? toggled);
+      if (picture.toggled) this.memory.toggled = new Set(picture.toggled);
+      if (picture.said) sayFor(this.notice, this.t(picture.said));
       this.drawSelection({ reveal });
       if (reveal && this.memory.selected !== null && !this.resolve(this.memory.selected)) await this.openWay(this.memory.selected);
       this.onPicture?.();
@@ -93,7 +96,7 @@ extend(Workbench, {
     this.notice.hide();
     this.picture = picture;
     this.opened = new Set(picture.opened);
-    this.take({ ...picture, labels: this.frame.labels, height: this.frame.height });
+    this.take({ ...picture, labels: this.frame.labels ?? picture.labels, height: this.frame.height });
     return true;
   },
 
@@ -155,7 +158,7 @@ extend(Workbench, {
   async goTo(pane, id, options = {}) {
     const ref = `${pane}/${id}`;
     try {
-      if (!this.resolve(ref) && this.canAsk) await this.openWay(ref);
+      if (!this.resolve(ref) && this.can("way")) await this.openWay(ref);
     } catch (error) {
       this.failed(error);
     }

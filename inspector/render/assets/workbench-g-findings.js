@@ -9,9 +9,10 @@ Object.assign(LABELS, {
   remedy: "What to do", aboutRule: "About this rule", ruleExample: "Example", ruleInstead: "Instead",
   way: "{n} ops belong to it", "way.one": "1 op belongs to it", whyLit: "{n} stations of the way", whyWay: "From the cause on", whyWait: "Looking …",
   whySize: "Why {size}? Where dimension {dim} got its size", whyClose: "Close the answer",
+  "help.enterFindings": "↑ ↓, Enter in the findings | go through the list, go to the cause and light up what belongs to it",
 });
 HELP_ROWS.splice(-2, 0,
-  ["↑ ↓, Enter in the findings", "go through the list, go to the cause and light up what belongs to it"]);
+  "help.enterFindings");
 
 const SEVERITIES = ["error", "warning", "note"];
 
@@ -87,7 +88,7 @@ class FindingsPane {
     const of = (severity) => found.findings.filter((one) => one.severity === severity);
     const [notes, loud] = [of("note"), [...of("error"), ...of("warning")]];
     const healthy = !loud.length && h("section", { class: "wb-healthy" },
-      h("p", {}, t(notes.length ? "findingsNotes" : "findingsNone", { n: found.checked })), h("p", { class: "wb-quiet" }, t("findingsTry")));
+      h("p", {}, t(notes.length ? "findingsNotes" : "findingsNone", { n: found.checked })), this.hub.can("sizes") && h("p", { class: "wb-quiet" }, t("findingsTry")));
     const rows = (some) => h("ul", {}, some.map((one) => this.row(one)));
     const folded = notes.length > 0 && h("details", { class: "wb-notes" },
       h("summary", {}, severitySign("note"), this.counted("note", notes.length)), rows(notes));
@@ -256,15 +257,20 @@ extend(Trace, {
   },
 });
 
-/** Whether the page can answer questions that begin with why. */
-function canAskWhy(hub) {
-  return hub.canAsk && hub.panes.has("findings");
+/** Whether a question that begins with why can be answered. */
+function canAskWhy(hub, ask) {
+  return hub.can("why", ask) && hub.panes.has("findings");
+}
+
+/** Whether it can be asked where a size comes from: of any tensor, so a saved page cannot tell. */
+function canAskSizes(hub) {
+  return hub.can("sizes") && hub.panes.has("findings");
 }
 
 /** Buttons of what can be asked about a tensor; null where there is nothing. */
 function whyButtons(hub, { id, whys = [] }) {
-  const offered = whys.filter(({ ask }) => id !== undefined || ask.grad !== undefined);
-  if (!offered.length || !canAskWhy(hub)) return null;
+  const offered = whys.filter(({ ask }) => (id !== undefined || ask.grad !== undefined) && canAskWhy(hub, ask));
+  if (!offered.length) return null;
   return h("p", { class: "wb-whys" }, offered.map(({ label, ask }) =>
     h("button", { type: "button", class: "wb-ask", onclick: () => hub.panes.get("findings").pane.why(ask) }, label)));
 }
@@ -273,7 +279,7 @@ function whyButtons(hub, { id, whys = [] }) {
 function askableSizes(hub, tensor) {
   const el = dimensionsOf(tensor);
   const { id, dims = [] } = tensor;
-  if (id === undefined || !canAskWhy(hub)) return el;
+  if (id === undefined || !canAskSizes(hub)) return el;
   const ask = (dim) => {
     const label = hub.t("whySize", { size: dims[dim][0], dim });
     return h("button", { type: "button", class: "wb-size", title: label, "aria-label": label,

@@ -10,13 +10,22 @@
  * workbench; what the user did (tabs, pan and zoom, selection) is remembered for the same `root`.
  */
 export function mountWorkbench(root, data, callbacks = {}) {
-  if (MOUNTED.has(root)) MOUNTED.get(root).update(data, callbacks);
-  else MOUNTED.set(root, new Workbench(root, data, callbacks));
+  const before = MOUNTED.get(root);
+  if (before?.language === languageOf(data)) before.update(data, callbacks);
+  else {
+    before?.destroy(); // buttons and titles have their texts from the start
+    MOUNTED.set(root, new Workbench(root, data, callbacks));
+  }
   const mounted = MOUNTED.get(root);
   return () => {
     if (MOUNTED.get(root) === mounted) MOUNTED.delete(root);
     mounted.destroy();
   };
+}
+
+/** The language that data is told in, as far as it is said. */
+function languageOf(data) {
+  return data.language ?? "en";
 }
 
 /** Entry point of Streamlit's components v2: called again, with the same parent, on every change of data. */

@@ -6,6 +6,7 @@ import math
 from xml.etree import ElementTree
 
 from inspector.errors import RenderError
+from inspector.language import sentence
 from inspector.render.process import run_graphviz
 from inspector.render.raster.drawing import drawing
 from inspector.render.theme import palette, resolved_css
@@ -50,7 +51,14 @@ def from_svg(svg: str, format: str, theme: str, *, timeout: float, size: str) ->
     try:
         text, width, height = drawing(ElementTree.fromstring(svg), resolved_css(theme))
     except (ElementTree.ParseError, ValueError) as error:
-        raise RenderError(f"{size} cannot be written as {format.upper()}: {error}.") from error
+        raise RenderError(
+            sentence(
+                "{size} cannot be written as {format}: {error}.",
+                size=size,
+                format=format.upper(),
+                error=str(error),
+            )
+        ) from error
     dpi = 72 * scale_of(width, height, format)
     canvas = palette(theme)["canvas"]
     graph = f'digraph {{\ngraph [dpi={dpi:.3f}, bgcolor="{canvas}"];'

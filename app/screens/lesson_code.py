@@ -1,0 +1,157 @@
+"""The code of a step: to read, to change and to run; and how its last run ended."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from inspector_app.address import redraw
+from inspector_app.editor import editor, start_anew
+from inspector_app.lessonruns import Ran
+from inspector_app.phrases import prose, say, together, told
+from inspector_app.sandbox import Outcome
+from inspector_app.screens.lesson_desk import Desk, Now
+from inspector_app.screens.lesson_graph import output
+from inspector_app.teaching.lesson import OUTPUT, Code
+
+_LINE, _FRAME = 17, 8
+"""Px of a line in the editor, and of what is around all lines."""
+
+_ASKED = "_lesson_run_asked"
+_LEAST, _MOST = 4, 16
+"""Lines that the editor shows at least, and at most."""
+
+
+@st.fragment
+def code_panel(now: Now, desk: Desk) -> None:
+    """Draw the editor with its buttons, and below it what is to be said of the last run."""
+    code = now.code
+    assert code is not None
+    program = desk.program(now.lesson, code, now.input)
+    ran = desk.ran(program)
+    asked = _editor(now, desk, code, ran)
+    _buttons(now, desk, code, ran, asked)
+    if desk.job is None or desk.job.choice != program:
+        _told(ran, desk.reasons.get(program, ""))
+    if now.view != OUTPUT and (desk.job is not None or (ran is not None and ran.outcome.output)):
+        output(now, desk, "lesson-printed")
+
+
+def keep_editor(now: Now, desk: Desk, *, anew: bool) -> None:
+    """See that an editor which comes onto the page begins with what was typed before.
+
+    Args:
+        now: the step.
+        desk: knows what was typed.
+        anew: the page was opened, or gone back to.
+    """
+    if now.code is None:
+        return
+    wanted = now.lesson.name, now.lesson.language, now.code.name, now.presents
+    if anew or desk.editor != wanted:
+        desk.editor = wanted
+        desk.open_editor(now.lesson, now.code)
+
+
+def _editor(now: Now, desk: Desk, code: Code, ran: Ran | None) -> bool:
+    """Draw the editor and keep what was typed; whether Ctrl+Enter was pressed."""
+    draft, errors = desk.draft(now.lesson, code), {}
+    if ran is not None and ran.outcome.line is not None and ran.program.source == draft:
+        errors[ran.outcome.line] = told(ran.outcome.reason)
+    lines = min(max(code.source.count("\n") + 2, _LEAST), _MOST)
+    typed = editor(
+        desk.base(now.lesson, code),
+        key=_key(now, code),
+        height=lines * _LINE + _FRAME,
+        errors=errors,
+        label=f"{code.name}.py",
+        on_run=_ask_to_run,
+    )
+    if typed != draft:
+        desk.edit(now.lesson, code, typed)
+    return bool(st.session_state.pop(_ASKED, False))
+
+
+def _ask_to_run() -> None:
+    """Note it: the text comes when the editor is drawn."""
+    st.session_state[_ASKED] = True
+
+
+def _key(now: Now, code: Code) -> str:
+    return f"lesson-editor-{now.lesson.name}-{now.lesson.language}-{code.name}"
+
+
+def _buttons(now: Now, desk: Desk, code: Code, ran: Ran | None, asked: bool) -> None:
+    edited = desk.draft(now.lesson, code) != code.source
+    with st.container(
+        key="lesson-buttons", horizontal=True, vertical_alignment="center", gap="small"
+    ):
+        runs = st.button(
+            say("Run"),
+            key="lesson-run",
+            icon=":material/play_arrow:",
+            type="primary" if edited else "secondary",
+            help=say("Run it (Ctrl+Enter)"),
+        )
+        resets = st.button(
+            say("Reset"), key="lesson-reset", icon=":material/undo:", disabled=not edited
+        )
+        st.caption(_file(code, now.input), width="stretch")
+        if ran is not None:
+            isolation = ran.outcome.isolation
+            shield = ":material/shield:" if isolation.complete else ":material/gpp_maybe:"
+            st.caption(shield, help=prose(isolation.sentence), width="content")
+    if runs or asked:
+        _run(now, desk, code)
+    elif resets:
+        desk.reset(now.lesson, code)
+        start_anew(_key(now, code))
+        redraw()
+
+
+def _file(code: Code, given: str | None) -> str:
+    """The file's name, and what runs before it where that is one line."""
+    before = code.before(given).strip()
+    if not before or "\n" in before or "`" in before:
+        return f"`{code.name}.py`"
+    return say("`{name}.py`, with `{before}`", name=code.name, before=before)
+
+
+def _run(now: Now, desk: Desk, code: Code) -> None:
+    try:
+        desk.run(now.lesson, code, now.input)
+    except ValueError:
+        st.error(say("This program is too long to be run."))
+        return
+    redraw()
+
+
+def _told(ran: Ran | None, reason: str) -> None:
+    """How the last run ended, in plain words, with what to do where it was ended."""
+    if reason:
+        st.error(prose(reason), icon=":material/error:")
+    elif ran is not None and ran.outcome.ended != "done":
+        _told_ended(ran.outcome)
+    elif ran is not None and ran.outcome.static_reason:
+        st.caption(f":material/info: {prose(ran.outcome.static_reason)}")
+
+
+def _told_ended(outcome: Outcome) -> None:
+    partly = "" if outcome.recording is None else say("The graph shows what ran until then.")
+    words = together([prose(outcome.reason), _advice(outcome.ended), partly])
+    if outcome.ended == "stopped":
+        st.info(words, icon=":material/stop_circle:")
+    elif outcome.ended in ("time", "memory"):
+        st.warning(words, icon=":material/timer_off:")
+    else:
+        st.error(words, icon=":material/error:")
+
+
+def _advice(ended: str) -> str:
+    """What to do, where the program itself was not told what is wrong."""
+    if ended == "time":
+        return say("Look for a loop that does not end, or let it run fewer times.")
+    if ended == "memory":
+        return say("Make its tensors smaller, or keep fewer of them.")
+    if ended == "crashed":
+        return say("Undo your last change, and run it again.")
+    return ""

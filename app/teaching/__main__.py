@@ -1,0 +1,84 @@
+"""Check lessons, and make handouts of them.
+
+    python -m inspector_app.teaching                       the app's lessons, and INSPECTOR_LESSONS
+    python -m inspector_app.teaching my/folder a.md        these
+    python -m inspector_app.teaching --run a.md            run their programs, too
+    python -m inspector_app.teaching --handout out a.md    write each as HTML into the folder out
+
+Mistakes are printed as FILE:LINE: MESSAGE; the exit code is 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from inspector.language import of_environment
+from inspector.languages import language
+from inspector_app.teaching.folder import Shelf, lessons_in, read_files
+from inspector_app.teaching.lesson import Lesson, Problem
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--run", "runs", is_flag=True, help="Run each code with each of its inputs.")
+@click.option(
+    "--handout",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each lesson as a printable HTML file into this folder (runs the codes).",
+)
+@click.option("--notes", is_flag=True, help="Handouts with the notes for the teacher.")
+@click.option("--answers/--no-answers", default=True, help="Handouts with the answers.")
+def main(
+    paths: tuple[Path, ...], runs: bool, handout: Path | None, notes: bool, answers: bool
+) -> None:
+    """Check lessons; see the module's text."""
+    tell = language(of_environment())
+    shelves = list(_shelves(paths))
+    problems = [problem for shelf in shelves for problem in shelf.problems]
+    lessons = [
+        lesson for shelf in shelves for entry in shelf.entries for lesson in entry.told.values()
+    ]
+    if runs or handout is not None:
+        for lesson in lessons:
+            problems += _try_out(lesson, handout, notes, answers)
+    for problem in problems:
+        click.echo(f"{problem.place}: {tell(problem.message)}")
+    sys.exit(1 if problems else 0)
+
+
+def _shelves(paths: Iterable[Path]) -> Iterable[Shelf]:
+    """What is read, one shelf for each folder, so that no lesson takes another one's place."""
+    given = tuple(paths)
+    if not given:
+        yield lessons_in()
+        return
+    files = [path for path in given if not path.is_dir()]
+    if files:
+        yield read_files(files)
+    for folder in given:
+        if folder.is_dir():
+            yield lessons_in([folder])
+
+
+def _try_out(
+    lesson: Lesson, folder: Path | None, notes: bool, answers: bool
+) -> tuple[Problem, ...]:
+    """Run a lesson's programs, and write its handout if there is a folder for it."""
+    from inspector_app.teaching.handout import handout
+    from inspector_app.teaching.trial import run_once, try_out
+
+    click.echo(f"{lesson.file} …", err=True)
+    trial = try_out(lesson, run_once)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{lesson.name}.{lesson.language}.html"
+        file.write_text(handout(lesson, trial.runs, answers=answers, notes=notes), encoding="utf-8")
+    return trial.problems
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m inspector_app.teaching")

@@ -1,0 +1,1 @@
+"""Watching a whole program, and recording some of its steps."""

@@ -1,0 +1,177 @@
+"""`inspector record`: run a script as it is, and record some or all of it.
+
+Exit codes: the script's own (130 after Ctrl-C, 1 after an exception, 0 where `--stop` ended it);
+2 when the recording cannot be written, or nothing could be started.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inspector.commands.places import WRONG_USE, not_written, target
+from inspector.commands.progress import Progress
+from inspector.commands.speaking import report
+from inspector.language import counted
+from inspector.ranks import of_rank, with_part
+
+if TYPE_CHECKING:
+    from inspector.capture.watching.window import Watch
+    from inspector.records import Recording
+
+EPILOG = """
+\b
+Examples:
+  python -m inspector record train.py --epochs 1
+  python -m inspector record --steps 3 -o first.inspect train.py
+  python -m inspector record --start-at-step 100 --steps 1 --stop train.py
+  python -m inspector record --only "encoder.layers.0" --values full train.py
+  python -m inspector record --when-nonfinite --stop train.py
+  python -m inspector record --watch train.py
+  python -m inspector record -m package.module --its --own args
+\b
+Exit code: the script's own; 130 after Ctrl-C, 0 where --stop ended the script; 2 when the
+recording cannot be written or the script cannot be started. A script that is killed or that
+calls os._exit() ends without a recording of what was not written before.
+"""
+
+
+class _Recorder:
+    """Keeps what was asked for on the command line, and what came of it."""
+
+    def __init__(self, output: str, quiet: bool) -> None:
+        self.output = output
+        # Before a run of hours, and before the script changes folder.
+        self.target = target(output)
+        self.progress = Progress(quiet)
+        self.quiet = quiet
+        self.failed = ""
+
+    def keep(self, recording: Recording, part: str) -> None:
+        """Write a recording; "before" is the step before the one that was asked for."""
+        self.progress.clear()
+        name, place = self.output, str(self.target)
+        if part:
+            name, place = with_part(name, part), with_part(place, part)
+        try:
+            recording.save(place)
+        except OSError as error:
+            self.failed = error.strerror or str(error)
+            report(not_written(name, self.failed))
+            return
+        if not self.quiet:
+            report(
+                counted(
+                    "{count} op recorded in {file}",
+                    "{count} ops recorded in {file}",
+                    len(recording.ops),
+                    file=name,
+                )
+            )
+
+    def say(self, text: str) -> None:
+        """Tell the user something about the run."""
+        self.progress.clear()
+        report(text)
+
+
+@click.command(context_settings={"allow_interspersed_args": False}, epilog=EPILOG)
+@click.option("-o", "--output", default="run.inspect", show_default=True, help="Where to write.")
+@click.option("--steps", type=click.IntRange(1), help="Record this many optimizer steps.")
+@click.option(
+    "--start-at-step",
+    type=click.IntRange(0),
+    default=0,
+    metavar="K",
+    help="Run at full speed until K optimizer steps are done, then record.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATH",
+    help="Record only what runs in calls of this module; * stands for anything. Repeatable.",
+)
+@click.option(
+    "--values",
+    type=click.Choice(["stats", "none", "full"]),
+    default="stats",
+    show_default=True,
+    help="What to keep of the tensors' values.",
+)
+@click.option(
+    "--when-nonfinite",
+    is_flag=True,
+    help="Keep only the first step with NaN or infinity in its loss, gradients or parameters, "
+    "and the good one before it (FILE.before.inspect). Each step is recorded: as slow as that.",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Record nothing, at nearly full speed: say which step is the first with NaN or infinity.",
+)
+@click.option("--stop", is_flag=True, help="End the script when that is recorded.")
+@click.option("--kernels", is_flag=True, help="Record ATen calls below each op (slower).")
+@click.option("--max-ops", type=click.IntRange(1), default=200_000, show_default=True,
+              help="Stop recording after.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as for python -m.")
+@click.argument("script", type=click.Path())
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def record(output: str, quiet: bool, module: bool, script: str, arguments: tuple[str, ...],
+           **asked: Any) -> None:  # fmt: skip
+    """Run SCRIPT with its own ARGUMENTS and record it, without a change to its code.
+
+    An exception, sys.exit or Ctrl-C still writes the recording. Each call of an optimizer's
+    step() is a step; without --stop the script runs on when its steps are recorded.
+    """
+    _check(asked)
+    recorder = _Recorder(of_rank(output), quiet)
+    from inspector.capture.script import about, run_script
+
+    watch = _watch(recorder, about(script, arguments), asked)
+    status = run_script(script, arguments, watch, as_module=module)
+    if not watch.forked:  # a child of the script ends as it would alone: the parent tells
+        _conclude(recorder, watch)
+    sys.exit(status)
+
+
+def _check(asked: dict[str, Any]) -> None:
+    """Stop at options that contradict each other."""
+    if asked["when_nonfinite"] and asked["watch"]:
+        raise click.UsageError("--watch records nothing: give it or --when-nonfinite.")
+    looks = asked["when_nonfinite"] or asked["watch"]
+    if looks and asked["steps"] is not None:
+        raise click.UsageError("--steps is for a recording that ends at a step, not by a find.")
+    if asked["stop"] and not looks and asked["steps"] is None:
+        raise click.UsageError("--stop needs --steps, --when-nonfinite or --watch: when to stop?")
+
+
+def _watch(recorder: _Recorder, meta: dict[str, Any], asked: dict[str, Any]) -> Watch:
+    from inspector.capture import CaptureOptions
+    from inspector.capture.watching.nonfinite import LastGood, Lookout
+    from inspector.capture.watching.window import Telling, Window
+
+    options = CaptureOptions(
+        values=asked["values"],
+        kernels=asked["kernels"],
+        max_ops=asked["max_ops"],
+        only=asked["only"],
+    )
+    telling = Telling(recorder.progress.show, recorder.keep, recorder.say)
+    common = {"start": asked["start_at_step"], "stop": asked["stop"]}
+    if asked["watch"]:
+        return Lookout(options, meta, telling, **common)
+    if asked["when_nonfinite"]:
+        return LastGood(options, meta, telling, **common)
+    return Window(options, meta, telling, length=asked["steps"], **common)
+
+
+def _conclude(recorder: _Recorder, watch: Watch) -> None:
+    """Say what became of the steps, where that is not what was asked for."""
+    recorder.progress.clear()
+    for text in watch.shortfall():
+        report(text)
+    if recorder.failed:
+        sys.exit(WRONG_USE)  # why was told when it happened

@@ -1,0 +1,16 @@
+/* The start of a saved page: unpack what it holds, and show the workbench. */
+
+const note = document.getElementById("note");
+
+async function start() {
+  const pieces = new Map([...document.querySelectorAll("script[data-piece]")].map((el) => [el.dataset.piece, el.textContent]));
+  const archive = await new Archive(pieces).open();
+  const { language, ops } = document.documentElement.dataset;
+  const data = { source: archive, language, labels: archive.contents.labels, ops: Number(ops), place: {}, place_seq: 1 };
+  mountWorkbench(document.getElementById("workbench"), data, {});
+  note.remove();
+}
+
+start().catch((error) => {
+  note.append(` (${error.message})`);
+});

@@ -1,0 +1,64 @@
+"""The code editor's side in Python: which text counts, and which files are handed out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from inspector_app import editor
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A session without a page: `sent` is what the browser was given, `told` what it answers."""
+    held: dict[str, Any] = {"told": None}
+
+    class Result:
+        text = property(lambda self: held["told"])
+
+    def mount(**given: Any) -> Result:
+        held["sent"] = given["data"]
+        return Result()
+
+    monkeypatch.setattr(editor, "_mount", mount)
+    monkeypatch.setattr(editor.st, "session_state", {})
+    monkeypatch.setattr(editor, "say", lambda text, **values: text.format(**values))
+    return held
+
+
+def test_the_code_counts_until_something_is_typed(session: dict[str, Any]) -> None:
+    assert editor.editor("x = 1", key="e") == "x = 1"
+    session["told"] = {"version": session["sent"]["version"], "text": "x = 2"}
+    assert editor.editor("x = 1", key="e") == "x = 2"
+    assert session["sent"]["code"] == "x = 1", "what was typed is not sent back"
+
+
+def test_another_code_or_a_new_start_drops_what_was_typed(session: dict[str, Any]) -> None:
+    editor.editor("x = 1", key="e")
+    session["told"] = {"version": session["sent"]["version"], "text": "x = 2"}
+    assert editor.editor("y = 1", key="e") == "y = 1"
+    editor.start_anew("e")
+    assert editor.editor("x = 1", key="e") == "x = 1"
+
+
+def test_errors_come_in_the_order_of_their_lines(session: dict[str, Any]) -> None:
+    editor.editor("x", key="e", errors={7: "b", 2: "a"})
+    assert session["sent"]["errors"] == [[2, "a"], [7, "b"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("ace.js", 200), ("mode-python.js", 200), ("worker-php.js", 404), ("../ace.js", 404)],
+)
+def test_only_the_files_that_are_needed_are_handed_out(name: str, status: int) -> None:
+    request = Request({"type": "http", "path_params": {"version": "1", "name": name}})
+    assert asyncio.run(editor._file(request)).status_code == status
+
+
+def test_every_file_is_in_the_installed_package() -> None:
+    folder = editor.ace_folder()
+    assert folder is not None
+    assert all((folder / name).is_file() for name in editor.FILES)
