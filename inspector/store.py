@@ -22,7 +22,6 @@ import contextlib
 import gc
 import io
 import json
-import lzma
 import os
 import secrets
 import struct
@@ -66,6 +65,7 @@ MAX_BYTES = 4 * 2**30
 """Size of a recording's tables and values before compression. Larger files are refused unread:
 a few megabytes from a stranger could otherwise fill the memory."""
 MAX_MEMBERS = 256
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BATCH_BYTES = 64 * 2**20
 
 R = TypeVar("R")
@@ -144,7 +144,7 @@ def _write(recording: Recording, file: io.BufferedWriter) -> None:
             _put(archive, "values", _value_tables(recording.values))
         if recording.grads:
             _put(archive, "grads", _value_tables(recording.grads))
-        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+        if _too_large(archive):
             raise FileFormatError(
                 sentence(
                     "The recording is larger than the {max_bytes} GiB that a file may hold. "
@@ -243,7 +243,7 @@ def _read(file: Any, name: str) -> Recording:
     except (
         zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError,
         EOFError, OSError, NotImplementedError, RuntimeError, OverflowError, zlib.error,
-        lzma.LZMAError, pa.ArrowException, struct.error,
+        pa.ArrowException, struct.error,
     ) as error:  # fmt: skip
         # Each stands for damage at some depth: container, table, column, or reference.
         damaged = sentence(
@@ -293,7 +293,9 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
                 max_bytes=MAX_BYTES,
             )
         )
-    header = json.loads(archive.read("header.json"))
+    if any(member.compress_type not in _PACKINGS for member in archive.infolist()):
+        raise ValueError(sentence("a part of it is packed in a way that no recording is"))
+    header = json.loads(_content(archive, "header.json"))
     if header["format"] != FORMAT:
         raise ValueError(
             sentence(
@@ -315,15 +317,22 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     return dict(header)
 
 
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A part, no larger than it says: `archive.read` unpacks all there is before it looks."""
+    member = archive.getinfo(name)
+    with archive.open(member) as stream:
+        return stream.read(member.file_size)
+
+
 def _read_records(archive: zipfile.ZipFile, header: dict[str, Any]) -> Recording:
     pools: dict[str, list[Any]] = {}
     for name, record_type in _POOLS.items():
-        pools[name] = read_table(archive.read(f"{name}.arrow"), name, record_type, pools)
+        pools[name] = read_table(_content(archive, f"{name}.arrow"), name, record_type, pools)
         if record_type is Stack:
             pools[name] = [stack.frames for stack in pools[name]]
     held = {*archive.namelist(), "ops.arrow", "tensors.arrow"}
     tables = {
-        name: read_table(archive.read(f"{name}.arrow"), name, kind, pools)
+        name: read_table(_content(archive, f"{name}.arrow"), name, kind, pools)
         if f"{name}.arrow" in held
         else []
         for name, kind in _TABLES.items()
@@ -354,7 +363,7 @@ def _read_values(archive: zipfile.ZipFile, name: str) -> dict[int, numpy.ndarray
     if f"{name}.arrow" not in archive.namelist():
         return {}
     found = {}
-    for row in read_table(archive.read(f"{name}.arrow"), name, _Value, {}):
+    for row in read_table(_content(archive, f"{name}.arrow"), name, _Value, {}):
         kind = numpy.dtype(row.dtype)
         if kind.kind not in _NUMBERS:
             raise ValueError(

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
@@ -676,3 +677,29 @@ def test_loading_leaves_the_garbage_collector_as_it_was(
         assert gc.isenabled() is collecting
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_a_part_that_holds_more_than_it_says_is_not_unpacked_to_its_end() -> None:
+    """50 MB of zeros behind a header that says 2 bytes: as much memory as it says, and no more."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", b"{}" + bytes(50_000_000))
+    data = target.getvalue()
+    size = (50_000_002).to_bytes(4, "little")
+    assert size in data
+    data = data.replace(size, (2).to_bytes(4, "little"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileFormatError):
+            load_bytes(data, "liar.inspect")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_part_packed_in_a_way_that_no_recording_is_is_refused() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("header.json", b"{}")
+    with pytest.raises(FileFormatError, match="packed in a way"):
+        load_bytes(target.getvalue(), "packed.inspect")
