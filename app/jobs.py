@@ -75,6 +75,11 @@ class Job(ABC, Generic[C, R]):
         threading.Thread(target=self._work, name=type(self).__name__, daemon=True).start()
         return self
 
+    def refuse(self, reason: str) -> None:
+        """End it before it began: `reason`, a text of the library, says why."""
+        self.reason = reason
+        self._ended.set()
+
     def wait(self, seconds: float) -> bool:
         """Wait for the end, so long at most; whether it has ended."""
         return self._ended.wait(seconds)

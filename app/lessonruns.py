@@ -11,29 +11,18 @@ program that a viewer edited is that session's own.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
-import inspector
-from inspector.language import sentence
 from inspector.render.memory import Memory
-from inspector.render.pairs import PairBook
-from inspector_app import sandbox
-from inspector_app.jobs import Job
-from inspector_app.runs import Run
-from inspector_app.sandbox import Outcome, Program
+from inspector_app.classroom import started
+from inspector_app.programs import ProgramJob, Ran
+from inspector_app.sandbox import Program
 from inspector_app.teaching.lesson import Code
 
 KEPT = 64
 """Programs of lessons of which is kept what they gave, for all sessions together."""
-
-HEARD = 20_000
-"""Characters of a running program's output that are kept to be shown, the last ones."""
 
 _LONGEST = 120.0
 """Seconds to wait for a program that nobody looks at, with its own wait for a turn."""
@@ -45,16 +34,7 @@ _preparing = threading.Lock()
 _starting = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What came of a program: its outcome, and its graphs where it was recorded."""
-
-    program: Program
-    outcome: Outcome
-    run: Run | None
-
-
-class LessonJob(Job[Program, Ran]):
+class LessonJob(ProgramJob):
     """One program: running, or ended with what came of it.
 
     Args:
@@ -63,27 +43,12 @@ class LessonJob(Job[Program, Ran]):
 
     Attributes:
         wanted: how many wait for it.
-        heard: what it has printed so far, the end of it.
     """
-
-    stopped_words = sentence("It was stopped before it began.")
-    failed_words = sentence("This program could not be run: {error}")
 
     def __init__(self, choice: Program, *, shared: bool) -> None:
         super().__init__(choice)
         self.shared = shared
         self.wanted = 1
-        self.heard = ""
-        self._begun = time.monotonic()
-
-    @staticmethod
-    def finished(choice: Program) -> Ran | None:
-        """Nothing: who begins a job has looked before, and wants it to run."""
-        return None
-
-    def progress(self) -> tuple[float, str]:
-        """How far is not known; how many seconds ago it was begun is."""
-        return 0.0, f"{time.monotonic() - self._begun:.0f} s"
 
     def give_up(self) -> None:
         """Wait for it no longer; where nobody does, it is stopped."""
@@ -92,16 +57,9 @@ class LessonJob(Job[Program, Ran]):
             if self.wanted <= 0:
                 self.stop()
 
-    def _turn(self) -> AbstractContextManager[Any]:
-        return nullcontext()  # the sandbox has its own queue
-
-    def _hear(self, text: str) -> None:
-        self.heard = (self.heard + text)[-HEARD:]
-
     def _make(self) -> Ran:
-        outcome = sandbox.run(self.choice, stop=self._stop, heard=self._hear)
-        ran = Ran(self.choice, outcome, _graphs(outcome))
-        if self.shared and outcome.ended in _REPEATABLE:
+        ran = super()._make()
+        if self.shared and ran.outcome.ended in _REPEATABLE:
             _kept().runs.put(self.choice, ran)
         return ran
 
@@ -150,7 +108,7 @@ def program_of(code: Code, given: str | None, text: str | None = None) -> Progra
 def begin(program: Program, *, shared: bool) -> LessonJob:
     """Run a program on a thread; one that runs already for another session is waited for."""
     if not shared:
-        return LessonJob(program, shared=False).start()
+        return started(LessonJob(program, shared=False))
     jobs = _kept().jobs
     with _starting:
         for ended in [one for one, job in jobs.items() if job.ended or job.wanted <= 0]:
@@ -187,25 +145,3 @@ def _prepare(programs: Sequence[Program]) -> None:
     with _preparing:
         for program in programs:
             ran_at_last(program)
-
-
-def _graphs(outcome: Outcome) -> Run | None:
-    """The recording beside its TorchScript, if there is a recording."""
-    recording, static = outcome.recording, outcome.static
-    if recording is None:
-        return None
-    overlay = None if static is None else inspector.overlay(static, recording)
-    return Run(recording, static, overlay, outcome.static_reason)
-
-
-def pair_of(a: Ran, b: Ran, names: tuple[str, str]) -> PairBook:
-    """Two runs in one picture, by the names of their inputs."""
-    assert a.run is not None
-    assert b.run is not None
-    return _pair((id(a.run), id(b.run), names), a.run, b.run)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _pair(key: tuple[int, int, tuple[str, str]], _a: Run, _b: Run) -> PairBook:
-    """By the runs' ids: what is kept here keeps the runs alive, so no others get these."""
-    return PairBook(_a.book, _b.book, key[2])

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from inspector_app import editor
+from inspector_app.classroom import keep_settings, signed_in_or_stop
 from inspector_app.language_switch import choose_language
 from inspector_app.phrases import say, spoken
 from inspector_app.screens import (
@@ -21,6 +22,7 @@ from inspector_app.screens import (
     guide,
     lessons,
     open_recording,
+    owncode,
     sweep,
     torchscript,
 )
@@ -45,6 +47,7 @@ def pages() -> None:
     )
 
     st.html(Path(__file__).with_name("page.css"))
+    signed_in_or_stop()
     # Fonts and screen readers go by it.
     lang = spoken().replace("_", "-")
     script = f"<script>document.documentElement.lang = '{lang}'</script>"
@@ -58,6 +61,9 @@ def pages() -> None:
                 title=say("Explore a model"),
                 icon=":material/account_tree:",
                 default=True,
+            ),
+            st.Page(
+                owncode.page, title=say("Your own code"), icon=":material/code:", url_path="code"
             ),
             st.Page(
                 lessons.page, title=say("Lessons"), icon=":material/school:", url_path="lessons"
@@ -89,7 +95,7 @@ def pages() -> None:
             ),
             st.Page(
                 open_recording.page,
-                title=say("Open a recording"),
+                title=say("Recordings"),
                 icon=":material/folder_open:",
                 url_path="open",
             ),
@@ -106,3 +112,5 @@ def pages() -> None:
 # The server imports this file once to find `app`; only a browser's run of it shows pages.
 if get_script_run_ctx(suppress_warning=True) is not None:
     pages()
+else:
+    keep_settings()

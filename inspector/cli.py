@@ -21,6 +21,7 @@ from inspector.commands.census import census
 from inspector.commands.check import check
 from inspector.commands.completion import completion
 from inspector.commands.export import export
+from inspector.commands.library import library
 from inspector.commands.places import stop
 from inspector.commands.record import record
 from inspector.commands.speaking import report, told
@@ -179,3 +180,4 @@ main.add_command(check)
 main.add_command(completion)
 main.add_command(record)
 main.add_command(export)
+main.add_command(library)

@@ -143,6 +143,11 @@ def read_table(
             # Its size is only known once it is unpacked, and we write none.
             raise ValueError(sentence("table {name} is compressed inside", name=name))
     table = ipc.open_stream(data).read_all()
+    if table.num_rows > 8 * len(data):
+        # Rows of nothing but gaps take no room in a file, and as records all there is.
+        raise ValueError(
+            sentence("table {name} claims {count:,} rows", name=name, count=table.num_rows)
+        )
     table.validate(full=True)
     columns: dict[str, Iterable[Any]] = {}
     for field in fields(record_type):  # type: ignore[arg-type]  # record_type is a dataclass

@@ -112,7 +112,7 @@ class GraphvizTimeout(RenderError):
 
 
 class LibraryError(InspectorError):
-    """The library of recordings has no such recording, refuses a text or file, or can't be written."""
+    """The library of recordings has no such recording, refused something, or can't be written."""
 
 
 class QuestionError(InspectorError):

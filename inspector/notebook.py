@@ -108,7 +108,7 @@ def record_cell(shell: Any, line: str, cell: str) -> Any:
     session = None
     try:
         with recording(CaptureOptions(values=asked.values)) as session:
-            session.meta["model"] = "%%inspect"
+            session.meta["model"] = f"In [{shell.execution_count}]"
             exec(body, shell.user_ns)
             if last is not None:
                 value = eval(last, shell.user_ns)

@@ -64,6 +64,10 @@ VERSION = 2  # from 2 on a decision may have no op
 MAX_BYTES = 4 * 2**30
 """Size of a recording's tables and values before compression. Larger files are refused unread:
 a few megabytes from a stranger could otherwise fill the memory."""
+MAX_RECORDS = 2**30
+"""Size of all but the arrays: in memory, records take about ten times as much as in a table."""
+MAX_HEADER = 2**26
+"""Size of the header: as Python objects, JSON can take twenty times as much."""
 MAX_MEMBERS = 256
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BATCH_BYTES = 64 * 2**20
@@ -103,6 +107,9 @@ _POOLS: dict[str, type[Any]] = {
 }
 
 
+_HEADER = "header.json"
+_ARRAYS = ("values.arrow", "grads.arrow")
+
 _NUMBERS = "biufc"
 """Kinds of NumPy arrays that are numbers: no objects, which would have to be pickled."""
 
@@ -132,7 +139,7 @@ def _write(recording: Recording, file: io.BufferedWriter) -> None:
     pools = {name: Pool() for name in _POOLS}
     # Level 1: half the time of the default level for a tenth more bytes.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("header.json", utf8(json.dumps(_header(recording), ensure_ascii=False)))
+        archive.writestr(_HEADER, utf8(json.dumps(_header(recording), ensure_ascii=False)))
         for name, record_type in _TABLES.items():
             _put(archive, name, [to_table(_rows(recording, name), record_type, pools)])
         for name, record_type in reversed(_POOLS.items()):
@@ -144,14 +151,41 @@ def _write(recording: Recording, file: io.BufferedWriter) -> None:
             _put(archive, "values", _value_tables(recording.values))
         if recording.grads:
             _put(archive, "grads", _value_tables(recording.grads))
-        if _too_large(archive):
-            raise FileFormatError(
-                sentence(
-                    "The recording is larger than the {max_bytes} GiB that a file may hold. "
-                    "Record with a smaller value_budget_mb or max_ops.",
-                    max_bytes=MAX_BYTES >> 30,
-                )
+        _check_room(archive)
+
+
+def _check_room(archive: zipfile.ZipFile) -> None:
+    """What was written is no more than what `load` opens."""
+    size, records, header = _sizes(archive)
+    if size > MAX_BYTES or records > MAX_RECORDS:
+        raise FileFormatError(
+            sentence(
+                "The recording is larger than the {max_bytes} GiB that a file may hold. "
+                "Record with a smaller value_budget_mb or max_ops.",
+                max_bytes=(MAX_BYTES if size > MAX_BYTES else MAX_RECORDS) >> 30,
             )
+        )
+    if header > MAX_HEADER:
+        raise FileFormatError(
+            sentence(
+                "The texts of the recording (sources, notes and meta) are larger than the {most} "
+                "MiB that a file may hold.",
+                most=MAX_HEADER >> 20,
+            )
+        )
+
+
+def _sizes(archive: zipfile.ZipFile) -> tuple[int, int, int]:
+    """Bytes once unpacked, by what each part says of itself: all, without arrays, the header."""
+    records = header = arrays = 0
+    for member in archive.infolist():
+        if member.filename in _ARRAYS:
+            arrays += member.file_size
+        else:
+            records += member.file_size
+        if member.filename == _HEADER:
+            header += member.file_size
+    return records + arrays, records, header
 
 
 def _put(archive: zipfile.ZipFile, name: str, tables: Iterable[pa.Table]) -> None:
@@ -279,23 +313,44 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    size = sum(member.file_size for member in archive.infolist())
-    if size > MAX_BYTES or len(archive.infolist()) > MAX_MEMBERS:
+def _check_claims(archive: zipfile.ZipFile, name: str) -> None:
+    """What the file says of its size and parts, before anything is unpacked."""
+    members = archive.infolist()
+    size, records, header = _sizes(archive)
+    if size > MAX_BYTES or len(members) > MAX_MEMBERS:
         raise FileFormatError(
             sentence(
                 "{name} was not opened: it claims {count} parts and {size:,} bytes once unpacked; "
                 "a recording has at most {max_members} and {max_bytes:,}.",
                 name=name,
-                count=len(archive.infolist()),
+                count=len(members),
                 size=size,
                 max_members=MAX_MEMBERS,
                 max_bytes=MAX_BYTES,
             )
         )
-    if any(member.compress_type not in _PACKINGS for member in archive.infolist()):
+    if records > MAX_RECORDS or header > MAX_HEADER:
+        raise FileFormatError(
+            sentence(
+                "{name} was not opened: it claims {records:,} bytes of records and a header of "
+                "{header:,} once unpacked; a recording has at most {max_records:,} and "
+                "{max_header:,}.",
+                name=name,
+                records=records,
+                header=header,
+                max_records=MAX_RECORDS,
+                max_header=MAX_HEADER,
+            )
+        )
+    if any(member.compress_type not in _PACKINGS for member in members):
         raise ValueError(sentence("a part of it is packed in a way that no recording is"))
-    header = json.loads(_content(archive, "header.json"))
+    if len(set(archive.namelist())) < len(members):
+        raise ValueError(sentence("a part is there twice"))
+
+
+def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    _check_claims(archive, name)
+    header = json.loads(_content(archive, _HEADER))
     if header["format"] != FORMAT:
         raise ValueError(
             sentence(

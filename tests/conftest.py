@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Generator
 
@@ -11,6 +14,8 @@ import pytest
 import torch
 
 os.environ["LANGUAGE"] = "en"  # the app speaks the language of the machine otherwise
+os.environ["INSPECTOR_LIBRARY"] = tempfile.mkdtemp(prefix="library-")  # not the user's own
+atexit.register(shutil.rmtree, os.environ["INSPECTOR_LIBRARY"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

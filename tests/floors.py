@@ -38,6 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.graph",
         "inspector.irdiff",
         "inspector.languages",
+        "inspector.library",
         "inspector.norms",
         "inspector.recipes",
         "inspector.retold",

@@ -79,7 +79,7 @@ def test_the_cell_magic_records_shows_and_changes_nothing(run_cells: Any) -> Non
     recorded, told, failing, after, refused, unknown, shown = run_cells(
         "%%inspect run --loss loss --values none\n"
         "y = torch.relu(layer(x))\nloss = y.sum()\ny.shape",
-        "print([op.name for op in run.ops], len(run.grad_nodes) > 0, layer.weight.grad is not None)\n"
+        "print([op.name for op in run.ops], bool(run.grad_nodes), layer.weight.grad is not None)\n"
         "print([len(run.sources), run.ops[0].source.line, run.ops[0].source.function])\n"
         "print(run.tensors[0].summary)",
         "%%inspect\nh = layer(x)\nh @ torch.ones(5, 5)",
@@ -99,7 +99,7 @@ def test_the_cell_magic_records_shows_and_changes_nothing(run_cells: Any) -> Non
     assert kinds(failing) == ["display_data", "error"]
     assert failing[1].ename == "RuntimeError"
     assert frame(failing)
-    assert after[0].text == "RuntimeError ['linear', 'matmul'] torch.Size([4, 2])\n"
+    assert after[0].text == "RuntimeError ['linear', 'ones', 'matmul'] torch.Size([4, 2])\n"
     assert "invalid choice: 'some'" in str(refused)
     assert "is no name of a variable" in str(unknown)
     assert frame(shown)

@@ -257,7 +257,7 @@ class Terminal:
 @pytest.mark.parametrize(
     ("shows", "quiet", "said"),
     [
-        (True, False, "inspector: 1,500 ops recorded, 2 steps\x1b[K\r\x1b[K"),
+        (True, False, "inspector: 1,500 ops recorded, step 2\x1b[K\r\x1b[K"),
         (True, True, ""),
         (False, False, ""),
     ],
@@ -353,11 +353,12 @@ def started(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANGUAGE": "en"}
     command = [sys.executable, *map(str, words)]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=140
     )
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # two processes that import torch
 @pytest.mark.parametrize(
     ("text", "options"),
     [

@@ -1,4 +1,4 @@
-"""Recordings that begin and end in the middle of a program, and the decorator.
+"""Recordings that begin and end in the middle of a program.
 
 Oracles: the same program run without a recording, and what its text says.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.overrides import TorchFunctionMode
+from watched import Counting, Kept, state
 
 import inspector
 from inspector.capture import CaptureOptions
@@ -27,27 +26,9 @@ from inspector.capture.watching.finite import LossGate, all_finite
 from inspector.capture.watching.hooks import LastingHooks
 from inspector.capture.watching.nonfinite import LastGood, Lookout
 from inspector.capture.watching.span import Span
-from inspector.capture.watching.window import Telling, Window
+from inspector.capture.watching.window import Window
 from inspector.check import self_check
 from inspector.errors import CaptureError
-from inspector.records import Recording
-
-
-class Kept:
-    """Takes what a watch tells."""
-
-    def __init__(self) -> None:
-        self.recordings: dict[str, Recording] = {}
-        self.said: list[str] = []
-        self.progress: list[tuple[int, int, bool]] = []
-        self.telling = Telling(
-            lambda *seen: self.progress.append(seen),
-            lambda recording, part: self.recordings.__setitem__(part, recording),
-            self.said.append,
-        )
-
-    def window(self, **asked: Any) -> Window:
-        return Window(CaptureOptions(), {}, self.telling, **asked)
 
 
 def train(steps: int, before_step: Callable[[int], None] = lambda step: None) -> list[float]:
@@ -64,18 +45,6 @@ def train(steps: int, before_step: Callable[[int], None] = lambda step: None) ->
         optimizer.step()
         losses.append(loss.item())
     return [*losses, torch.rand(1).item()]
-
-
-def state() -> tuple[object, ...]:
-    """What a recording installs into."""
-    optimizers, modules = sys.modules["torch.optim.optimizer"], nn.modules.module
-    return (
-        sys.gettrace(), torch._C._len_torch_function_stack(), sys.getrecursionlimit(),
-        list(optimizers._global_optimizer_pre_hooks.values()),
-        list(optimizers._global_optimizer_post_hooks.values()),
-        dict(modules._global_forward_hooks), dict(modules._global_forward_pre_hooks),
-        torch.autograd.Variable._execution_engine,
-    )  # fmt: skip
 
 
 WATCHES: list[Callable[[Kept], Any]] = [
@@ -128,18 +97,6 @@ def test_hooks_of_the_program_run_as_without_a_recording() -> None:
         for handle in handles:
             handle.remove()
     assert called == ["pre", "post", "own"] * 3
-
-
-class Counting(TorchFunctionMode):
-    """A mode of the program's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = 0
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls += 1
-        return func(*args, **(kwargs or {}))
 
 
 def test_a_mode_that_was_begun_before_the_recording_ends_before_it() -> None:
@@ -226,6 +183,15 @@ def test_a_recording_that_cannot_begin_is_told_and_the_program_runs_on() -> None
     assert kept.recordings == {}
 
 
+@pytest.mark.parametrize("kind", [Window, LastGood])
+def test_nothing_stays_of_a_watch_that_cannot_begin(kind: type[Window]) -> None:
+    with inspector.recording():
+        before = state()
+        with pytest.raises(CaptureError), kind(CaptureOptions(), {}, Kept().telling):
+            pass
+        assert state() == before
+
+
 @pytest.mark.parametrize("where", ["gradient", "parameter"])
 def test_gradients_and_parameters_are_asked_not_only_the_loss(where: str) -> None:
     kept = Kept()
@@ -310,96 +276,3 @@ def test_a_handle_takes_its_hook_away_while_hooks_run() -> None:
     with hooks:
         train(2)
     assert called == ["second", "second"]
-
-
-# -- the decorator ---------------------------------------------------------------------------------
-
-
-def test_the_first_call_of_a_function_is_recorded(tmp_path: Path) -> None:
-    @inspector.recorded(tmp_path / "call.inspect")
-    def double(x: torch.Tensor, /, times: int = 2) -> torch.Tensor:
-        """Doubles."""
-        return x * times
-
-    assert [double(torch.ones(1), times=n).item() for n in (2, 3)] == [2.0, 3.0]
-    recording = inspector.load(tmp_path / "call.inspect")
-    assert [(op.name, op.arguments) for op in recording.ops] == [("mul", "%0, 2")]
-    assert double.__doc__ == "Doubles."
-
-
-def test_chosen_calls_have_a_file_each(tmp_path: Path) -> None:
-    @inspector.recorded(tmp_path / "call-{step}.inspect", calls=[1, 3])
-    def grow(n: int) -> torch.Tensor:
-        return torch.ones(n)
-
-    for n in range(5):
-        grow(n)
-    shapes = {
-        path.name: [tensor.shape for tensor in inspector.load(path).tensors.values()]
-        for path in tmp_path.iterdir()
-    }
-    assert shapes == {"call-1.inspect": [(1,)], "call-3.inspect": [(3,)]}
-
-
-def test_calls_that_follow_each_other_share_a_file_with_what_is_between(tmp_path: Path) -> None:
-    @inspector.recorded(tmp_path / "calls.inspect", calls=range(2))
-    def one() -> torch.Tensor:
-        return torch.ones(1)
-
-    for _ in range(3):
-        torch.relu(one())
-    names = [op.name for op in inspector.load(tmp_path / "calls.inspect").ops]
-    assert names == ["ones", "relu", "ones"]
-
-
-def test_a_call_that_raises_is_recorded_with_its_failure(tmp_path: Path) -> None:
-    @inspector.recorded(tmp_path / "call.inspect", calls=range(5))
-    def fail() -> None:
-        torch.ones(2) @ torch.ones(3)
-
-    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
-        fail()
-    failure = inspector.load(tmp_path / "call.inspect").failure
-    assert failure is not None
-    assert failure.type == "RuntimeError"
-    assert running_session() is None
-
-
-@pytest.mark.parametrize(
-    ("calls", "name", "said"),
-    [
-        ([], "a.inspect", "must be numbers"),
-        ([-1], "a.inspect", "must be numbers"),
-        ([0, 2], "a.inspect", "do not follow each other"),
-        ([0], "none/a.inspect", "no such folder"),
-    ],
-)
-def test_what_cannot_be_recorded_is_told_before_anything_runs(
-    calls: list[int], name: str, said: str, tmp_path: Path
-) -> None:
-    with pytest.raises(CaptureError, match=said):
-        inspector.recorded(tmp_path / name, calls=calls)
-
-
-def test_generators_and_coroutines_are_refused(tmp_path: Path) -> None:
-    def rows() -> Any:
-        yield 1
-
-    async def later() -> None: ...
-
-    for function in (rows, later):
-        with pytest.raises(CaptureError, match="runs nothing yet"):
-            inspector.recorded(tmp_path / "a.inspect")(function)
-
-
-def test_a_disk_that_is_full_does_not_end_the_program(tmp_path: Path) -> None:
-    folder = tmp_path / "gone"
-    folder.mkdir()
-
-    @inspector.recorded(folder / "a.inspect")
-    def one() -> int:
-        return 1
-
-    folder.rmdir()
-    with pytest.warns(UserWarning, match="cannot be written"):
-        assert one() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ GRACE_SECONDS = 6.0
 LARGEST_SOURCE = 1_000_000
 """Characters of a program with its inputs."""
 
+LARGEST_ATTACHED = 32 << 20
+"""Bytes of the file that a program may have beside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -30,14 +34,15 @@ class Program:
         name: that NAME: letters, digits, "_" and "-".
         before: Python text that runs first, in the same namespace, and is not recorded.
         script: name of a variable that holds a model or function, of which TorchScript is made
-            after the run; "" for none.
+            after the run, or such a graph itself; "" for none.
         trace: likewise, as a call with names only: "model(x, y)".
         plain: run without recording: the output is what is wanted.
         values: what is kept of tensors, as in `CaptureOptions`.
         kernels: record ATen kernels too.
+        attached: a file of these bytes stands beside the program as `NAME.pt`; none for b"".
 
     Raises:
-        ValueError: of a name that is no file's, or of text that is too long.
+        ValueError: of a name that is no file's, or of text or a file that is too long.
     """
 
     source: str
@@ -48,6 +53,7 @@ class Program:
     plain: bool = False
     values: str = "stats"
     kernels: bool = False
+    attached: bytes = b""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -56,11 +62,18 @@ class Program:
             )
         if len(self.source) + len(self.before) > LARGEST_SOURCE:
             raise ValueError(f"A program has at most {LARGEST_SOURCE:,} characters.")
+        if len(self.attached) > LARGEST_ATTACHED:
+            raise ValueError(f"A program's file has at most {LARGEST_ATTACHED:,} bytes.")
 
     @property
     def file(self) -> str:
         """The file's name, as a recording and a traceback tell it."""
         return f"{self.name}.py"
+
+    @property
+    def attached_file(self) -> str:
+        """The name of the file beside it."""
+        return f"{self.name}.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +172,17 @@ class Order:
 
     def to_json(self) -> bytes:
         """As plain text."""
-        return json.dumps(asdict(self)).encode()
+        known = asdict(self)
+        known["program"]["attached"] = base64.b64encode(self.program.attached).decode()
+        return json.dumps(known).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Order:
         """The order that `to_json` wrote."""
         made: Mapping[str, Any] = json.loads(text)
+        attached = base64.b64decode(made["program"]["attached"])
         return cls(
-            Program(**made["program"]),
+            Program(**{**made["program"], "attached": attached}),
             Limits(**made["limits"]),
             made["scratch"],
             tuple(made["walls"]),

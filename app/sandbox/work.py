@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from difflib import get_close_matches
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Literal, Self
 
@@ -68,6 +69,9 @@ class Work:
         try:
             with open(program.file, "w", encoding="utf-8") as file:
                 file.write(program.source)
+            if program.attached:
+                with open(program.attached_file, "wb") as attached:
+                    attached.write(program.attached)
             self.code = compile(program.source, program.file, "exec", dont_inherit=True)
             if program.before:
                 exec(compile(program.before, INPUTS, "exec", dont_inherit=True), self.names)
@@ -184,7 +188,8 @@ class Work:
     def _compiled(self) -> StaticGraph:
         call = ast.parse(self._program.script or self._program.trace, mode="eval").body
         if self._program.script:
-            return inspector.script(self._held(call))
+            held = self._held(call)
+            return held if isinstance(held, StaticGraph) else inspector.script(held)
         if not isinstance(call, ast.Call) or call.keywords:
             raise ScriptError("`trace=` takes a call with names only, such as `model(x)`.")
         return inspector.trace(*map(self._held, (call.func, *call.args)))
@@ -193,7 +198,10 @@ class Work:
         if not isinstance(name, ast.Name):
             raise ScriptError("`script=` and `trace=` take names only, no expressions.")
         if name.id not in self.names:
-            raise ScriptError(f"The program has no variable `{name.id}` at its end.")
+            own = [known for known in self.names if not known.startswith("__")]
+            near = get_close_matches(name.id, own, n=1, cutoff=0.0)
+            meant = f"; the nearest is `{near[0]}`" if near else ""
+            raise ScriptError(f"The program has no variable `{name.id}` at its end{meant}.")
         return self.names[name.id]
 
     # -- what is printed -----------------------------------------------------------------------

@@ -25,12 +25,13 @@ from inspector_app.sandbox.zygote_boot import CHANNELS
 
 _FIRST = "import torch\nx = torch.ones(2, requires_grad=True)\ny = (x * 2).sum()\n"
 _REAP_MS = 200
-_IDLE_MS = 2000
+_IDLE_MS = 1000
 
 
 def serve() -> Work:
     """Fork a process for each order. Returns in those processes alone."""
     server = socket.socket(fileno=int(sys.argv[1]))
+    home = os.getcwd()  # asked for now: the server may have removed it when this process ends
     sys.argv = [""]
     walls.hide_memory()
     walls.adopt_orphans()
@@ -53,7 +54,7 @@ def serve() -> Work:
         except OSError:
             message = b""
         if not message:  # the server has ended, and may not have tidied up
-            shutil.rmtree(os.getcwd(), ignore_errors=True)
+            shutil.rmtree(home, ignore_errors=True)
             os._exit(0)
         work = _forked(server, numbers, keepers)
         if work is not None:
@@ -111,7 +112,7 @@ def _warm_up() -> None:
 
 
 def _warm_up_more() -> None:
-    """Import what only programs with kernels need, while there is nothing else to do."""
+    """Import what only programs with kernels or fake tensors need, while nothing else is to do."""
     from inspector.capture.kernels import import_dynamo
 
     import_dynamo()

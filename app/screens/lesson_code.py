@@ -6,11 +6,11 @@ import streamlit as st
 
 from inspector_app.address import redraw
 from inspector_app.editor import editor, start_anew
-from inspector_app.lessonruns import Ran
-from inspector_app.phrases import prose, say, together, told
-from inspector_app.sandbox import Outcome
+from inspector_app.phrases import say
+from inspector_app.programs import Ran
 from inspector_app.screens.lesson_desk import Desk, Now
 from inspector_app.screens.lesson_graph import output
+from inspector_app.screens.program_parts import failed_lines, how_it_ended, isolation_mark
 from inspector_app.teaching.lesson import OUTPUT, Code
 
 _LINE, _FRAME = 17, 8
@@ -31,7 +31,7 @@ def code_panel(now: Now, desk: Desk) -> None:
     asked = _editor(now, desk, code, ran)
     _buttons(now, desk, code, ran, asked)
     if desk.job is None or desk.job.choice != program:
-        _told(ran, desk.reasons.get(program, ""))
+        how_it_ended(ran, desk.reasons.get(program, ""))
     if now.view != OUTPUT and (desk.job is not None or (ran is not None and ran.outcome.output)):
         output(now, desk, "lesson-printed")
 
@@ -54,15 +54,13 @@ def keep_editor(now: Now, desk: Desk, *, anew: bool) -> None:
 
 def _editor(now: Now, desk: Desk, code: Code, ran: Ran | None) -> bool:
     """Draw the editor and keep what was typed; whether Ctrl+Enter was pressed."""
-    draft, errors = desk.draft(now.lesson, code), {}
-    if ran is not None and ran.outcome.line is not None and ran.program.source == draft:
-        errors[ran.outcome.line] = told(ran.outcome.reason)
+    draft = desk.draft(now.lesson, code)
     lines = min(max(code.source.count("\n") + 2, _LEAST), _MOST)
     typed = editor(
         desk.base(now.lesson, code),
         key=_key(now, code),
         height=lines * _LINE + _FRAME,
-        errors=errors,
+        errors=failed_lines(ran, draft),
         label=f"{code.name}.py",
         on_run=_ask_to_run,
     )
@@ -97,9 +95,7 @@ def _buttons(now: Now, desk: Desk, code: Code, ran: Ran | None, asked: bool) -> 
         )
         st.caption(_file(code, now.input), width="stretch")
         if ran is not None:
-            isolation = ran.outcome.isolation
-            shield = ":material/shield:" if isolation.complete else ":material/gpp_maybe:"
-            st.caption(shield, help=prose(isolation.sentence), width="content")
+            isolation_mark(ran.outcome.isolation)
     if runs or asked:
         _run(now, desk, code)
     elif resets:
@@ -123,35 +119,3 @@ def _run(now: Now, desk: Desk, code: Code) -> None:
         st.error(say("This program is too long to be run."))
         return
     redraw()
-
-
-def _told(ran: Ran | None, reason: str) -> None:
-    """How the last run ended, in plain words, with what to do where it was ended."""
-    if reason:
-        st.error(prose(reason), icon=":material/error:")
-    elif ran is not None and ran.outcome.ended != "done":
-        _told_ended(ran.outcome)
-    elif ran is not None and ran.outcome.static_reason:
-        st.caption(f":material/info: {prose(ran.outcome.static_reason)}")
-
-
-def _told_ended(outcome: Outcome) -> None:
-    partly = "" if outcome.recording is None else say("The graph shows what ran until then.")
-    words = together([prose(outcome.reason), _advice(outcome.ended), partly])
-    if outcome.ended == "stopped":
-        st.info(words, icon=":material/stop_circle:")
-    elif outcome.ended in ("time", "memory"):
-        st.warning(words, icon=":material/timer_off:")
-    else:
-        st.error(words, icon=":material/error:")
-
-
-def _advice(ended: str) -> str:
-    """What to do, where the program itself was not told what is wrong."""
-    if ended == "time":
-        return say("Look for a loop that does not end, or let it run fewer times.")
-    if ended == "memory":
-        return say("Make its tensors smaller, or keep fewer of them.")
-    if ended == "crashed":
-        return say("Undo your last change, and run it again.")
-    return ""

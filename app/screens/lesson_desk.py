@@ -9,12 +9,10 @@ import streamlit as st
 
 from inspector.language import sentence
 from inspector.render.answers import Book
-from inspector_app.lessonruns import LessonJob, Ran, begin, known, program_of
+from inspector_app.lessonruns import LessonJob, begin, known, program_of
+from inspector_app.programs import PATIENCE, Ran
 from inspector_app.sandbox import Program
 from inspector_app.teaching.lesson import GRAPH, OUTPUT, Code, Lesson, Shown, Step, state
-
-PATIENCE = 0.4
-"""Seconds that a page waits for a program before it says that it waits."""
 
 _OWN = 16
 """Programs of which a session keeps for itself what came of them."""

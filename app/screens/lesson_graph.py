@@ -6,17 +6,14 @@ import streamlit as st
 
 from inspector.render.answers import Book
 from inspector.render.pairs import PairBook
-from inspector_app.address import redraw
 from inspector_app.component import Place, workbench
-from inspector_app.lessonruns import LessonJob, pair_of
 from inspector_app.phrases import escaped, say
+from inspector_app.programs import pair_of
 from inspector_app.screens.lesson_desk import Desk, Now, Picture
+from inspector_app.screens.program_parts import how_far, printed
 from inspector_app.teaching.lesson import GRAPH, OUTPUT
 from inspector_app.teaching.pictures import in_both, names_of
 from inspector_app.teaching.places import look
-
-_LOOK_SECONDS = 0.4
-"""Between two looks how far a program is."""
 
 
 def ask_for(now: Now, desk: Desk) -> None:
@@ -80,7 +77,7 @@ def graph_side(now: Now, desk: Desk, place: Place) -> None:
             _compared(now)
         _views(now, desk)
         if desk.job is not None:
-            _progress(desk.job, desk)
+            how_far(desk.job, lambda: desk.job, key="lesson-stop", on_stop=desk.stop)
         else:
             st.space("stretch")
         st.button(
@@ -145,18 +142,6 @@ def _views(now: Now, desk: Desk) -> None:
     )
 
 
-@st.fragment(run_every=_LOOK_SECONDS)
-def _progress(job: LessonJob, desk: Desk) -> None:
-    """How long the program has run; the page is drawn anew when it has ended."""
-    if job.ended or desk.job is not job:
-        redraw()
-    _, seconds = job.progress()
-    words = say("Running, {seconds}", seconds=seconds)
-    with st.container(key="recording", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":material/progress_activity: {words}")
-        st.button(say("Stop"), key="lesson-stop", type="tertiary", on_click=desk.stop)
-
-
 @st.fragment
 def _workbench(now: Now, picture: Picture, place: Place, key: str) -> None:
     workbench(picture.book, key=f"lesson/{key}/{id(picture.book)}", place=place)
@@ -176,17 +161,7 @@ def output(now: Now, desk: Desk, key: str) -> None:
     """What the program prints, as it comes, or has printed."""
     with st.container(key=key):
         if desk.job is not None:
-            _heard(desk.job)
+            printed(desk.job, None)
             return
         assert now.code is not None
-        ran = desk.ran(desk.program(now.lesson, now.code, now.input))
-        if ran is None or not ran.outcome.output:
-            st.caption(say("The program printed nothing."))
-        else:
-            st.code(ran.outcome.output, language="text")
-
-
-@st.fragment(run_every=_LOOK_SECONDS)
-def _heard(job: LessonJob) -> None:
-    if job.heard:
-        st.code(job.heard, language="text")
+        printed(None, desk.ran(desk.program(now.lesson, now.code, now.input)))

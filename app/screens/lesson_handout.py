@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from inspector_app.lessonruns import Ran, program_of, ran_at_last
+from inspector_app.lessonruns import program_of, ran_at_last
 from inspector_app.phrases import say
+from inspector_app.programs import Ran
 from inspector_app.teaching import pictures
 from inspector_app.teaching.handout import handout, needed
 from inspector_app.teaching.lesson import Lesson

@@ -12,7 +12,6 @@ from inspector_app.screens.lesson_desk import Desk, Now
 from inspector_app.teaching import lesson as told
 
 
-@st.fragment
 def step_text(now: Now, desk: Desk, missing: list[str]) -> None:
     """Draw a step.
 

@@ -1,22 +1,27 @@
-"""Open a recording: a file from disk, or the ones named on the command line."""
+"""Recordings: a file from disk, those named on the command line, and those that are kept."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 import inspector
-from inspector.errors import FileFormatError
+from inspector.errors import FileFormatError, InspectorError
 from inspector.language import sentence
+from inspector.library import Entry
 from inspector.records import Recording
 from inspector.store import load_bytes
-from inspector_app.address import Address, acted, write_some
+from inspector_app import librarydesk as desk
+from inspector_app.address import Address, write_some
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import BANNER, failure_banner, headline
 from inspector_app.phrases import escaped, reason_of, say, told, working
 from inspector_app.runs import Run
+from inspector_app.screens import library_about, library_cards
 from inspector_app.screens.tables import tables
 
 FILES_VARIABLE = "INSPECTOR_FILES"
@@ -33,18 +38,87 @@ def page() -> None:
     """The page."""
     address = Address("open")
     named = [name for name in os.environ.get(FILES_VARIABLE, "").split(os.pathsep) if name]
-    upload = st.sidebar.file_uploader(say("Recording"), type=["inspect"])
+    what = desk.shown(address)
+    upload = st.sidebar.file_uploader(
+        say("Recording"),
+        type=["inspect"],
+        key=desk.uploader_key(),
+        on_change=desk.show,
+        args=("",),
+    )
     chosen = _chosen(address, named) if named else None
-    address.tell()
-    opened = _opened(upload, chosen)
+    library_cards.style()
+    desk.tell()
+    if isinstance(what, Entry):
+        address.tell()
+        _show_kept(address, what)
+        return
+    opened = None if what == desk.ALL else _opened(upload, chosen)
     if opened is None:
+        _list(address, what if named else "")
+    else:
+        address.tell()
+        _show_file(address, opened, upload, chosen, named)
+
+
+def _list(address: Address, what: str) -> None:
+    """What is kept, and how to get a recording."""
+    if not desk.offered():
+        address.tell()
         _welcome()
         return
+    st.markdown(f"#### {say('Recordings')}")
+    top = st.container()
+    listed = library_cards.library_list(address)
+    with top:
+        address.tell()
+    address.write(kept=what or None, **listed)
+    _welcome()
+
+
+def _show_kept(address: Address, entry: Entry) -> None:
+    """A recording of the library."""
+    library_about.beside(entry)
+    try:
+        path = desk.library().path(entry.id)
+        state = os.stat(path)
+        run = _from_path(str(path), state.st_mtime_ns, state.st_size)
+    except (InspectorError, OSError) as error:
+        address.write(kept=entry.id)
+        st.error(escaped(told(reason_of(error))), icon=":material/error:")
+        return
+    _draw(address, entry.name, run, {"kept": entry.id})
+
+
+def _show_file(
+    address: Address, opened: tuple[str, Run], upload: Any, chosen: str | None, named: list[str]
+) -> None:
+    """A file that was uploaded or named on the command line; it can be kept."""
     name, run = opened
+    if desk.offered():
+        source: bytes | Path | Recording = run.recording
+        if upload is not None and upload.name == name:
+            source = upload.getvalue()
+        elif chosen is not None and os.path.basename(chosen) == name:
+            source = Path(chosen)
+        with st.sidebar:
+            library_about.back()
+            st.button(
+                say("Keep this recording"),
+                icon=":material/bookmark_add:",
+                width="stretch",
+                on_click=desk.keep,
+                args=(source, name.removesuffix(".inspect")),
+            )
+    # An uploaded file has no name that an address could open again.
+    shown = {"file": _names(named).get(chosen, "")} if chosen and upload is None else {}
+    _draw(address, name, run, shown)
+
+
+def _draw(address: Address, name: str, run: Run, shown: dict[str, str]) -> None:
+    """The workbench of a recording; `shown` is what the address says of it."""
     if address.opened:
         look_anew()
-    # An uploaded file has no name that an address could open again.
-    shown = {"file": _names(named).get(chosen)} if chosen and upload is None else {}
     same = all(address.asked.get(key, value) == value for key, value in shown.items())
     place = Place.of_address(address.asked) if same else Place()
     address.write(**shown, **place.as_address())
@@ -71,7 +145,9 @@ def _chosen(address: Address, paths: list[str]) -> str:
     names = list(by_name)
     address.options("file", names, key="file", start=names[0], what=say("file"))
     label = say("From the command line")
-    return by_name[str(st.sidebar.selectbox(label, names, key="file", on_change=acted))]
+    return by_name[
+        str(st.sidebar.selectbox(label, names, key="file", on_change=desk.show, args=("",)))
+    ]
 
 
 def _opened(upload: object, path: str | None) -> tuple[str, Run] | None:

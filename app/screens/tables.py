@@ -197,7 +197,7 @@ def _downloads(run: Run, name: str) -> None:
         lambda: _saved(run.recording),
         file_name=f"{name}.inspect",
         help=say(
-            "One file; open it again on the page “Open a recording”, or with inspector.load()."
+            "One file; open it again on the page “Recordings”, or with inspector.load()."
         ),
     )
     st.caption(say("Pictures as they are at first; the menu ⋯ of a pane saves what is seen in it."))

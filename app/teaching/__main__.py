@@ -1,5 +1,6 @@
 """Check lessons, and make handouts of them.
 
+\b
     python -m inspector_app.teaching                       the app's lessons, and INSPECTOR_LESSONS
     python -m inspector_app.teaching my/folder a.md        these
     python -m inspector_app.teaching --run a.md            run their programs, too
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from inspector.language import of_environment
+from inspector.language import Translate, of_environment, sentence
 from inspector.languages import language
 from inspector_app.teaching.folder import Shelf, lessons_in, read_files
 from inspector_app.teaching.lesson import Lesson, Problem
@@ -38,16 +39,22 @@ def main(
     """Check lessons; see the module's text."""
     tell = language(of_environment())
     shelves = list(_shelves(paths))
-    problems = [problem for shelf in shelves for problem in shelf.problems]
+    count = _print(tell, (problem for shelf in shelves for problem in shelf.problems))
     lessons = [
         lesson for shelf in shelves for entry in shelf.entries for lesson in entry.told.values()
     ]
     if runs or handout is not None:
         for lesson in lessons:
-            problems += _try_out(lesson, handout, notes, answers)
-    for problem in problems:
-        click.echo(f"{problem.place}: {tell(problem.message)}")
-    sys.exit(1 if problems else 0)
+            count += _print(tell, _try_out(lesson, tell, handout, notes, answers))
+    sys.exit(1 if count else 0)
+
+
+def _print(tell: Translate, problems: Iterable[Problem]) -> int:
+    """Print problems as soon as they are known; how many there are."""
+    told = [f"{problem.place}: {tell(problem.message)}" for problem in problems]
+    for line in told:
+        click.echo(line)
+    return len(told)
 
 
 def _shelves(paths: Iterable[Path]) -> Iterable[Shelf]:
@@ -65,14 +72,20 @@ def _shelves(paths: Iterable[Path]) -> Iterable[Shelf]:
 
 
 def _try_out(
-    lesson: Lesson, folder: Path | None, notes: bool, answers: bool
+    lesson: Lesson, tell: Translate, folder: Path | None, notes: bool, answers: bool
 ) -> tuple[Problem, ...]:
     """Run a lesson's programs, and write its handout if there is a folder for it."""
     from inspector_app.teaching.handout import handout
     from inspector_app.teaching.trial import run_once, try_out
 
-    click.echo(f"{lesson.file} …", err=True)
-    trial = try_out(lesson, run_once)
+    def begins(wanted: Wanted) -> None:
+        code, given = wanted
+        told = sentence("running {name}.py", name=code)
+        if given is not None:
+            told = sentence("running {name}.py with the input “{given}”", name=code, given=given)
+        click.echo(f"{lesson.file}: {tell(told)}", err=True)
+
+    trial = try_out(lesson, run_once, begins)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{lesson.name}.{lesson.language}.html"

@@ -32,6 +32,8 @@ OWN = (SHOW, QUESTION, ANSWER, TEACHER, INPUTS)
 FLAGS = ("plain", "full", "kernels")
 GRAPHS = ("script", "trace")
 NAME = re.compile(r"[^\W_][\w-]{0,39}")
+NAMED = re.compile(r"(?=.*\w)[^\s/`]([^/`\n]{0,78}[^\s/`])?")
+"""An input's name, as it stands in a choice on the page and in an address."""
 
 
 def kind_of(info: str, line: int, report: Report) -> str:
@@ -102,8 +104,15 @@ def read_inputs(body: str, line: int, report: Report) -> tuple[Input, ...]:
                 ),
             )
             continue
-        if not field.key.strip() or "/" in field.key:
-            report(field.line, sentence("An input's name is a word without `/`."))
+        if not NAMED.fullmatch(field.key):
+            report(
+                field.line,
+                sentence(
+                    "`{name}` cannot be an input's name: write a few words without `/`, as in "
+                    "`long: length = 7`.",
+                    name=field.key,
+                ),
+            )
         report_syntax(value.text, value.line, report)
         found.append(Input(field.key, value.text, value.line))
     return tuple(found)

@@ -6,6 +6,7 @@ what the text says. Aliases are refused, so that a short text cannot become a la
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,11 @@ def read_fields(text: str, line: int, report: Report) -> tuple[Field, ...]:
         node = _composed(text, line, report)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        _unreadable(line + _line_of(mark), error.problem or "?", report)
+        bare = _without_colon(text.split("\n")[: _line_of(mark) + 1])
+        if bare is None:
+            _unreadable(line + _line_of(mark), error.problem or "?", report)
+        else:
+            report(line + bare, _NO_COLON)
         return ()
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # "%YAML 1.999..." and "\U99999999" are ValueErrors of PyYAML's own.
@@ -85,10 +90,7 @@ def read_fields(text: str, line: int, report: Report) -> tuple[Field, ...]:
     if node is None:
         return ()
     if not isinstance(node, yaml.MappingNode):
-        report(
-            line + _line_of(node.start_mark),
-            sentence("Here stand lines of the form `key: value`, one key a line."),
-        )
+        report(line + _line_of(node.start_mark), _NO_COLON)
         return ()
     return _table(node, line, report).fields
 
@@ -114,6 +116,19 @@ def _composed(text: str, line: int, report: Report) -> yaml.Node | None:
             )
             return None
     return yaml.compose(text, yaml.SafeLoader)
+
+
+_NO_COLON = sentence(
+    "Here stand lines of the form `key: value`, one key a line: is a colon with a space missing?"
+)
+
+
+def _without_colon(lines: list[str]) -> int | None:
+    """The number of the first line that should be a key with a value and has no colon."""
+    for number, line in enumerate(lines):
+        if re.match(r"\w", line) and not re.search(r":(\s|$)", line):
+            return number
+    return None
 
 
 def _unreadable(line: int, problem: str, report: Report) -> None:

@@ -19,6 +19,9 @@ DYNAMIC, SOURCE = "dynamic", "source"
 PANES = (DYNAMIC, "backward", "twins", "static", "irtext", SOURCE, "findings")
 """The workbench's panes."""
 
+OF_ONE_RUN = ("backward", "twins", "findings")
+"""Panes that a comparison of two runs does not have."""
+
 SIDES = ("left", "right")
 BOTH = "both"
 START, END = "start", "end"

@@ -55,7 +55,7 @@ def look(shown: Shown, book: Book) -> Look:
         boxes ^= set(told(boxes_of(spot, book)) or ())
     item = None
     if shown.select is not None and (found := told(resolve(shown.select, book))) is not None:
-        item = found.item
+        item = told(_shown_item(found, shown, book))
         boxes |= set(found.boxes) - book.first_open
     moment: int | None = None
     if isinstance(shown.moment, Spot):
@@ -63,6 +63,28 @@ def look(shown: Shown, book: Book) -> Look:
     elif shown.moment == START and len(book.timeline):
         moment = 0
     return Look(item, tuple(sorted(boxes)), moment, tuple(missing))
+
+
+def _shown_item(found: Found, shown: Shown, book: Book) -> str | None | Sentence:
+    """The item of a place in the panes of a step; a sentence where none of them shows it.
+
+    Ops and autograd nodes stand in one picture in the pane `twins`. The picture of two runs has
+    ops and lines: an autograd node is shown there by the op that it belongs to.
+    """
+    pane, _, item = (found.item or "").partition("/")
+    if shown.compare is None:
+        in_one = pane == "backward" and "twins" in shown.panes.values()
+        return f"twins/{item}" if in_one else found.item
+    if pane == "backward":
+        op = book.index.grads.owners[int(item.removeprefix("grad:"))]
+        if op is not None:
+            return f"dynamic/op:{op}"
+    elif not pane or pane in ("static", "source") or item.startswith("op:"):
+        return found.item
+    return sentence(
+        "`{place}` is not in the picture of two runs: select an op or a line of the code there.",
+        place=str(shown.select),
+    )
 
 
 def resolve(spot: Spot, book: Book) -> Found | Sentence:

@@ -105,7 +105,7 @@ def _read(
     )
     if original is not None:
         lesson = merged(lesson, original, report)
-    check_shows(lesson, report)
+    check_shows(lesson, report, body.unread)
     return lesson
 
 

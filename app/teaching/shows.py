@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from inspector.language import Sentence, sentence
@@ -11,6 +11,7 @@ from inspector_app.teaching.lesson import (
     BOTH,
     END,
     GRAPH,
+    OF_ONE_RUN,
     OUTPUT,
     PANES,
     SIDES,
@@ -177,15 +178,23 @@ _READERS: dict[str, Callable[[Field, Report], object]] = {
 }
 
 
-def check_shows(lesson: Lesson, report: Report) -> None:
-    """Report what the steps ask for that the lesson does not have."""
+def check_shows(lesson: Lesson, report: Report, unread: Collection[str] = ()) -> None:
+    """Report what the steps ask for that the lesson does not have.
+
+    Args:
+        lesson: as read.
+        report: hears of each mistake.
+        unread: names of codes of whose inputs some could not be read, which is reported already.
+    """
     for step, shown in zip(lesson.steps, states(lesson), strict=True):
         if step.show is not None:
-            for problem in _missing(lesson, step.show, shown.code):
+            for problem in _missing(lesson, step.show, shown.code, unread):
                 report(step.show.line, problem)
 
 
-def _missing(lesson: Lesson, show: Show, code: Code | None) -> list[Sentence]:
+def _missing(
+    lesson: Lesson, show: Show, code: Code | None, unread: Collection[str]
+) -> list[Sentence]:
     names = tuple(known.name for known in lesson.codes)
     if show.code is not None and show.code not in names:
         return [_no_such("code", show.code, names)]
@@ -193,15 +202,31 @@ def _missing(lesson: Lesson, show: Show, code: Code | None) -> list[Sentence]:
         return [sentence("This lesson has no code: there is nothing to show.")]
     inputs = tuple(given.name for given in code.inputs)
     found = []
-    if show.input is not None and show.input not in inputs:
+    if show.input is not None and show.input not in inputs and code.name not in unread:
         found.append(_no_such("input", show.input, inputs))
-    if show.compare is not None and compared(lesson, code, show.compare) is None:
+    if show.compare is not None and not unread and compared(lesson, code, show.compare) is None:
         others = tuple(f"{one.name}/{given.name}" for one in lesson.codes for given in one.inputs)
         found.append(_no_such("compare", show.compare, (*inputs, *names, *others)))
     if show.sides and show.compare is None:
         found.append(sentence("`sides` goes with `compare`: it puts the two runs side by side."))
-    found += _without_graph(show, code)
-    return found
+    return [*found, *_not_of_two(show), *_without_graph(show, code)]
+
+
+def _not_of_two(show: Show) -> Iterator[Sentence]:
+    """What a step asks for that a comparison does not have."""
+    if show.compare is None:
+        return
+    panes = [*show.panes.values(), *(["findings"] if show.findings else [])]
+    for pane in panes:
+        if pane in OF_ONE_RUN:
+            yield sentence(
+                "A comparison has no `{pane}`: leave `compare` out, or show it in a step of its "
+                "own. Two runs have {known}.",
+                pane=pane,
+                known=", ".join(f"`{one}`" for one in PANES if one not in OF_ONE_RUN),
+            )
+    if isinstance(show.moment, Spot) or show.moment == START:
+        yield sentence("Two runs have no common time: `moment` does not go with `compare`.")
 
 
 def _without_graph(show: Show, code: Code) -> list[Sentence]:

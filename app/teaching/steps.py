@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from inspector.language import sentence
+from inspector.language import Sentence, sentence
 from inspector_app.teaching import fences
 from inspector_app.teaching.fields import Report
 from inspector_app.teaching.lesson import (
@@ -51,6 +51,8 @@ class Body:
         self._report = report
         self._drafts = [_Draft(title, first + 1)]
         self.codes: dict[str, Code] = {}
+        self.unread: set[str] = set()
+        """Codes of whose inputs some cannot be read."""
         self._inputs_of: set[str] = set()
         self._read(first)
         self.steps = tuple(draft.finished() for draft in self._drafts)
@@ -64,6 +66,8 @@ class Body:
                 self._add_text(at, start)
                 self._start_step(tokens[number + 1].content.strip(), start + 1)
                 at = end
+            elif token.type == "heading_open" and token.markup == "#" and token.level == 0:
+                self._report(start + 1, _ONE_TITLE)
             elif token.type == "fence" and self._is_own(token):
                 self._add_text(at, start)
                 self._add_fence(token, start + 1)
@@ -98,9 +102,32 @@ class Body:
                 ),
             )
         kind = fences.kind_of(token.info.strip(), start + 1, self._report)
+        if kind and not token.level and last.startswith(token.markup) and last != token.markup:
+            self._report(end, _other_end(last, token.markup))
+        if not kind:
+            self._check_swallowed(token)
         if kind and token.level:
             self._report(start + 1, _NOT_INSIDE)
         return bool(kind) and not token.level
+
+    def _check_swallowed(self, token: Token) -> None:
+        """A line of marks too many makes a fence of the text up to the next: a step's are in it."""
+        marks = re.escape(token.markup)
+        for number, line in enumerate(token.content.split("\n")):
+            found = re.match(rf"{marks}+\s*(\w+)\s*$", line)
+            if found is not None and found[1] in fences.OWN:
+                first = (token.map or (0, 0))[0] + 1
+                self._report(
+                    first,
+                    sentence(
+                        "This fence has the `{kind}` of line {line} in it: is the line {marks} "
+                        "here one too many?",
+                        kind=found[1],
+                        line=first + number + 1,
+                        marks=token.markup,
+                    ),
+                )
+                return
 
     def _check_indented(self, token: Token) -> None:
         """A fence that is indented by four signs and more is no fence."""
@@ -179,8 +206,27 @@ class Body:
         if not said and self._original is None:
             self._report(line, sentence("There is no input here: write `name: statements`."))
         code = self.codes[name]
-        inputs = fences.read_inputs(body, line, self._report)
+
+        def report(line: int, message: Sentence) -> None:
+            self.unread.add(name)
+            self._report(line, message)
+
+        inputs = fences.read_inputs(body, line, report)
         self.codes[name] = replace(code, inputs=inputs)
+
+
+_ONE_TITLE = sentence(
+    "A step starts with `##`; the lesson's title stands as `title: …` between the first `---`. "
+    "Smaller headings in a step start with `###`."
+)
+
+
+def _other_end(last: str, marks: str) -> Sentence:
+    return sentence(
+        "The fence ends here with {last} and started with {marks}: write the same at both ends.",
+        last=last,
+        marks=marks,
+    )
 
 
 _NOT_INSIDE = sentence(

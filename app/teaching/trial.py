@@ -31,27 +31,45 @@ class Trial:
     problems: tuple[Problem, ...]
 
 
-def try_out(lesson: Lesson, runner: Run = run) -> Trial:
+def try_out(
+    lesson: Lesson, runner: Run = run, begins: Callable[[Wanted], None] = lambda wanted: None
+) -> Trial:
     """Run each code of a lesson with each of its inputs, one after the other.
+
+    A code that was ended at its time is not tried with the inputs that follow.
 
     Args:
         lesson: as read without an error.
         runner: runs one program.
+        begins: called before each, with the names of the code and its input.
     """
     problems: list[Problem] = []
     runs: dict[Wanted, Ran] = {}
     expected = set(_may_fail(lesson))
     for code in lesson.codes:
         for given in tuple(one.name for one in code.inputs) or (None,):
-            outcome = runner(program_of(code, given))
             wanted = code.name, given
+            begins(wanted)
+            outcome = runner(program_of(code, given))
             runs[wanted] = ran_of(outcome)
-            reason = _ended_badly(outcome, wanted in expected, given)
-            if reason is not None:
-                line = code.line + max(outcome.line or 1, 1) - 1
-                problems.append(Problem(lesson.file, line, reason))
+            problems += _of_run(lesson, code, given, outcome, wanted in expected)
+            if outcome.ended == "time":
+                break
     problems += _not_there(lesson, runs)
-    return Trial(runs, tuple(sorted(problems, key=lambda problem: problem.line)))
+    return Trial(runs, tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.line)))
+
+
+def _of_run(
+    lesson: Lesson, code: Code, given: str | None, outcome: Outcome, may_fail: bool
+) -> Iterator[Problem]:
+    """What is wrong with one run of a code."""
+    reason = _ended_badly(outcome, may_fail, given)
+    if reason is not None:
+        line = code.line + max(outcome.line or 1, 1) - 1
+        yield Problem(lesson.file, line, reason)
+    elif outcome.static_reason and outcome.ended == "done":
+        told = sentence("There is no TorchScript to show: {reason}", reason=outcome.static_reason)
+        yield Problem(lesson.file, code.line - 1, told)
 
 
 def program_of(code: Code, given: str | None, text: str | None = None) -> Program:

@@ -37,5 +37,5 @@ class CaptureOptions:
             raise ValueError(f'values must be "stats", "none" or "full", not {self.values!r}')
         if self.max_ops < 1:
             raise ValueError(f"max_ops must be at least 1, not {self.max_ops}")
-        if isinstance(self.only, str):
-            raise ValueError(f"only must be a tuple of module paths, not the text {self.only!r}")
+        if not isinstance(self.only, tuple):  # a text would be taken for a path per letter
+            raise ValueError(f"only must be a tuple of module paths, not {self.only!r}")

@@ -253,13 +253,15 @@ class Tape:
     def forget_empty_calls(self) -> None:
         """Leave out the module calls in which nothing was noted: with `only` that is most."""
         kept: set[int | None] = {None}
-        noted = [row.module_call for row in (*self.ops, *self.size_reads)]
-        for number in noted if self.ops else ():
+        noted = {row.module_call for row in self.ops}
+        if noted:
+            noted.update(read.module_call for read in self.size_reads)
+        for number in noted:
             while number not in kept:
                 kept.add(number)
                 number = None if number is None else self.module_calls[number].parent
         renamed: dict[int | None, int | None] = {None: None}
-        rows = []
+        rows: list[RawModuleCall] = []
         for number, call in enumerate(self.module_calls):
             if number in kept:
                 renamed[number] = len(rows)

@@ -30,9 +30,9 @@ class Progress:
             return
         self._next = time.monotonic() + EVERY_SECONDS
         if recording:
-            text = sentence("{ops:,} ops recorded, {steps:,} steps", ops=ops, steps=steps)
+            text = sentence("{ops:,} ops recorded, step {steps:,}", ops=ops, steps=steps)
         else:
-            text = sentence("not recording, {steps:,} steps", steps=steps)
+            text = sentence("not recording, step {steps:,}", steps=steps)
         self._write(f"inspector: {told(text)}{_CLEAR_LINE}\r")
         self._shown = True
 

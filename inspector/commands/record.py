@@ -7,6 +7,8 @@ Exit codes: the script's own (130 after Ctrl-C, 1 after an exception, 0 where `-
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ import click
 from inspector.commands.places import WRONG_USE, not_written, target
 from inspector.commands.progress import Progress
 from inspector.commands.speaking import report
+from inspector.errors import InspectorError
 from inspector.language import counted
 from inspector.ranks import of_rank, with_part
 
@@ -47,19 +50,44 @@ class _Recorder:
         self.target = target(output)
         self.progress = Progress(quiet)
         self.quiet = quiet
-        self.failed = ""
+        self.failed = False
+        self.script_ended: Callable[[], bool] = lambda: False
+        self._at_the_end: list[Callable[[], None]] = []
 
     def keep(self, recording: Recording, part: str) -> None:
-        """Write a recording; "before" is the step before the one that was asked for."""
+        """Write a recording; "before" is the step before the one that was asked for.
+
+        What is there when the script ends is written after its last words, its traceback.
+        """
+        self._now_or_then(partial(self._write, recording, part))
+
+    def say(self, text: str) -> None:
+        """Tell the user something about the run."""
+        self._now_or_then(partial(report, text))
+
+    def conclude(self) -> None:
+        """Do what had to wait for the script's end."""
         self.progress.clear()
+        for act in self._at_the_end:
+            act()
+
+    def _now_or_then(self, act: Callable[[], None]) -> None:
+        if self.script_ended():
+            self._at_the_end.append(act)
+        else:
+            self.progress.clear()
+            act()
+
+    def _write(self, recording: Recording, part: str) -> None:
         name, place = self.output, str(self.target)
         if part:
             name, place = with_part(name, part), with_part(place, part)
         try:
             recording.save(place)
-        except OSError as error:
-            self.failed = error.strerror or str(error)
-            report(not_written(name, self.failed))
+        except (OSError, InspectorError) as error:
+            self.failed = True
+            reason = getattr(error, "strerror", None) or str(error)
+            report(not_written(name, reason))
             return
         if not self.quiet:
             report(
@@ -70,11 +98,6 @@ class _Recorder:
                     file=name,
                 )
             )
-
-    def say(self, text: str) -> None:
-        """Tell the user something about the run."""
-        self.progress.clear()
-        report(text)
 
 
 @click.command(context_settings={"allow_interspersed_args": False}, epilog=EPILOG)
@@ -104,7 +127,7 @@ class _Recorder:
     "--when-nonfinite",
     is_flag=True,
     help="Keep only the first step with NaN or infinity in its loss, gradients or parameters, "
-    "and the good one before it (FILE.before.inspect). Each step is recorded: as slow as that.",
+    "and the good one before it (run.before.inspect). Each step is recorded: as slow as that.",
 )
 @click.option(
     "--watch",
@@ -131,6 +154,7 @@ def record(output: str, quiet: bool, module: bool, script: str, arguments: tuple
     from inspector.capture.script import about, run_script
 
     watch = _watch(recorder, about(script, arguments), asked)
+    recorder.script_ended = lambda: watch.over
     status = run_script(script, arguments, watch, as_module=module)
     if not watch.forked:  # a child of the script ends as it would alone: the parent tells
         _conclude(recorder, watch)
@@ -170,7 +194,7 @@ def _watch(recorder: _Recorder, meta: dict[str, Any], asked: dict[str, Any]) -> 
 
 def _conclude(recorder: _Recorder, watch: Watch) -> None:
     """Say what became of the steps, where that is not what was asked for."""
-    recorder.progress.clear()
+    recorder.conclude()
     for text in watch.shortfall():
         report(text)
     if recorder.failed:

@@ -205,7 +205,9 @@ def of_json(entry_id: str, text: str) -> Entry:
         raise ValueError(sentence("its format is not {format}", format=repr(FORMAT)))
     version = _number(found, "version")
     if version > VERSION:
-        raise ValueError(sentence("a newer inspector wrote it, in version {version}", version=version))
+        raise ValueError(
+            sentence("a newer inspector wrote it, in version {version}", version=version)
+        )
     try:
         return Entry(
             id=entry_id,
@@ -255,7 +257,7 @@ def _number(found: dict[str, Any], field: str) -> int:
 def _moment(found: dict[str, Any]) -> str:
     value = _text(found, "added")
     try:
-        datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007 - only its form
+        datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
     except ValueError as error:
         raise ValueError(sentence("`added` is not a time in UTC")) from error
     return value

@@ -11,8 +11,14 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from inspector.errors import LibraryError
 from inspector.library.entries import Entry, as_json, of_json
+from inspector.library.files import Files
+from inspector.library.places import locked
+
+T = TypeVar("T")
 
 NAME = "index.sqlite"
 MEMORY = ":memory:"
@@ -38,20 +44,72 @@ CREATE TABLE IF NOT EXISTS kept (
 """
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+class Index:
+    """The index of some files.
+
+    Args:
+        files: what it is brought up to before it answers.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._place = str(files.folder / NAME)
+
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer to a question, as the files are now.
+
+        Where the index is damaged it is made anew; where it can't be written, or is locked for
+        too long, one in memory answers.
+        """
+        if self._files.folder.is_dir():
+            with contextlib.suppress(sqlite3.Error, OSError):
+                return self._ask_file(question)
+        return self._ask_at(MEMORY, question)
+
+    def note_down(self, entry: Entry) -> None:
+        """Write the row of an entry that has changed; where that fails, whoever asks next will.
+
+        The caller holds the library's lock, exclusively.
+        """
+        with contextlib.suppress(sqlite3.Error, OSError), _opened(self._place) as database:
+            _put(database, entry, self._files.stamp(entry.id))
+
+    def discard(self) -> None:
+        """Throw the index away; the caller holds the library's lock, exclusively."""
+        for ending in ("", "-wal", "-shm", "-journal"):
+            Path(f"{self._place}{ending}").unlink(missing_ok=True)
+
+    def _ask_file(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with locked(self._files.folder, exclusive=False):
+                return self._ask_at(self._place, question)
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise
+        with locked(self._files.folder, exclusive=True):
+            self.discard()
+            return self._ask_at(self._place, question)
+
+    def _ask_at(self, place: str, question: Callable[[sqlite3.Connection], T]) -> T:
+        with _opened(place) as database:
+            _bring_up(database, self._files.stamps(), self._entry)
+            return question(database)
+
+    def _entry(self, id: str) -> Entry | None:
+        try:
+            return self._files.read(self._files.home(id))
+        except LibraryError:
+            return None  # `Library.problems` tells of it
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
     """Whether the index is to be thrown away; a full disk or a busy one is no reason."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF not in _WITHOUT_DAMAGE
 
 
-def discard(folder: Path) -> None:
-    """Throw the index away; the caller holds the library's lock, exclusively."""
-    for ending in ("", "-wal", "-shm", "-journal"):
-        (folder / f"{NAME}{ending}").unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
-def opened(place: str) -> Iterator[sqlite3.Connection]:
+def _opened(place: str) -> Iterator[sqlite3.Connection]:
     """A connection to the index; made where there is none.
 
     Args:
@@ -78,7 +136,7 @@ def opened(place: str) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def bring_up(
+def _bring_up(
     database: sqlite3.Connection, stamps: Mapping[str, str], read: Callable[[str], Entry | None]
 ) -> None:
     """Make the rows say what the files say.
@@ -100,10 +158,10 @@ def bring_up(
             if entry is None:
                 database.execute("DELETE FROM kept WHERE id = ?", (one,))
             else:
-                put(database, entry, stamps[one])
+                _put(database, entry, stamps[one])
 
 
-def put(database: sqlite3.Connection, entry: Entry, stamp: str) -> None:
+def _put(database: sqlite3.Connection, entry: Entry, stamp: str) -> None:
     """Write the row of an entry."""
     row = (entry.id, stamp, as_json(entry), _words(entry), _lines(entry.tags))
     database.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", row)

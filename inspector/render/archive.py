@@ -35,8 +35,10 @@ class Limits:
         room: bytes of all pieces together. What a page cannot do without is there in any case.
         pictures: pictures with another box opened or closed, at most.
         records: of a run with more ops and autograd nodes than this, only what is drawn has cards,
-            and nothing has a history. A card takes 1 ms.
+            and no tensor a history. A card takes 1 ms.
         moments: of a run with more moments than this, none is told in full. One takes 2 ms.
+        histories: of so many tensors at most it is told where they come from and where they go.
+            One takes up to 10 ms.
         whys: answers to questions that begin with why, at most.
     """
 
@@ -44,6 +46,7 @@ class Limits:
     pictures: int = 12
     records: int = 8_000
     moments: int = 400
+    histories: int = 400
     whys: int = 100
 
 
@@ -77,6 +80,7 @@ class _Packer:
         self._drawings: dict[str, int] = {}
         self._cards: dict[str, Json] = {}
         self._states: list[Json] = []
+        self._related: dict[str, Json] = {}
         self._first = answer(book, "picture", {})
         self._has_findings = any(pane["id"] == "findings" for pane in self._first["panes"])
 
@@ -155,11 +159,13 @@ class _Packer:
     def _relations(self, pane: str, items: Iterable[str]) -> Iterator[tuple[str, Json]]:
         if pane == "static":
             return
-        book = self._book
+        book, known = self._book, self._related
         for item in items:
-            found = relations_answer(book.recording, book.index, {"pane": pane, "id": item})
-            if found["relations"]:
-                yield item, told(found, book.translate)
+            if item not in known:
+                found = relations_answer(book.recording, book.index, {"id": item})
+                known[item] = told(found, book.translate)
+            if known[item]["relations"]:
+                yield item, known[item]
 
     def _add_states(self) -> None:
         """Pictures with boxes opened, level by level; then those with one closed.
@@ -251,17 +257,13 @@ class _Packer:
         self._offer("find", told(find_table(index), book.translate))
 
     def _offer_histories(self) -> None:
-        """Where the tensors at the head of the cards come from, and where they go."""
+        """Where the tensors at the head of the drawn cards come from, and where they go."""
         if not self._all_cards:
             return
-        heads = {
-            card["tensors"][0]["id"]
-            for card in self._cards.values()
-            if card.get("tensors") and "id" in card["tensors"][0]
-        }
-        heads |= {op.outputs[0] for op in self._book.recording.ops if op.outputs}
+        firsts = (card["tensors"][0] for card in self._cards.values() if card.get("tensors"))
+        heads = {one["id"] for one in firsts if "id" in one}
         tell = self._book.cards.tensors.history
-        found = {str(tensor): tell(tensor) for tensor in sorted(heads)}
+        found = {str(tensor): tell(tensor) for tensor in sorted(heads)[: self._limits.histories]}
         self._offer("history", told(found, self._book.translate))
 
     def _offer_moments(self) -> None:
@@ -290,8 +292,13 @@ def _frame(pane: Json) -> Json:
 def _unique(cards: Mapping[str, Json]) -> Json:
     """Cards by name, each once: a node has the same card in two panes."""
     known: dict[str, int] = {}
-    names = {name: known.setdefault(json.dumps(card), len(known)) for name, card in cards.items()}
-    return {"names": names, "cards": [json.loads(text) for text in known]}
+    names: dict[str, int] = {}
+    different: list[Json] = []
+    for name, card in cards.items():
+        number = names[name] = known.setdefault(json.dumps(card), len(known))
+        if number == len(different):
+            different.append(card)
+    return {"names": names, "cards": different}
 
 
 def piece(value: Any) -> str:

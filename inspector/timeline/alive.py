@@ -170,6 +170,10 @@ class Lifetimes:
         return found.cumsum(axis=1)[:, :-1]
 
 
+_MOST = 2**50
+"""Bytes; more than any machine has, and a thousand of them can be added up."""
+
+
 class _Uses:
     """When each tensor was made and last used (-1 for never), and what kind of memory it is."""
 
@@ -238,5 +242,6 @@ def _kinds(recording: Recording, made_by: Ints) -> Ints:
 
 def _nbytes(info: ParameterInfo) -> int:
     """Bytes of a parameter that the run did not use: "float32" holds 4 a value."""
-    bits = re.search(r"\d+", info.dtype)
-    return prod(info.shape) * (1 if bits is None else max(int(bits.group()) // 8, 1))
+    bits = re.search(r"\d{1,4}", info.dtype)
+    found = prod(info.shape) * (1 if bits is None else max(int(bits.group()) // 8, 1))
+    return min(max(found, 0), _MOST)  # a file can name any shape

@@ -172,7 +172,7 @@ def test_a_recording_is_uploaded_and_a_damaged_one_leaves_it_in_place(
     inspector.record(torch.nn.Linear(2, 3), torch.ones(1, 2), loss="sum").save(good)
     bad.write_bytes(good.read_bytes()[:200])
     page = open_page("/")
-    page.get_by_role("link", name="Open a recording").click()
+    page.get_by_role("link", name="Recordings").click()
     settle(page)
     upload = page.get_by_test_id("stFileUploaderDropzoneInput")
     upload.set_input_files(good)

@@ -88,7 +88,7 @@ def test_a_click_lights_up_the_other_panes_and_fills_the_card(
     line = shown.locator('.wb-panel[data-pane="source"] [aria-selected="true"]')
     expect(line).to_contain_text("torch.tanh(x)")
     shown.locator('.wb-tab[data-pane="backward"]').click()
-    expect(node(shown, "grad:2", "backward")).to_have_class(re.compile(r"\bwb-linked\b"))
+    expect(node(shown, "grad:3", "backward")).to_have_class(re.compile(r"\bwb-lit\b"))
 
 
 def test_the_run_is_stepped_through(open_file: Open, branching_page: str) -> None:
@@ -202,7 +202,8 @@ def test_a_notebooks_frame_shows_the_page_with_nothing_around_it(open_file: Open
 QUERIES = (
     "linear", "op:linear module:stages.3", "module:3", "shape:2x8", "(2, 8)", "2×", "8",
     "kind:decision", "kind:par", "view", "nan", "%12", "dtype:float32 tanh",
-    "line:export_models.py", "export_models.py:36", ":36", "36", 'module:"stages.1"', "backward", "weight", "zzz", "", "  ",
+    "line:export_models.py", "export_models.py:36", ":36", "36", 'module:"stages.1"', "backward",
+    "weight", "zzz", "", "  ",
 )  # fmt: skip
 
 

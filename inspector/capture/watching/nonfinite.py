@@ -26,7 +26,6 @@ from inspector.records import Recording
 LOSS = sentence("the loss")
 GRADIENTS = sentence("a gradient")
 PARAMETERS = sentence("a parameter after the update")
-VALUE = sentence("a value of the step that was not finished")
 
 
 class _FiniteWatch(Watch):
@@ -36,11 +35,13 @@ class _FiniteWatch(Watch):
         super().__init__(*args, **kwargs)
         self._asking = ExitStack()
         self._found = ""  # what is not finite in this step
-        self._over = False
+        self._settled = False
 
     def __enter__(self) -> _FiniteWatch:
-        self._asking.enter_context(LossGate(lambda: self._meet(LOSS)))
-        super().__enter__()
+        with ExitStack() as entered:
+            entered.enter_context(LossGate(lambda: self._meet(LOSS)))  # below a recording's own
+            super().__enter__()
+            self._asking = entered.pop_all()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
@@ -48,21 +49,21 @@ class _FiniteWatch(Watch):
         self._asking.close()
 
     def _meet(self, what: str) -> None:
-        if not self._over and self.hooks.at_home:
+        if not self._settled and self.hooks.at_home:
             self._found = self._found or what
 
     def _before_step(self, optimizer: Any) -> None:
-        if not self._over and not self._found and not all_finite(gradients_of(optimizer)):
+        if not self._settled and not self._found and not all_finite(gradients_of(optimizer)):
             self._meet(GRADIENTS)
 
     def _after_step(self, optimizer: Any) -> None:
-        if self._over or self.steps < self._start:
+        if self._settled or self.steps < self._start:
             return
         if self.steps > self._start or self._start == 0:
             if not self._found and not all_finite(parameters_of(optimizer)):
                 self._meet(PARAMETERS)
             if self._found:
-                self._over = True
+                self._settled = True
                 self._bad_step()
                 self._done()
                 return
@@ -100,15 +101,18 @@ class LastGood(_FiniteWatch):
                 sentence(
                     "Kept because {what} is not finite in optimizer step {step:,}.",
                     what=self._found,
-                    step=self.steps if self._over else self.steps + 1,
+                    step=self.steps if self._settled else self.steps + 1,
                 )
             )
+        self._tell(span.end(error))
+
+    def _tell(self, last: Recording) -> None:
         if self._before is not None:
             self._telling.kept(self._before, "before")
-        self._telling.kept(span.end(error), "")
+        self._telling.kept(last, "")
 
     def _ended(self, error: BaseException | None) -> None:
-        if self._over or self._span is None:
+        if self._settled or self._span is None:
             return
         if self._found or _failed(error):
             self._keep(error)
@@ -116,12 +120,9 @@ class LastGood(_FiniteWatch):
         span, self._span = self._span, None
         last = span.end(error)
         if _has_nan(last):
-            self._found = VALUE
-            if self._before is not None:
-                self._telling.kept(self._before, "before")
-            self._telling.kept(last, "")
-            return
-        self._telling.said(_all_good(self.steps))
+            self._tell(last)  # the program saw it before we did, and left its loop
+        else:
+            self._telling.said(_all_good(self.steps))
 
 
 class Lookout(_FiniteWatch):
@@ -145,7 +146,7 @@ class Lookout(_FiniteWatch):
         )
 
     def _ended(self, error: BaseException | None) -> None:
-        if self._over:
+        if self._settled:
             return
         if self._found:
             self.steps += 1  # the one that was not finished

@@ -13,7 +13,7 @@ from torch import nn
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
 from inspector.capture.steps import StepHooks
-from inspector.language import sentence
+from inspector.language import counted
 from inspector.records import Recording
 
 
@@ -81,7 +81,13 @@ def note_first_step(session: Session, step: int) -> None:
     """Say in a recording that it is of a program that had made `step` optimizer steps."""
     session.meta["first_step"] = step
     if step:
-        session.note(sentence("The program had made {count:,} optimizer steps before.", count=step))
+        session.note(
+            counted(
+                "The program had made {count} optimizer step before.",
+                "The program had made {count} optimizer steps before.",
+                step,
+            )
+        )
 
 
 def _frames(frame: FrameType | None) -> tuple[FrameType, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,8 @@ class Watch:
         self._broken = False
         self.hooks = LastingHooks(self._ready, self._stepped)
         self.steps = 0
+        self.over = False
+        """Whether the program has ended."""
 
     @property
     def forked(self) -> bool:
@@ -70,12 +73,15 @@ class Watch:
         return not self.hooks.at_home
 
     def __enter__(self) -> Watch:
-        self.hooks.__enter__()
-        if self._start == 0:
-            self._begin()
+        with ExitStack() as entered:
+            entered.enter_context(self.hooks)
+            if self._start == 0:
+                self._begin()
+            entered.pop_all()  # nothing stays where another recording is running
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
+        self.over = True
         self.hooks.__exit__()
         if self.forked:
             if self._span is not None:
@@ -107,8 +113,10 @@ class Watch:
         try:
             act(optimizer)
         except Exception as error:  # ours, not the program's: it must not become its failure
-            self._span = None
+            span, self._span = self._span, None
             self._broken = True
+            if span is not None:
+                span.drop()
             self._telling.said(
                 sentence(
                     "Nothing is recorded from optimizer step {step} on: {error}",

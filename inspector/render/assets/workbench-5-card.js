@@ -88,7 +88,7 @@ class HistoryColumn {
 
   /** Fetch the ops above and below. */
   async load() {
-    if (!this.hub.can("history")) return;
+    if (!this.hub.can("history", { tensor: this.tensor.id })) return;
     try {
       const found = await answerOf(this.hub, "history", { tensor: this.tensor.id });
       this.body.replaceChildren(this.links("comesFrom", "↑", found.producers), this.links("goesTo", "↓", found.consumers),
@@ -149,7 +149,7 @@ class Card {
     const tensors = card.tensors || [];
     this.columns = tensors.map((tensor) => new TensorColumn(this.hub, tensor, () => this.enlarge(tensor)));
     const first = tensors.find((tensor) => tensor.id !== undefined);
-    this.history = first && (this.hub.can("history") || first.family) ? new HistoryColumn(this.hub, first) : null;
+    this.history = first && (this.hub.can("history", { tensor: first.id }) || first.family) ? new HistoryColumn(this.hub, first) : null;
     this.body = h("div", { class: "wb-card-body", tabindex: "0", role: "group", "aria-label": card.title || t("details") },
       this.identity(card), related.length > 0 && this.relatedColumn(related),
       this.columns.map((column) => column.element), this.history?.element);

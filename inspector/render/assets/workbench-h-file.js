@@ -58,6 +58,7 @@ class FileSource extends Source {
 
   can(question, asked) {
     if (question === "why") return Boolean(asked) && this.archive.whys.has(whyKey(asked));
+    if (question === "history" && asked && this.histories) return String(asked.tensor) in this.histories;
     return this.archive.contents.answers.includes(question);
   }
 
@@ -92,6 +93,7 @@ const FILE_ANSWERS = {
     const { contents } = this.archive;
     const { state, said } = this.stateFor(toggled);
     const cards = await this.archive.get("cards");
+    if (this.can("history")) this.histories ??= await this.archive.get("history"); // which cards have one
     const drawings = {};
     for (const [pane, number] of Object.entries(state.drawings)) drawings[pane] = await this.archive.get(`drawing-${number}`);
     this.drawings = drawings;
@@ -140,8 +142,8 @@ const FILE_ANSWERS = {
     return this.archive.contents.whys[at][1];
   },
 
-  async history({ tensor }) {
-    return (await this.archive.get("history"))[tensor] ?? Promise.reject(new Error(this.hub.t("fileNotHere")));
+  history({ tensor }) {
+    return this.histories[tensor];
   },
 
   async moment({ at }) {
