@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from inspector.language import code_of
 from inspector_app.phrases import escaped, language_in_address, row, say
 
 _WRITTEN, _ACTED = "_address", "_address_acted"
@@ -59,6 +60,9 @@ class Address:
         entered = before is None or before[0] != page
         changed = before is not None and before[1] != self.asked
         self.opened = entered or (changed and not used)
+        lang = self.asked.get("lang")
+        if self.opened and lang is not None and code_of(lang) is None:
+            self.complain(say("the language “{name}”", name=escaped(lang)))
 
     def options(
         self, parameter: str, names: Collection[Any], *, key: str, start: Any, what: str
@@ -96,16 +100,28 @@ class Address:
         """Note something that the address asks for and that there is not, as Markdown."""
         self._wrong.append(what)
 
-    def tell(self) -> None:
-        """One message that names everything the address asks for and that there is not."""
-        if self._wrong:
-            st.error(
-                say(
-                    "This address asks for {what}: not found here. What is shown instead stands"
-                    " in the sidebar and in the address.",
-                    what=row(self._wrong),
-                )
+    def tell(self, *, in_sidebar: bool = True) -> None:
+        """One message that names everything the address asks for and that there is not.
+
+        Args:
+            in_sidebar: whether what is shown instead is chosen there.
+        """
+        if not self._wrong:
+            return
+        what = row(self._wrong)
+        if in_sidebar:
+            message = say(
+                "This address asks for {what}: not found here. What is shown instead stands"
+                " in the sidebar and in the address.",
+                what=what,
             )
+        else:
+            message = say(
+                "This address asks for {what}: not found here. What is shown instead stands"
+                " in the address.",
+                what=what,
+            )
+        st.error(message)
 
     def write(self, **shown: str | None) -> None:
         """Make the address say what is shown, in one go; other parameters are dropped.

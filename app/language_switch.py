@@ -38,6 +38,12 @@ def choose_language() -> None:
     )
 
 
+def name_of(code: str) -> str:
+    """A language's name in the session's language; the code where it is none of the app's."""
+    names = {"en": say("English"), "zh_CN": say("Simplified Chinese")}
+    return names.get(code, code)
+
+
 def _asked(before: str) -> str:
     """What the address says: by its parameter, or by having none."""
     asked = st.query_params.to_dict()

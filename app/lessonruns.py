@@ -19,7 +19,6 @@ from inspector.render.memory import Memory
 from inspector_app.classroom import started
 from inspector_app.programs import ProgramJob, Ran
 from inspector_app.sandbox import Program
-from inspector_app.teaching.lesson import Code
 
 KEPT = 64
 """Programs of lessons of which is kept what they gave, for all sessions together."""
@@ -80,29 +79,6 @@ def _kept() -> _Kept:
 def known(program: Program) -> Ran | None:
     """What came of a lesson's own program, if it is kept."""
     return _kept().runs.get(program)
-
-
-def program_of(code: Code, given: str | None, text: str | None = None) -> Program:
-    """What is run of a code.
-
-    Args:
-        code: of a lesson.
-        given: the name of one of its inputs; None for a code without.
-        text: what stands in the place of its own.
-
-    Raises:
-        ValueError: the text is too long.
-    """
-    return Program(
-        source=code.source if text is None else text,
-        name=code.name,
-        before=code.before(given),
-        script=code.script,
-        trace=code.trace,
-        plain=code.plain,
-        values="full" if code.full else "stats",
-        kernels=code.kernels,
-    )
 
 
 def begin(program: Program, *, shared: bool) -> LessonJob:

@@ -18,13 +18,12 @@ import streamlit as st
 
 from inspector.errors import InspectorError
 from inspector.library import Entry, Library
+from inspector.library.places import OFF, VARIABLE
 from inspector.records import Recording
 from inspector.render.thumbnail import thumbnail
 from inspector_app.address import Address, acted
 from inspector_app.phrases import escaped, language_query, prose, say
-
-VARIABLE = "INSPECTOR_LIBRARY"
-"""Of the environment: the library's folder, or "off" for a page without a library."""
+from inspector_app.settings import settings
 
 ALL = "all"
 """In the place of an entry's id: the list of them."""
@@ -36,8 +35,8 @@ _UPLOADS, _FORM = "_library_uploads", "_library_form"
 
 
 def offered() -> bool:
-    """Whether recordings can be kept here: a server for strangers may not want to."""
-    return os.environ.get(VARIABLE, "").lower() != "off"
+    """Whether recordings can be kept here: one folder is not for people who are strangers."""
+    return os.environ.get(VARIABLE) != OFF and not settings().classroom
 
 
 def library() -> Library:

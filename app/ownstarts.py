@@ -50,7 +50,16 @@ DTYPES = (
 )  # fmt: skip
 """Of the inputs of an archive: the first where none is named."""
 
+EXAMPLE = "2×3 float32; 4 int64"
+"""How inputs are told."""
+
 MAX_INPUTS, MAX_DIMENSIONS = 8, 8
+
+MAX_PARTS = 20_000
+"""Of an archive: a list of a million parts would take the server half a gigabyte to read."""
+
+_ENTRY = b"PK\x01\x02"
+"""What each entry in the list of an archive's parts begins with."""
 
 _ARCHIVE = "archive"
 """The variable that holds an archive's graph. It is made before the program, from the file alone:
@@ -74,6 +83,7 @@ class Start:
         source: the program's text.
         script: name of the variable of which TorchScript is made unless the viewer chooses
             otherwise; "" for none.
+        before: what runs before the program, unrecorded.
         archive: the bytes of a TorchScript archive beside the program, b"" for none.
     """
 
@@ -81,17 +91,8 @@ class Start:
     name: str
     source: str
     script: str = ""
+    before: str = ""
     archive: bytes = b""
-
-    @property
-    def before(self) -> str:
-        """What runs before the program."""
-        if not self.archive:
-            return ""
-        return (
-            "from inspector import load_torchscript\n"
-            f'{_ARCHIVE} = load_torchscript("{self.name}.pt")\n'
-        )
 
 
 def template() -> Start:
@@ -114,7 +115,10 @@ def of_sample(sample: sample_models.Sample, given: str) -> Start:
         lines.append("SAMPLE.loss(output).backward()")
     text = "\n".join([source, "", "", *lines, ""])
     itself = sample.scriptable and sample.static is unchanged
-    return Start(f"{sample.name}/{given}", sample.name, text, script="model" if itself else "")
+    script = "model" if itself else ""
+    # The package makes tensors of other samples when it is imported.
+    before = "import sample_models\n"
+    return Start(f"{sample.name}/{given}", sample.name, text, script, before)
 
 
 # -- uploaded files -------------------------------------------------------------------------------
@@ -181,7 +185,12 @@ def of_archive(name: str, data: bytes, shapes: str = "") -> Start:
         lines += [f"{one} = {text}" for one, text in zip(names, made, strict=True)]
         lines.append(f"output = model({', '.join(names)})")
     return Start(
-        f"archive/{'; '.join(made)}", stem, "\n".join([*lines, ""]), script=_ARCHIVE, archive=data
+        key=f"archive/{'; '.join(made)}",
+        name=stem,
+        source="\n".join([*lines, ""]),
+        script=_ARCHIVE,
+        before=f'from inspector import load_torchscript as load\n{_ARCHIVE} = load("{stem}.pt")\n',
+        archive=data,
     )
 
 
@@ -201,11 +210,7 @@ def _objection(data: bytes) -> str:
             "here: it could run anything. {how}",
             how=how,
         )
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [one.partition("/")[2] for one in archive.namelist()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return sentence("it is no TorchScript archive, or it is damaged. {how}", how=how)
+    names = _parts(data)
     if any(one.startswith("code/") for one in names):
         return ""
     if "data.pkl" in names:
@@ -215,6 +220,17 @@ def _objection(data: bytes) -> str:
             how=how,
         )
     return sentence("it is no TorchScript archive, or it is damaged. {how}", how=how)
+
+
+def _parts(data: bytes) -> list[str]:
+    """The names of an archive's parts without the folder that all are in; none if it is none."""
+    if data.count(_ENTRY) > MAX_PARTS:
+        return []
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return [name.partition("/")[2] for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return []
 
 
 def inputs_of(shapes: str) -> list[str]:

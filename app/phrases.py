@@ -168,5 +168,24 @@ def prose(text: str) -> str:
 
     What is in backticks is code, all else is text.
     """
-    parts = re.split(r"(`[^`\n]+`)", told(text))
+    return plainly(told(text))
+
+
+def plainly(text: str) -> str:
+    """The same of a text that is in its language already, as a lesson's title."""
+    parts = re.split(r"(`[^`\n]+`)", text)
     return "".join(part if at % 2 else escaped(part) for at, part in enumerate(parts))
+
+
+_UNSEEN = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and moves of a terminal
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # its titles and links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # would show text in another order
+)
+
+
+def printable(text: str) -> str:
+    """What a program wrote, without what only steers a terminal or turns the text around."""
+    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -85,7 +85,7 @@ def _editor(environment: Mapping[str, str], otherwise: Editing) -> Editing:
         return otherwise
     for one in get_args(Editing):
         if asked == one:
-            return one  # type: ignore[no-any-return]
+            return one
     raise _wrong(f"INSPECTOR_EDITOR={asked}", sentence("It is on, sandboxed or off."))
 
 

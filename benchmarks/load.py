@@ -5,7 +5,8 @@
 Starts the app on a free port (or takes the one at ADDRESS), and prints how long a click took until
 its card was on the page, the median and the slowest twentieth; how many sessions were lost; and
 the server's memory before anybody came, at its highest, and once all had left. A click is measured
-in the browser: from the press to the card's new text. Users wait between clicks as people do.
+in the browser: until its card is there, and the server has answered and rests. Users
+wait between clicks as people do.
 Needs Playwright and a Chromium (`$CHROMIUM`, else the one on PATH), and Linux for the memory.
 """
 
@@ -31,28 +32,57 @@ from pathlib import Path
 from playwright.async_api import Browser, Error, Page, async_playwright
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ("branching", "loop", "residual", "mlp", "rnn", "attention")
-"""Those of them that the app has are opened, one after the other."""
+SAMPLES = (
+    "linear_regression",
+    "branching",
+    "dynamic_rnn",
+    "while_loop",
+    "mixture_of_experts",
+    "transformer",
+)
+"""Each user opens one after the other."""
 
 THINKING = 1.0, 4.0
 """Seconds between two clicks of one user, at least and at most."""
 
 LONGEST_CLICK_MS = 30_000
+QUIET_MS = 200
+"""So long nothing may happen after a click: the server hears of it a moment later."""
+
 LEFT_SECONDS = 20
 """After the last user has left, before the memory is read again."""
 
-# The card says what is selected: a click is done when it says something else.
-CLICK = """async ([number, longest]) => {
-  const nodes = [...document.querySelectorAll(".wb-viewport .node")];
-  if (!nodes.length) throw new Error("no graph on the page");
-  const card = () => (document.querySelector(".wb-card") || {}).textContent || "";
-  const before = card();
-  const start = performance.now();
-  nodes[number % nodes.length].dispatchEvent(new MouseEvent("click", {bubbles: true}));
-  while (card() === before && performance.now() - start < longest) {
-    await new Promise((done) => requestAnimationFrame(done));
+# Notes what the server has not answered yet.
+WATCH = """(() => {
+  const under = window.underWay = { sent: 0, heard: 0 };
+  window.WebSocket = class extends window.WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", () => { under.heard = under.sent; });
+    }
+    send(message) { under.sent += 1; super.send(message); }
+  };
+})()"""
+
+# A click is done when there is a card, and the server has answered and rests. The page may draw the
+# graph anew meanwhile, so everything is looked up again each time.
+CLICK = """async ([number, longest, quiet]) => {
+  const state = () => document.querySelector('[data-testid="stApp"]').dataset.testScriptState;
+  const shadows = () => [...document.querySelectorAll("*")].map((one) => one.shadowRoot);
+  const all = (what) => [document, ...shadows().filter(Boolean)]
+    .flatMap((root) => [...root.querySelectorAll(what)]);
+  const card = () => all(".wb-card").map((one) => one.textContent).join("");
+  const nodes = () => all(".wb-viewport .node");
+  const before = card(), start = performance.now();
+  const clicked = nodes()[number % nodes().length];
+  clicked.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+  for (let busy = start, now = start; now - start < longest; now = performance.now()) {
+    const rests = underWay.heard >= underWay.sent && state() === "notRunning";
+    if (!rests || !card()) busy = now;
+    else if (now - busy > quiet) return [busy - start, card() !== before];
+    await new Promise((done) => setTimeout(done, 5));
   }
-  return performance.now() - start;
+  return [longest, false];
 }"""
 
 
@@ -114,7 +144,10 @@ async def _crowd(
         until = time.monotonic() + seconds
         waits = [number * seconds / 5 / users for number in range(users)]
         crowd = asyncio.gather(
-            *(_user(browser, address, number, wait, until, seen) for number, wait in enumerate(waits))
+            *(
+                _user(browser, address, number, wait, until, seen)
+                for number, wait in enumerate(waits)
+            ),
         )
         while not crowd.done():
             highest = max(highest, _memory(process))
@@ -130,6 +163,7 @@ async def _user(
     await asyncio.sleep(wait)
     chance = random.Random(number)
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    await context.add_init_script(WATCH)
     page = await context.new_page()
     try:
         turn = number
@@ -138,10 +172,12 @@ async def _user(
             turn += 1
             for _ in range(5):
                 await asyncio.sleep(chance.uniform(*THINKING))
-                took = await page.evaluate(CLICK, [chance.randrange(1000), LONGEST_CLICK_MS])
+                what = [chance.randrange(1000), LONGEST_CLICK_MS, QUIET_MS]
+                took, new = await page.evaluate(CLICK, what)
                 if took >= LONGEST_CLICK_MS:
                     raise TimeoutError("a click was never answered")
-                seen.clicks.append(took)
+                if new:  # otherwise the same node was clicked twice
+                    seen.clicks.append(took)
                 if await page.locator('[data-testid="stException"]').count():
                     raise RuntimeError("the page shows an exception")
     except (Error, TimeoutError, RuntimeError) as error:

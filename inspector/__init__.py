@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from inspector.found import Finding
     from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
+    from inspector.library import Library
     from inspector.notebook import load_ipython_extension
     from inspector.overlay import overlay
     from inspector.records import (
@@ -154,6 +155,7 @@ _HOME = {
         "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning", "Step",
         "TensorInfo", "TensorSummary",
     ),
+    "inspector.library": ("Library",),
     "inspector.notebook": ("load_ipython_extension",),
     "inspector.overlay": ("overlay",),
     "inspector.render.page": ("export_html",),
@@ -188,7 +190,7 @@ __all__ = [
     "Change", "Check", "Comparison", "Coverage", "Decision", "DecisionDifference", "DecisionSite",
     "Difference", "Disagreement", "Divergence", "Drift", "Execution", "Export", "ExportFailure",
     "ExportedNode", "Failure", "Finding", "GradNode", "GradientReport", "IRNode", "IRValue",
-    "InputProblem", "InspectorError", "InterpretOptions", "Kernel", "Leaf", "LineBranch",
+    "InputProblem", "InspectorError", "InterpretOptions", "Kernel", "Leaf", "Library", "LineBranch",
     "LineMark", "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall",
     "NodeChange", "Op", "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting",
     "ProgramWarning", "Recording", "RunFailure", "ScriptablePart", "Session", "Side", "Source",
@@ -200,8 +202,8 @@ __all__ = [
     "load_ipython_extension", "load_torchscript", "measure", "model_facts", "optimisation_stages",
     "overlay", "probe_batch_mixing", "probe_gradients", "record", "record_training", "recorded",
     "recording", "save", "save_torchscript", "script", "scriptable_parts", "sweep_batch",
-    "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth",
-    "value_drift", "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
+    "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth", "value_drift",
+    "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

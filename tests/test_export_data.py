@@ -17,6 +17,8 @@ import pyarrow.parquet
 import pytest
 import torch
 from handmade import NAN, Program, failed
+from hypothesis import HealthCheck, given, settings
+from test_store import recordings
 from torch import nn
 
 import inspector
@@ -337,6 +339,19 @@ def test_the_same_recording_gives_the_same_bytes(tmp_path: Path) -> None:
         for name in ("a.zip", "b.zip"):
             export_data(program(), tmp_path / name, format)
         assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes(), format
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(recordings())
+def test_whatever_a_file_says_is_exported(tmp_path_factory: Any, recording: Recording) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    jsonschema.validate(read(recording, folder, "json"), schema())
+    assert_nested(read(recording, folder, "trace"))
+    read(recording, folder, "model-explorer")
+    for format in ("csv", "parquet"):
+        assert set(zipped(recording, folder, format)) == {
+            f"{name}.{format}" for name in (*TABLES, "lines")
+        }
 
 
 # -- where it is written ---------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from inspector_app.sandbox import Isolation, Outcome, Program
 from inspector_app.screens.lesson_handout import handout_of
 from inspector_app.teaching.folder import lessons_in
 from inspector_app.teaching.lesson import Lesson
+from inspector_app.teaching.trial import program_of
 
 PAGE = "from inspector_app.screens import lessons\nlessons.page()"
 
@@ -214,7 +215,7 @@ def test_a_broken_lesson_is_told_with_file_and_line_and_the_others_can_be_opened
 def test_a_lesson_in_chinese_alone_is_shown_and_says_so(lessons: Path) -> None:
     (lessons / "alone.zh_CN.md").write_text("---\ntitle: 只有中文\n---\n你好。\n", encoding="utf-8")
     app = opened_page(PAGE, "你好", {"lesson": "alone"})
-    assert "This lesson is there in 简体中文 only." in texts(app)
+    assert "This lesson is there in Simplified Chinese only." in texts(app)
 
 
 def test_a_lesson_without_a_program_shows_its_text(lessons: Path) -> None:
@@ -376,7 +377,7 @@ def test_a_program_that_is_ended_says_what_to_do_and_is_not_kept_for_others(
     assert "It took longer than 20 s" in texts(app)
     code = small().code("first")
     assert code is not None
-    assert lessonruns.known(lessonruns.program_of(code, "two")) is None
+    assert lessonruns.known(program_of(code, "two")) is None
 
 
 def test_where_no_process_can_be_started_the_text_can_still_be_read(

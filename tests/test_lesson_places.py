@@ -19,7 +19,7 @@ from inspector.records import StaticGraph
 from inspector.render.answers import Book
 from inspector.timeline import Kind
 from inspector_app.teaching.finding import Found
-from inspector_app.teaching.lesson import START, Shown, Spot
+from inspector_app.teaching.lesson import START, Code, Shown, Spot
 from inspector_app.teaching.places import boxes_of, look, moment_of, resolve
 from inspector_app.teaching.spots import read_spot
 
@@ -335,3 +335,33 @@ def test_boxes_to_open_are_told_as_a_difference_to_those_that_are_open(model: Bo
 def test_a_run_in_which_nothing_ran_has_no_moment(run: Callable[..., Book]) -> None:
     book = run("x = 1\n")
     assert look(Shown(moment=START, select=spot("op add")), book).moment is None
+
+
+def test_in_the_picture_of_both_an_autograd_node_is_selected_in_that_picture(graph: Book) -> None:
+    place = spot("grad AccumulateGrad")
+    (own,) = [node.id for node in graph.recording.grad_nodes if "Accumulate" in node.name]
+    found = look(Shown(select=place, panes={"left": "twins"}), graph)
+    assert found.selected == f"twins/grad:{own}"
+    drawn = graph.views(graph.shown(frozenset()))["twins"]
+    assert f"grad:{own}" in {node.id for node in drawn.nodes}
+    assert look(Shown(select=place, panes={"left": "backward"}), graph).selected == (
+        f"backward/grad:{own}"
+    )
+
+
+def test_of_two_runs_the_op_of_an_autograd_node_is_selected_and_what_is_not_drawn_is_told(
+    graph: Book, model: Book
+) -> None:
+    beside = (Code("c", "1"), None)
+    last = max(op.id for op in graph.recording.ops if op.name == "mul")
+    found = look(Shown(select=spot("grad MulBackward0"), compare=beside), graph)
+    assert (found.selected, found.missing) == (f"dynamic/op:{last}", ())
+    found = look(Shown(select=spot("op add"), compare=beside), graph)
+    assert (found.selected, found.missing) == ("dynamic/op:1", ())
+    for place, book in (("grad AccumulateGrad", graph), ("module blocks.0", model)):
+        found = look(Shown(select=spot(place), compare=beside), book)
+        assert found.selected is None
+        assert [str(one) for one in found.missing] == [
+            f"`{place}` is not in the picture of two runs: "
+            "select an op or a line of the code there."
+        ]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 import inspector
+from inspector_app import teaching
 from inspector_app.sandbox import Isolation, Outcome, Program
 from inspector_app.teaching.__main__ import main
-from inspector_app.teaching.lesson import Lesson
+from inspector_app.teaching.lesson import Lesson, state
+from inspector_app.teaching.pictures import scene_of
 from inspector_app.teaching.read import read_lesson
 from inspector_app.teaching.trial import program_of, try_out
 
@@ -74,6 +77,45 @@ def test_a_place_that_a_run_does_not_have_is_told_with_the_line_of_its_show() ->
     ]
 
 
+def test_a_program_that_does_not_end_is_tried_with_one_input_only() -> None:
+    ran: list[Program] = []
+
+    def slow(program: Program) -> Outcome:
+        ran.append(program)
+        return Outcome(None, None, "", "time", "It took longer.", Isolation(), line=3)
+
+    begun: list[tuple[str, str | None]] = []
+    trial = try_out(read(CODE + INPUTS), slow, begun.append)
+    assert begun == [("c", "two")]
+    assert [program.before for program in ran] == ["n = 2"]
+    assert [str(problem) for problem in trial.problems] == [
+        "a.md:7: With the input `two` the code did not run to its end: It took longer."
+    ]
+
+
+def test_a_graph_that_cannot_be_made_is_told_with_the_line_of_its_fence() -> None:
+    def without(program: Program) -> Outcome:
+        return replace(here(program), static_reason="no variable `avrage`")
+
+    text = CODE.replace("* n", "* 2").replace("python c", "python c script=avrage")
+    assert [str(problem) for problem in try_out(read(text), without).problems] == [
+        "a.md:4: There is no TorchScript to show: no variable `avrage`"
+    ]
+
+
+def test_the_example_of_the_guide_runs_and_has_all_that_it_shows() -> None:
+    guide = (Path(teaching.__file__).parent / "writing-lessons.md").read_text()
+    lesson = read_lesson(guide.split("`````markdown\n")[1].split("`````")[0].encode(), "a.md")
+    trial = try_out(lesson)
+    assert trial.problems == ()
+    shown = state(lesson, 2)
+    found = scene_of(shown, trial.runs)
+    assert found is not None
+    assert found[0].panes == ("backward", "source") or found[0].panes == ("backward",)
+    (node,) = [one.id for one in found[1].recording.grad_nodes if one.name == "MulBackward0"]
+    assert found[0].look.selected == f"backward/grad:{node}"
+
+
 def test_a_program_is_made_of_a_code_and_its_input() -> None:
     text = "```python c trace=f(x) full kernels\nx = 1\n```\n```inputs\na: n = 1\nb: n = 2\n```\n"
     code = read(text).codes[0]
@@ -113,6 +155,29 @@ def test_the_command_runs_from_a_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_help_has_a_command_a_line() -> None:
+    lines = CliRunner().invoke(main, ["--help"]).output.splitlines()
+    commands = [line for line in lines if "python -m inspector_app.teaching" in line]
+    assert len(commands) == 4
+    assert all(line.count("python -m") == 1 for line in commands)
+
+
+def test_the_command_says_what_it_runs_and_ends_quietly(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        HEAD + "```python c script=avrage\naverage = abs\n```\n```inputs\none: n = 1\n```\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "inspector_app.teaching", "--run", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, env={"LC_ALL": "C", "PATH": ""},
+    )  # fmt: skip
+    file = tmp_path / "a.md"
+    assert done.stderr == f"{file}: running c.py with the input \u201cone\u201d\n"
+    assert done.stdout == (
+        f"{file}:4: There is no TorchScript to show: The program has no variable `avrage` at its "
+        "end; the nearest is `average`.\n"
+    )
+
+
 def test_the_command_writes_handouts_of_what_it_ran(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(HEAD + CODE.replace("* n", "* 2"))
     out = tmp_path / "out"

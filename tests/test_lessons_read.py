@@ -179,7 +179,7 @@ def test_a_lesson_can_be_put_away_and_taken_out_again() -> None:
 
 
 def test_a_heading_with_a_line_below_it_and_other_levels_start_no_step() -> None:
-    lesson = read(HEAD + "Text\n---\n\n# One\n\n### Three\n")
+    lesson = read(HEAD + "Text\n---\n\n### Three\n")
     assert len(lesson.steps) == 1
 
 
@@ -197,8 +197,14 @@ def test_the_example_of_the_guide_for_teachers_is_a_lesson() -> None:
     guide = (Path(inspector_app.teaching.__file__).parent / "writing-lessons.md").read_text()
     example = guide.split("`````markdown\n")[1].split("`````")[0]
     lesson = read(example)
-    assert [step.title for step in lesson.steps] == ["A square", "Forward", "Backward"]
-    shown = state(lesson, 2)
+    assert [step.title for step in lesson.steps] == [
+        "A square",
+        "Forward",
+        "Backward",
+        "Both inputs",
+    ]
+    assert str(state(lesson, 2).select) == "grad MulBackward0"
+    shown = state(lesson, 3)
     assert (shown.input, shown.compare) == ("minus two", (lesson.codes[0], "three"))
 
 
@@ -234,8 +240,7 @@ c: n = 4
 ```show
 input: b
 select: op mul
-moment: op add
-panes: {left: backward, right: source}
+panes: {left: static, right: source}
 wide: left
 open: module net
 compare: a
@@ -247,7 +252,7 @@ sides: true
 panes: {right: irtext}
 findings: true
 wide: both
-compare: two/c
+moment: op add
 ```
 ## 4
 ```show
@@ -262,6 +267,7 @@ compare: one
 ## 6
 ```show
 code: one
+compare: two/c
 ```
 """
 
@@ -275,19 +281,15 @@ def test_the_first_code_is_shown_from_the_opening_on_with_its_first_input() -> N
 def test_what_a_step_does_not_name_stays_but_what_is_for_one_step() -> None:
     lesson = read(STEPS)
     first, second = state(lesson, 1), state(lesson, 2)
-    assert (first.input, first.select, first.moment) == (
-        "b",
-        Spot("op", "mul", line=21),
-        Spot("op", "add", line=22),
-    )
+    assert (first.input, first.select) == ("b", Spot("op", "mul", line=21))
     assert (first.wide, first.sides) == ("left", True)
-    assert first.panes == {"left": "backward", "right": "source"}
+    assert first.panes == {"left": "static", "right": "source"}
     assert first.compare == (lesson.code("one"), "a")
     assert (second.input, second.wide, second.panes, second.open) == (
         "b",
         "left",
-        {"left": "backward", "right": "source"},
-        (Spot("module", "net", line=25),),
+        {"left": "static", "right": "source"},
+        (Spot("module", "net", line=24),),
     )
     assert (second.select, second.moment, second.compare, second.sides) == (
         None,
@@ -301,8 +303,10 @@ def test_findings_are_in_front_for_one_step_only() -> None:
     lesson = read(STEPS)
     assert state(lesson, 3).panes["right"] == "findings"
     assert state(lesson, 3).wide == ""
-    assert state(lesson, 3).compare == (lesson.code("two"), "c")
+    assert state(lesson, 3).moment == Spot("op", "add", line=34)
     assert state(lesson, 4).panes["right"] == "irtext"
+    assert state(lesson, 4).moment == "end"
+    assert state(lesson, 6).compare == (lesson.code("two"), "c")
 
 
 def test_another_code_keeps_an_input_of_the_same_name_and_closes_the_boxes() -> None:
@@ -379,6 +383,20 @@ def test_a_mistake_in_front_matter_is_told_with_its_line(text: str, expected: st
         ("x\n\n    ```show\n    ```", "6: A lesson's own fence starts at the beginning"),
         ("##\n", "4: This step has no title"),
         ("```answer\nx\n```", "4: This answer has no question"),
+        ("# Title\n", "4: A step starts with `##`"),
+        (
+            "```question\nx\n````\n```\n\n```show\n```",
+            "6: The fence ends here with ```` and started with ```",
+        ),
+        ("```\n\n```show\nselect: op a\n```", "4: This fence has the `show` of line 6 in it"),
+        ("![i](http://a.org/i.png)", "4: The picture `http://a.org/i.png` is not shown"),
+        ("a\n\n![i](//a.org/i.png)", "6: The picture `//a.org/i.png` is not shown"),
+        ("![i][r]\n\n[r]: https://a.org/i.png", "4: The picture `https://a.org/i.png` is not"),
+        ("![i](../i.png)", "4: The picture `../i.png` is not shown"),
+        ("![i](file:///i.png)", "4: The picture `file:///i.png` is not shown"),
+        ("```teacher\n![i](http://a.org/i.png)\n```", "5: The picture `http://a.org/i.png` is"),
+        ("<img src='http://a.org/i.png'>", "4: HTML is not read here"),
+        ("a <link href=//a.org/x.css> b", "4: HTML is not read here"),
         ("```question\nx\n```\n## S\n```answer\nx\n```", "8: This answer has no question"),
         ("```question\n\n```", "4: This `question` is empty"),
         ("```python c\n1\n```\n```show\n```\n```show\n```", "9: A step has one `show`"),
@@ -405,7 +423,7 @@ def test_a_mistake_in_front_matter_is_told_with_its_line(text: str, expected: st
             "10: Python cannot compile",
         ),
         ("```python c\n1\n```\n```inputs\na:\n```", "8: The input `a` needs Python statements"),
-        ("```python c\n1\n```\n```inputs\na/b: n = 1\n```", "8: An input's name is a word without"),
+        ("```python c\n1\n```\n```inputs\na/b: n = 1\n```", "8: `a/b` cannot be an input's name"),
         ("```python c\n1\n```\n```inputs\n```", "7: There is no input here"),
         ("```python c\n1\n```\n```inputs\n# a: 1\n```", "7: There is no input here"),
         (
@@ -435,6 +453,9 @@ def test_a_mistake_in_a_fence_is_told_with_its_line(text: str, expected: str) ->
         ("code: d", "7: `code: d` names nothing; the nearest is `c`. There are `c`."),
         ("input: x", "7: `input: x` names nothing: there is none here."),
         ("compare: x/a", "7: `compare: x/a` names nothing"),
+        ("compare: c\npanes: {left: backward}", "7: A comparison has no `backward`"),
+        ("compare: c\nfindings: true", "7: A comparison has no `findings`"),
+        ("compare: c\nmoment: start", "7: Two runs have no common time"),
         ("sides: true", "7: `sides` goes with `compare`"),
         ("sides: maybe\ncompare: a", "8: `sides` is `true` or `false`."),
         ("panes: dynamic", "8: `panes` names a pane for a side"),
@@ -455,6 +476,40 @@ def test_a_mistake_in_a_fence_is_told_with_its_line(text: str, expected: str) ->
 def test_a_mistake_in_a_show_is_told_with_its_line(show: str, expected: str) -> None:
     text = f"```python c\n1\n```\n```show\n{show}\n```\n"
     assert any(one.startswith(expected) for one in body(text)), body(text)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ("one n = 1\ntwo: n = 2", "8: Here stand lines of the form `key: value`"),
+        ("one: n = 1\ntwo n = 2", "9: Here stand lines of the form `key: value`"),
+        ("one:n = 1", "8: Here stand lines of the form `key: value`"),
+        ("one: n = 1\na/b: n = 2", "9: `a/b` cannot be an input's name"),
+        ('one: n = 1\n"": n = 2', "9: `` cannot be an input's name"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_told_once_and_not_by_each_step(
+    inputs: str, expected: str
+) -> None:
+    text = f"```python c\n1\n```\n```inputs\n{inputs}\n```\n"
+    (problem,) = body(text + "## S\n```show\ninput: two\n```\n## T\n```show\ncompare: one\n```")
+    assert problem.startswith(expected)
+
+
+def test_a_picture_that_is_part_of_the_text_or_lies_beside_the_lesson_is_shown(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a b.png").write_bytes(b"PNG")
+    data = "data:image/png;base64,UE5H"  # base64 of "PNG"
+    text = f"![i](a%20b.png) [link](http://a.org) ![j]({data})\n\n![k][r]\n\n[r]: a%20b.png"
+    lesson = read_lesson((HEAD + text).encode(), "a.md", folder=tmp_path)
+    (part,) = lesson.steps[0].parts
+    assert isinstance(part, Text)
+    assert part.markdown == (
+        f"![i]({data}) [link](http://a.org) ![j]({data})\n\n![k][r]\n\n[r]: {data}"
+    )
+    with pytest.raises(LessonError, match=r"a\.md:5: There is no picture `c\.png` beside"):
+        read_lesson((HEAD + "\n![i](c.png)").encode(), "a.md", folder=tmp_path)
 
 
 def test_an_input_that_the_code_does_not_have_is_told_with_those_it_has() -> None:

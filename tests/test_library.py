@@ -455,6 +455,7 @@ def test_what_a_dead_process_left_over_is_not_listed_and_goes_in_the_end(library
         os.utime(path, (long_ago, long_ago))
     library.add(file, "b")
     assert not half.exists()
+    library.rebuild()
     assert not part.exists()
     assert names(library) == {"a", "b"}
 
@@ -497,6 +498,8 @@ def test_the_folder_is_the_one_of_the_environment_or_of_the_users_data(monkeypat
     under = Path("torch-graph-inspector/recordings")
     assert default_folder() == Path("/home/ada/.local/share") / under
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_folder() == Path("/data") / under
+    monkeypatch.setenv("INSPECTOR_LIBRARY", "off")  # for the app; the command line has a library
     assert default_folder() == Path("/data") / under
     monkeypatch.setenv("INSPECTOR_LIBRARY", "~/mine")
     assert default_folder() == Path("/home/ada/mine")

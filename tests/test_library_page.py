@@ -17,6 +17,7 @@ import inspector
 from inspector.library import Entry, Library
 from inspector.render.thumbnail import thumbnail
 from inspector_app import phrases
+from inspector_app.settings import Settings
 
 PAGE = "from inspector_app.screens import open_recording\nopen_recording.page()"
 
@@ -233,10 +234,15 @@ def test_no_text_of_the_library_is_markup(library: Library, file: Path, tmp_path
     assert not [text for text in shown(page("badge", kept=entry.id)) if MARKUP.search(text)]
 
 
-def test_a_server_may_offer_no_library(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INSPECTOR_LIBRARY", "off")
+@pytest.mark.parametrize("how", ["off", "classroom"])
+def test_a_server_may_offer_no_library(library, file, monkeypatch, how) -> None:
+    library.add(file, "of somebody else")
+    if how == "off":
+        monkeypatch.setenv("INSPECTOR_LIBRARY", "off")
+    else:
+        monkeypatch.setattr("inspector_app.librarydesk.settings", lambda: Settings(classroom=True))
     app = page(kept="0" * 12)
-    assert "Nothing is kept" not in texts(app)
+    assert not [text for text in ("Nothing is kept", "of somebody else") if text in texts(app)]
     upload = app.sidebar.file_uploader[0]
     upload.set_value(("sent.inspect", file.read_bytes(), "application/octet-stream")).run()
     assert ":gray-badge[2 ops]" in texts(app)

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -262,6 +263,9 @@ def test_the_code_of_a_sample_runs_as_it_stands(name: str) -> None:
     names = [op.name for op in alone.ops]
     assert op_names(seat)[-len(names) :] == names, "after those that build the model"
     assert seat.drawn.run.recording.grad_nodes
+    places = (op.source for op in seat.drawn.run.recording.ops)
+    files = {Path(place.file).name for place in places if place is not None}
+    assert files <= {f"{name}.py", "_sample.py"}, "nothing of other samples"
 
 
 def test_an_address_names_the_sample_and_its_input() -> None:
@@ -355,6 +359,28 @@ def test_a_state_dict_a_pickle_and_a_cut_archive_are_refused_in_words(
         assert f"{name} cannot be shown" in texts(app)
         assert words in texts(app)
     assert seat_of(app).uploaded is None
+
+
+def test_an_archive_that_is_too_large_is_refused() -> None:
+    with pytest.raises(StartError, match="larger than 32 MiB"):
+        of_archive("large.pt", b"PK" + bytes(32 << 20))
+
+
+def test_an_archive_of_very_many_parts_is_refused_before_they_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("net/code/__torch__.py", "nothing")
+        for number in range(20_001):
+            made.writestr(f"net/data/{number}", b"")
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("they were listed")
+
+    monkeypatch.setattr(zipfile, "ZipFile", never)
+    with pytest.raises(StartError, match="no TorchScript archive"):
+        of_archive("many.pt", file.getvalue())
 
 
 def test_an_archive_with_no_code_behind_its_names_is_told_of_by_the_sandbox() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from inspector_app.address import redraw
+from inspector_app.classroom import editor_refusal
 from inspector_app.editor import editor, start_anew
-from inspector_app.phrases import say
+from inspector_app.phrases import prose, say
 from inspector_app.programs import Ran
 from inspector_app.screens.lesson_desk import Desk, Now
 from inspector_app.screens.lesson_graph import output
@@ -17,13 +18,16 @@ _LINE, _FRAME = 17, 8
 """Px of a line in the editor, and of what is around all lines."""
 
 _ASKED = "_lesson_run_asked"
-_LEAST, _MOST = 4, 16
+_TRACEBACK = "Traceback (most recent call last)"
+_LEAST, _MOST = 2, 16
 """Lines that the editor shows at least, and at most."""
 
 
-@st.fragment
 def code_panel(now: Now, desk: Desk) -> None:
-    """Draw the editor with its buttons, and below it what is to be said of the last run."""
+    """Draw the editor with its buttons, and below it what is to be said of the last run.
+
+    No fragment, for the reason of `step_text`.
+    """
     code = now.code
     assert code is not None
     program = desk.program(now.lesson, code, now.input)
@@ -32,8 +36,16 @@ def code_panel(now: Now, desk: Desk) -> None:
     _buttons(now, desk, code, ran, asked)
     if desk.job is None or desk.job.choice != program:
         how_it_ended(ran, desk.reasons.get(program, ""))
-    if now.view != OUTPUT and (desk.job is not None or (ran is not None and ran.outcome.output)):
+    if now.view != OUTPUT and (desk.job is not None or _has_more_to_say(ran)):
         output(now, desk, "lesson-printed")
+
+
+def _has_more_to_say(ran: Ran | None) -> bool:
+    """Whether more was printed than the traceback: how it ended is told in short above."""
+    if ran is None:
+        return False
+    printed = ran.outcome.output.strip()
+    return bool(printed) and not (ran.outcome.ended == "failed" and printed.startswith(_TRACEBACK))
 
 
 def keep_editor(now: Now, desk: Desk, *, anew: bool) -> None:
@@ -55,17 +67,18 @@ def keep_editor(now: Now, desk: Desk, *, anew: bool) -> None:
 def _editor(now: Now, desk: Desk, code: Code, ran: Ran | None) -> bool:
     """Draw the editor and keep what was typed; whether Ctrl+Enter was pressed."""
     draft = desk.draft(now.lesson, code)
-    lines = min(max(code.source.count("\n") + 2, _LEAST), _MOST)
+    base = desk.base(now.lesson, code).rstrip("\n")
+    lines = min(max(base.count("\n") + 1, _LEAST), _MOST)
     typed = editor(
-        desk.base(now.lesson, code),
+        base,
         key=_key(now, code),
         height=lines * _LINE + _FRAME,
         errors=failed_lines(ran, draft),
         label=f"{code.name}.py",
         on_run=_ask_to_run,
     )
-    if typed != draft:
-        desk.edit(now.lesson, code, typed)
+    if typed.rstrip("\n") != draft.rstrip("\n"):
+        desk.edit(now.lesson, code, typed.rstrip("\n") + "\n")
     return bool(st.session_state.pop(_ASKED, False))
 
 
@@ -80,6 +93,7 @@ def _key(now: Now, code: Code) -> str:
 
 def _buttons(now: Now, desk: Desk, code: Code, ran: Ran | None, asked: bool) -> None:
     edited = desk.draft(now.lesson, code) != code.source
+    refusal = editor_refusal()
     with st.container(
         key="lesson-buttons", horizontal=True, vertical_alignment="center", gap="small"
     ):
@@ -88,7 +102,8 @@ def _buttons(now: Now, desk: Desk, code: Code, ran: Ran | None, asked: bool) -> 
             key="lesson-run",
             icon=":material/play_arrow:",
             type="primary" if edited else "secondary",
-            help=say("Run it (Ctrl+Enter)"),
+            help=prose(refusal) if refusal else say("Run it (Ctrl+Enter)"),
+            disabled=bool(refusal),
         )
         resets = st.button(
             say("Reset"), key="lesson-reset", icon=":material/undo:", disabled=not edited

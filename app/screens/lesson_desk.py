@@ -9,10 +9,11 @@ import streamlit as st
 
 from inspector.language import sentence
 from inspector.render.answers import Book
-from inspector_app.lessonruns import LessonJob, begin, known, program_of
+from inspector_app.lessonruns import LessonJob, begin, known
 from inspector_app.programs import PATIENCE, Ran
 from inspector_app.sandbox import Program
 from inspector_app.teaching.lesson import GRAPH, OUTPUT, Code, Lesson, Shown, Step, state
+from inspector_app.teaching.trial import program_of
 
 _OWN = 16
 """Programs of which a session keeps for itself what came of them."""
@@ -23,7 +24,8 @@ Question = tuple[str, int, int]
 Wanted = tuple[Code, str | None]
 """A code and the name of its input."""
 
-_CodeKey = tuple[str, str, str]
+_CodeKey = tuple[str, str]
+"""The names of a lesson and a code: what was typed is the same in all languages."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Desk:
     picture: Picture | None = None
     reasons: dict[Program, str] = field(default_factory=dict)
     editor: tuple[str, str, str, bool] | None = None
-    _at: tuple[str, str, int] | None = None
+    _at: tuple[str, int] | None = None
     _drafts: dict[_CodeKey, str] = field(default_factory=dict)
     _texts: dict[_CodeKey, str] = field(default_factory=dict)
     _bases: dict[_CodeKey, str] = field(default_factory=dict)
@@ -122,16 +124,16 @@ class Desk:
 
     def now(self, lesson: Lesson, number: int) -> Now:
         """What is shown at a step; another step than before starts with what it says."""
-        at = lesson.name, lesson.language, number
+        at = lesson.name, number
         if at != self._at:
             self._at = at
             self.restore()
         shown, chosen = state(lesson, number), self.chosen
         code, given, beside = shown.code, shown.input, shown.compare
-        if chosen.code is not None:
+        if chosen.code is not None and lesson.code(chosen.code) is not None:
             code, beside = lesson.code(chosen.code), None
             given = None if code is None else code.first_input
-        if chosen.input is not None:
+        if code is not None and chosen.input in [one.name for one in code.inputs]:
             given = chosen.input
         if code is not None and beside == (code, given):
             beside = None
@@ -166,7 +168,10 @@ class Desk:
 
     def edit(self, lesson: Lesson, code: Code, text: str) -> None:
         """Keep what was typed."""
-        self._drafts[_key(lesson, code)] = text
+        if text == code.source:
+            self._drafts.pop(_key(lesson, code), None)
+        else:
+            self._drafts[_key(lesson, code)] = text
 
     def base(self, lesson: Lesson, code: Code) -> str:
         """The text that the editor was opened with: what is typed since is the editor's own."""
@@ -287,4 +292,4 @@ def _front(code: Code | None) -> str:
 
 
 def _key(lesson: Lesson, code: Code) -> _CodeKey:
-    return lesson.name, lesson.language, code.name
+    return lesson.name, code.name

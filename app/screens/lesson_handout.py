@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from inspector_app.lessonruns import program_of, ran_at_last
+from inspector_app.lessonruns import ran_at_last
 from inspector_app.phrases import say
 from inspector_app.programs import Ran
 from inspector_app.teaching import pictures
 from inspector_app.teaching.handout import handout, needed
 from inspector_app.teaching.lesson import Lesson
+from inspector_app.teaching.trial import program_of
 
 
 def handout_choice(lesson: Lesson) -> None:
@@ -47,9 +48,13 @@ def handout_of(lesson: Lesson, *, answers: bool, notes: bool) -> str:
 
 
 def _on_paper(ran: Ran | None) -> pictures.Ran:
-    """What the hand-out needs of a run; nothing of a program that could not be run at all."""
+    """What the hand-out needs of a run; nothing of a program that could not be run at all.
+
+    An exception is told by the output already.
+    """
     if ran is None:
         return pictures.Ran()
     outcome = ran.outcome
     book = None if ran.run is None else ran.run.book
-    return pictures.Ran(book, outcome.output, "" if outcome.ended == "done" else outcome.reason)
+    reason = "" if outcome.ended in ("done", "failed") else outcome.reason
+    return pictures.Ran(book, outcome.output, reason)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from inspector.language import LANGUAGES
-from inspector_app.phrases import escaped, prose, say, say_count, spoken
+from inspector_app.language_switch import name_of
+from inspector_app.phrases import escaped, plainly, prose, say, say_count, spoken
 from inspector_app.screens.lesson_moves import open_lesson
 from inspector_app.teaching.folder import Shelf
 from inspector_app.teaching.lesson import Lesson, Problem
@@ -33,15 +33,14 @@ def lesson_list(shelf: Shelf) -> None:
 
 def _card(lesson: Lesson) -> None:
     with st.container(border=True, height="stretch", key=f"lesson-card-{lesson.name}"):
-        st.markdown(f"**{lesson.title}**")
+        st.markdown(f"**{plainly(lesson.title)}**")
         if lesson.about:
-            st.markdown(lesson.about)
+            st.markdown(plainly(lesson.about))
         facts = [say_count("1 step", "{count} steps", len(lesson.steps) - 1)]
         if lesson.minutes is not None:
             facts.append(say_count("1 minute", "{count} minutes", lesson.minutes))
         if lesson.language != spoken():
-            language = LANGUAGES.get(lesson.language, lesson.language)
-            facts.append(say("{language} only", language=language))
+            facts.append(say("{language} only", language=name_of(lesson.language)))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 say("Open"),

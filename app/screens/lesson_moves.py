@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from inspector_app.address import Address, acted
-from inspector_app.phrases import escaped, say
+from inspector_app.phrases import escaped, plainly, say
 from inspector_app.screens.lesson_desk import Now
 from inspector_app.teaching.lesson import Lesson
 
@@ -88,7 +88,7 @@ def moves(now: Now) -> None:
                 icon=":material/arrow_back:",
                 disabled=now.number == 0,
                 on_click=_go,
-                args=(now, -1),
+                args=(now.lesson.name, now.number - 1),
             )
             _steps(now)
             if now.presents:
@@ -109,7 +109,7 @@ def moves(now: Now) -> None:
                 type="primary",
                 disabled=now.number == now.last,
                 on_click=_go,
-                args=(now, 1),
+                args=(now.lesson.name, now.number + 1),
             )
     step = f"{now.lesson.name}/{now.lesson.language}/{now.number}"
     _mount_keys(key="lesson-keys", data={"keys": _KEYS, "step": step}, height=0)
@@ -130,16 +130,14 @@ def _steps(now: Now) -> None:
 
 
 def _step_title(lesson: Lesson, number: int) -> str:
-    title = say("Opening") if number == 0 else lesson.steps[number].title
+    title = say("Opening") if number == 0 else plainly(lesson.steps[number].title)
     return f"{number} · {title}"
 
 
-def _go(now: Now, by: int) -> None:
-    """To the next step, or the one before: a callback. A second click goes two steps."""
+def _go(name: str, number: int) -> None:
+    """To a step: a callback. It goes by the page that was seen, so that no step is left out."""
     acted()
-    key = _step_key(now.lesson.name)
-    number = int(st.session_state.get(key, now.number)) + by
-    st.session_state[key] = str(min(max(number, 0), now.last))
+    st.session_state[_step_key(name)] = str(number)
 
 
 def _step_key(name: str) -> str:

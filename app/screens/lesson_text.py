@@ -6,8 +6,8 @@ from functools import partial
 
 import streamlit as st
 
-from inspector.language import LANGUAGES
-from inspector_app.phrases import escaped, prose, say, spoken
+from inspector_app.language_switch import name_of
+from inspector_app.phrases import escaped, plainly, prose, say, spoken
 from inspector_app.screens.lesson_desk import Desk, Now
 from inspector_app.teaching import lesson as told
 
@@ -15,18 +15,21 @@ from inspector_app.teaching import lesson as told
 def step_text(now: Now, desk: Desk, missing: list[str]) -> None:
     """Draw a step.
 
+    No fragment: leaving a field runs the page, and a button pressed in the same moment runs it
+    again. Of a fragment's run and the page's, Streamlit may draw neither.
+
     Args:
         now: the step.
         desk: keeps what is written below the questions, and which answers are shown.
         missing: of what the step wants to show, what this run does not have, as sentences.
     """
     if now.lesson.language != spoken():
-        language = LANGUAGES.get(now.lesson.language, now.lesson.language)
+        language = name_of(now.lesson.language)
         st.caption(
             say(":material/translate: This lesson is there in {language} only.", language=language)
         )
     if now.number:
-        st.markdown(f"##### {now.step.title}")
+        st.markdown(f"##### {plainly(now.step.title)}")
     questions = 0
     for at, part in enumerate(now.step.parts):
         if isinstance(part, told.Text):

@@ -10,7 +10,7 @@ from inspector_app import sandbox
 from inspector_app.address import Address
 from inspector_app.component import Place
 from inspector_app.lessonruns import prepare
-from inspector_app.phrases import say, spoken
+from inspector_app.phrases import plainly, say, spoken
 from inspector_app.screens.lesson_code import code_panel, keep_editor
 from inspector_app.screens.lesson_desk import Desk, Now, desk, runs_of
 from inspector_app.screens.lesson_graph import ask_for, graph_side, looked_at
@@ -27,7 +27,7 @@ from inspector_app.screens.lesson_moves import (
 )
 from inspector_app.screens.lesson_text import step_text
 from inspector_app.teaching.folder import lessons_in
-from inspector_app.teaching.lesson import Lesson, state
+from inspector_app.teaching.lesson import CodeHere, Lesson, Text, state
 
 _SHARES = (37, 63)
 """Of the page's width: the text and the graph."""
@@ -37,6 +37,7 @@ _FULL = """<style>
   display: none;
 }
 .st-key-lesson-text, .st-key-lesson-code { zoom: 1.3; }
+.st-key-lesson-graph { --wb-large: 1; }
 </style>"""
 
 
@@ -46,7 +47,7 @@ def page() -> None:
     shelf = lessons_in()
     entry = shelf.find(chosen_lesson(address, [entry.name for entry in shelf.entries]))
     if entry is None:
-        address.tell()
+        address.tell(in_sidebar=False)
         address.write()
         sandbox.prepare()  # so that the first program does not wait for torch
         lesson_list(shelf)
@@ -56,7 +57,7 @@ def page() -> None:
 
 def _lesson(address: Address, lesson: Lesson) -> None:
     number = chosen_step(address, lesson)
-    address.tell()
+    address.tell(in_sidebar=False)
     seat = desk()
     now = replace(seat.now(lesson, number), notes=choose_notes(), presents=presents())
     _sidebar(now)
@@ -101,18 +102,29 @@ def _sides(now: Now, seat: Desk, place: Place, missing: list[str]) -> None:
     st.html(_FULL if now.presents else "<style></style>")
     text, graph = st.columns(_SHARES)
     with text, st.container(key="lesson-side", gap="small"):
-        st.markdown(f"#### {now.lesson.title}")
+        st.markdown(f"#### {plainly(now.lesson.title)}")
         with st.container(key="lesson-text"):
             step_text(now, seat, missing)
         with st.container(key="lesson-code"):
             if now.code is not None and now.presents:
-                with st.expander(say("Code")):
+                with st.expander(say("Code"), expanded=_names_its_code(now)):
                     code_panel(now, seat)
             elif now.code is not None:
                 code_panel(now, seat)
         moves(now)
     with graph, st.container(key="lesson-graph", gap="small"):
         graph_side(now, seat, place)
+
+
+def _names_its_code(now: Now) -> bool:
+    """Whether the step's text is about its code, so that both have to be seen."""
+    assert now.code is not None
+    name = now.code.name
+    return any(
+        part.name == name if isinstance(part, CodeHere) else f"{name}.py" in part.markdown
+        for part in now.step.parts
+        if isinstance(part, CodeHere | Text)
+    )
 
 
 def _prepare_next(now: Now, seat: Desk) -> None:

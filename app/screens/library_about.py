@@ -18,11 +18,11 @@ def beside(entry: Entry) -> None:
         for other in others[:1]:
             words = say("Compare with “{name}”", name=escaped(other.name))
             st.markdown(desk.comparison_link(entry, other, words))
-        with st.expander(say("Name, tags and note"), expanded=bool(entry.tags or entry.note)):
-            _form(entry)
         with st.container(horizontal=True):
             pin_button(entry, say("Baseline"))
             st.button(say("Delete"), icon=":material/delete:", on_click=desk.remove, args=(entry,))
+        with st.expander(say("Name, tags and note"), expanded=bool(entry.tags or entry.note)):
+            _form(entry)
 
 
 def back() -> None:
@@ -70,7 +70,7 @@ def _form(entry: Entry) -> None:
             max_selections=MOST_TAGS,
             placeholder=say("Choose a tag, or write one"),
         )
-        note = st.text_area(say("Note"), entry.note, max_chars=LONGEST_NOTE)
+        note = st.text_area(say("Notes"), entry.note, max_chars=LONGEST_NOTE)
         saved = st.form_submit_button(say("Save"), icon=":material/save:")
     if saved:
         desk.describe(entry, name, tags, note)

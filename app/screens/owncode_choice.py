@@ -11,7 +11,7 @@ from inspector.errors import InspectorError
 from inspector.language import sentence
 from inspector_app.address import Address, acted
 from inspector_app.ownruns import Options, Seat
-from inspector_app.ownstarts import Start, of_archive, of_sample, of_text, template
+from inspector_app.ownstarts import EXAMPLE, Start, of_archive, of_sample, of_text, template
 from inspector_app.phrases import language_query, named, prose, reason_of, say, told
 from inspector_app.sandbox.orders import LARGEST_ATTACHED
 
@@ -154,7 +154,7 @@ def _file(seat: Seat) -> Start:
         say("Inputs"),
         key=_SHAPES,
         max_chars=200,
-        placeholder="2×3 float32; 4 int64",
+        placeholder=EXAMPLE,
         help=say(
             "The shape of each input, with `;` between them: the program then calls the model with"
             " such tensors. float32 where no dtype is named."

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from inspector_app.address import redraw
-from inspector_app.phrases import prose, say, together, told
+from inspector_app.phrases import escaped, printable, prose, say, together, told
 from inspector_app.programs import ProgramJob, Ran
 from inspector_app.sandbox import Isolation, Outcome
 
@@ -43,20 +43,20 @@ def printed(job: ProgramJob | None, ran: Ran | None) -> None:
     elif ran is None or not ran.outcome.output:
         st.caption(say("The program printed nothing."))
     else:
-        st.code(ran.outcome.output, language="text")
+        st.code(printable(ran.outcome.output), language="text", wrap_lines=True)
 
 
 @st.fragment(run_every=LOOK_SECONDS)
 def _heard(job: ProgramJob) -> None:
     if job.heard:
-        st.code(job.heard, language="text")
+        st.code(printable(job.heard), language="text", wrap_lines=True)
 
 
 def failed_lines(ran: Ran | None, text: str) -> dict[int, str]:
     """The line at which the last run of this text ended, and what was wrong with it."""
     if ran is None or ran.outcome.line is None or ran.program.source != text:
         return {}
-    return {ran.outcome.line: told(ran.outcome.reason)}
+    return {ran.outcome.line: printable(told(ran.outcome.reason))}
 
 
 def isolation_mark(isolation: Isolation) -> None:
@@ -82,7 +82,8 @@ def how_it_ended(ran: Ran | None, reason: str) -> None:
 
 def _ended(outcome: Outcome) -> None:
     partly = "" if outcome.recording is None else say("The graph shows what ran until then.")
-    words = together([prose(outcome.reason), _advice(outcome.ended), partly])
+    reason = printable(told(outcome.reason))
+    words = together([escaped(reason), _advice(outcome.ended), partly])
     if outcome.ended == "stopped":
         st.info(words, icon=":material/stop_circle:")
     elif outcome.ended in ("time", "memory"):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +20,7 @@ from inspector.render.gradient_axes import as_text
 from inspector.views import words
 from inspector_app.parts import steering_decisions
 from inspector_app.phrases import escaped, reason_of, say, spoken, told
+from inspector_app.programs import file_of
 from inspector_app.runs import Run
 from inspector_app.screens.gradients_views import gradient_tabs
 from inspector_app.screens.tensor_panel import tensor_panel
@@ -194,11 +193,9 @@ def _gradients(recording: Recording) -> None:
 def _downloads(run: Run, name: str) -> None:
     st.download_button(
         say("Recording (.inspect)"),
-        lambda: _saved(run.recording),
+        lambda: file_of(run.recording),
         file_name=f"{name}.inspect",
-        help=say(
-            "One file; open it again on the page “Recordings”, or with inspector.load()."
-        ),
+        help=say("One file; open it again on the page “Recordings”, or with inspector.load()."),
     )
     st.caption(say("Pictures as they are at first; the menu ⋯ of a pane saves what is seen in it."))
     for pane, view in run.book.shown(frozenset()).views().items():
@@ -212,13 +209,6 @@ def _downloads(run: Run, name: str) -> None:
                 key=f"save/{pane}/{kind}",
                 width="stretch",
             )
-
-
-def _saved(recording: Recording) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "recording.inspect"
-        recording.save(path)
-        return path.read_bytes()
 
 
 def _drawn(view: Any, kind: str, code: str) -> bytes:

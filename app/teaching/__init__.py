@@ -18,6 +18,7 @@ Nothing here knows Streamlit; `trial.py` alone runs programs.
     fences.py      ... codes and their inputs
     shows.py       ... show fences
     spots.py       ... the words of a PLACE ("op mul 2")
+    images.py      ... the pictures in its texts
     translated.py  ... a translation against its original
     folder.py      folders of files -> Shelf
     places.py      a PLACE in a run: what to select and open, and when it was

@@ -1,6 +1,5 @@
 """Check lessons, and make handouts of them.
 
-\b
     python -m inspector_app.teaching                       the app's lessons, and INSPECTOR_LESSONS
     python -m inspector_app.teaching my/folder a.md        these
     python -m inspector_app.teaching --run a.md            run their programs, too
@@ -22,8 +21,11 @@ from inspector.languages import language
 from inspector_app.teaching.folder import Shelf, lessons_in, read_files
 from inspector_app.teaching.lesson import Lesson, Problem
 
+_HELP = (__doc__ or "").replace("\n\n    ", "\n\n\b\n    ")
+"""With click's mark for lines that stay as they are."""
 
-@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--run", "runs", is_flag=True, help="Run each code with each of its inputs.")
 @click.option(
@@ -78,7 +80,7 @@ def _try_out(
     from inspector_app.teaching.handout import handout
     from inspector_app.teaching.trial import run_once, try_out
 
-    def begins(wanted: Wanted) -> None:
+    def begins(wanted: tuple[str, str | None]) -> None:
         code, given = wanted
         told = sentence("running {name}.py", name=code)
         if given is not None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from inspector.language import ENGLISH, sentence
+from inspector_app.teaching.images import KINDS
 from inspector_app.teaching.lesson import Lesson, Problem
 from inspector_app.teaching.read import LARGEST, LessonError, name_and_language, read_lesson
 
@@ -91,7 +92,7 @@ _Stamp = tuple[str, tuple[_File, ...] | None]
 
 def _stamp(place: Path) -> _Stamp:
     try:
-        files = sorted(file for file in place.iterdir() if _is_lesson(file))
+        files = sorted(file for file in place.iterdir() if _is_lesson(file) or _is_picture(file))
     except OSError:
         return str(place), None
     return str(place), tuple(map(_stamped, files))
@@ -100,6 +101,11 @@ def _stamp(place: Path) -> _Stamp:
 def _is_lesson(file: Path) -> bool:
     is_named = file.suffix == ".md" and file.name[0] not in "._" and file.name != "README.md"
     return is_named and file.is_file()
+
+
+def _is_picture(file: Path) -> bool:
+    """Whether a text may show it: lessons are read again when it changes."""
+    return file.suffix.lower() in KINDS and file.is_file()
 
 
 def _stamped(file: Path) -> _File:
@@ -118,7 +124,8 @@ def _shelf(stamps: tuple[_Stamp, ...]) -> Shelf:
         if files is None:
             problems.append(Problem(place, 0, sentence("There is no such folder of lessons.")))
             continue
-        told |= _read_all([Path(file) for file, _, _ in files], problems)
+        lessons = [Path(file) for file, _, _ in files if not _is_picture(Path(file))]
+        told |= _read_all(lessons, problems)
     entries = [Entry(name, lessons) for name, lessons in told.items()]
     entries.sort(key=lambda entry: (entry.told_in(ENGLISH).order, entry.name))
     return Shelf(tuple(entries), tuple(problems))
@@ -135,7 +142,11 @@ def _read_all(files: list[Path], problems: list[Problem]) -> dict[str, dict[str,
         known = told.setdefault(name, {})
         try:
             known[language] = read_lesson(
-                _content(file), file.name, known.get(ENGLISH), shown_as=str(file)
+                _content(file),
+                file.name,
+                known.get(ENGLISH),
+                shown_as=str(file),
+                folder=file.parent,
             )
         except LessonError as error:
             problems += error.problems

@@ -32,6 +32,10 @@ from inspector_app.teaching.lesson import (
     states,
 )
 from inspector_app.teaching.pictures import IR_TEXT, Ran, Scene, Wanted, drawing, names_of, scene_of
+from inspector_app.teaching.spots import in_words
+
+SHORT = 24
+"""Lines of a code or an output that is not divided between pages."""
 
 ROOM = 4
 """Lines to write an answer on."""
@@ -145,7 +149,8 @@ class _Page:
 
     def _code(self, code: Code) -> str:
         name = self._label(sentence("{name}.py", name=code.name))
-        parts = [f'<div class="code">{name}<pre>{code_html(code.source)}</pre></div>']
+        lines = f"<pre>{code_html(code.source)}</pre>"
+        parts = [f'<div class="code{_short(code.source)}">{name}{lines}</div>']
         if code.inputs:
             rows = "".join(
                 f"<li>{escape(one.name)}: <code>{escape(one.before.strip())}</code></li>"
@@ -168,7 +173,8 @@ class _Page:
         if run not in self._printed and (ran.output.strip() or ran.reason):
             self._printed.add(run)
             label = self._label(sentence("What it prints"))
-            yield f'{label}<pre class="output">{escape(ran.output.rstrip())}</pre>'
+            output = ran.output.rstrip()
+            yield f'{label}<pre class="output{_short(output)}">{escape(output)}</pre>'
             if ran.reason:
                 yield f"<p>{self._told(ran.reason)}</p>"
         if "findings" in shown.panes.values() and found is not None:
@@ -185,7 +191,8 @@ class _Page:
             return
         number = self._figures[scene] = len(self._figures) + 1
         caption = self._told(self._caption(shown, scene, number))
-        yield f"<figure>{''.join(drawn)}<figcaption>{caption}</figcaption></figure>"
+        drawings = f'<div class="drawings">{"".join(drawn)}</div>'
+        yield f"<figure>{drawings}<figcaption>{caption}</figcaption></figure>"
 
     def _drawing(self, scene: Scene, pane: str, book: Book) -> str:
         if pane == IR_TEXT and book.static is not None:
@@ -209,11 +216,12 @@ class _Page:
             a, b = names_of(shown.compare, (shown.code, shown.input))
             parts.append(sentence("A is “{a}”, B is “{b}”.", a=a, b=b))
         if shown.select is not None and scene.look.selected is not None:
-            parts.append(sentence("Marked: {place}.", place=str(shown.select)))
+            parts.append(sentence("Marked: {place}.", place=in_words(shown.select)))
         if isinstance(shown.moment, Spot) and scene.look.moment is not None:
             parts.append(
                 sentence(
-                    "The run stands at {place}; what comes later is pale.", place=str(shown.moment)
+                    "The run stands at {place}; what comes later is pale.",
+                    place=in_words(shown.moment),
                 )
             )
         return sentences(*parts)
@@ -255,6 +263,11 @@ class _Page:
 
     def _inline(self, markdown: str) -> str:
         return self._markdown.renderInline(markdown)
+
+
+def _short(text: str) -> str:
+    """The class of a block that is on one page: it leaves no large gap before it."""
+    return " short" if text.count("\n") < SHORT else ""
 
 
 def _plain(markdown: str) -> str:

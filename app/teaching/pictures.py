@@ -25,6 +25,9 @@ Wanted = tuple[str, str | None]
 
 IR_TEXT = "irtext"
 
+PAPER = 0.8
+"""A drawing's size on paper against that on the page: its letters are then 8 pt high."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -147,6 +150,8 @@ def on_paper(svg: str, marks: Mapping[str, str], number: int) -> str:
         if mark and (part.get("data-id") or mark == "later"):
             part.set("class", f"{part.get('class', '')} {mark}")
         _own_ids(part, number)
+    for side in ("width", "height"):
+        root.set(side, f"{float(root.get(side, '0')) * PAPER:g}")
     root.set("role", "img")
     return ElementTree.tostring(root, encoding="unicode")
 

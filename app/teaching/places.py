@@ -65,7 +65,7 @@ def look(shown: Shown, book: Book) -> Look:
     return Look(item, tuple(sorted(boxes)), moment, tuple(missing))
 
 
-def _shown_item(found: Found, shown: Shown, book: Book) -> str | None | Sentence:
+def _shown_item(found: Found, shown: Shown, book: Book) -> str | Sentence | None:
     """The item of a place in the panes of a step; a sentence where none of them shows it.
 
     Ops and autograd nodes stand in one picture in the pane `twins`. The picture of two runs has
@@ -76,7 +76,8 @@ def _shown_item(found: Found, shown: Shown, book: Book) -> str | None | Sentence
         in_one = pane == "backward" and "twins" in shown.panes.values()
         return f"twins/{item}" if in_one else found.item
     if pane == "backward":
-        op = book.index.grads.owners[int(item.removeprefix("grad:"))]
+        number = int(item.removeprefix("grad:"))
+        op = next(node.op for node in book.recording.grad_nodes if node.id == number)
         if op is not None:
             return f"dynamic/op:{op}"
     elif not pane or pane in ("static", "source") or item.startswith("op:"):

@@ -6,11 +6,14 @@ bytes → text → front matter and Markdown tokens → steps with their fences 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 from inspector.errors import InspectorError
 from inspector.language import ENGLISH, LANGUAGES, Sentence, listed, sentence
 from inspector_app.teaching.fields import Report
 from inspector_app.teaching.heads import read_head
+from inspector_app.teaching.images import with_images
 from inspector_app.teaching.lesson import Lesson, Problem
 from inspector_app.teaching.shows import check_shows
 from inspector_app.teaching.steps import Body
@@ -35,7 +38,11 @@ class LessonError(InspectorError):
 
 
 def read_lesson(
-    content: bytes, file: str, original: Lesson | None = None, shown_as: str | None = None
+    content: bytes,
+    file: str,
+    original: Lesson | None = None,
+    shown_as: str | None = None,
+    folder: Path | None = None,
 ) -> Lesson:
     """Read one file of a lesson.
 
@@ -45,6 +52,7 @@ def read_lesson(
         original: the lesson that this is a translation of: its steps and codes must be the same,
             and empty code, inputs and show fences take its bodies.
         shown_as: what to call the file in messages; its name if left out.
+        folder: where it lies, with the pictures of its texts; they become part of the texts.
 
     Raises:
         LessonError: for any content and name that is no lesson, and nothing else.
@@ -56,6 +64,8 @@ def read_lesson(
         problems[Problem(place, line, message)] = None
 
     lesson = _read(content, file, place, original, report)
+    if lesson is not None:
+        lesson = replace(lesson, steps=with_images(lesson.steps, folder, report))
     if problems or lesson is None:
         raise LessonError(tuple(sorted(problems, key=lambda problem: problem.line)))
     return lesson

@@ -51,6 +51,40 @@ def read_spot(text: str, line: int = 0) -> Spot | Sentence:
     return _named(kind, rest, line)
 
 
+def in_words(spot: Spot) -> Sentence:
+    """A place for readers of a lesson, who do not know the words of its file."""
+    if spot.kind == "decision":
+        return sentence("decision {number}", number=spot.number)
+    if spot.kind == "failure":
+        return sentence("what raised the exception")
+    names = {"name": spot.name, "number": spot.number}
+    one, several = _WORDS[spot.kind]
+    return sentence(several if spot.number > 1 else one, **names)
+
+
+_WORDS = {
+    "op": (sentence("the op `{name}`"), sentence("the op `{name}`, number {number}")),
+    "line": (sentence("the line `{name}`"), sentence("the line `{name}`")),
+    "tensor": (
+        sentence("the tensor `{name}`"),
+        sentence("the tensor `{name}`, number {number}"),
+    ),
+    "module": (
+        sentence("the call of the module `{name}`"),
+        sentence("call {number} of the module `{name}`"),
+    ),
+    "parameter": (sentence("the parameter `{name}`"), sentence("the parameter `{name}`")),
+    "grad": (
+        sentence("the autograd node `{name}`"),
+        sentence("the autograd node `{name}`, number {number}"),
+    ),
+    "ir": (
+        sentence("the TorchScript node `{name}`"),
+        sentence("the TorchScript node `{name}`, number {number}"),
+    ),
+}
+
+
 def _named(kind: str, rest: str, line: int) -> Spot | Sentence:
     words = rest.split()
     number = _number(words[1]) if len(words) == 2 else 1

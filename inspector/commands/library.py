@@ -33,9 +33,7 @@ _SHORT = 4
 @click.group(epilog=EPILOG)
 @click.option(
     "--folder",
-    envvar="INSPECTOR_LIBRARY",
-    show_envvar=True,
-    help="Where the recordings are kept; in your data directory by default.",
+    help="Where the recordings are kept; $INSPECTOR_LIBRARY, or else in your data directory.",
 )
 @click.pass_context
 def library(context: click.Context, folder: str | None) -> None:

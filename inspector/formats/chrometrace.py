@@ -8,6 +8,7 @@ from a forward op to the autograd nodes that it made; a counter shows the memory
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from inspector.timeline import PHASES, Timeline, timeline
 Json = dict[str, Any]
 
 PROCESS = 1
+LONGEST = 1e11
+"""µs, a day: a damaged file can say anything."""
 _Key = tuple[str, int]
 """What a slice stands for: a step or a module call, by its number."""
 
@@ -179,5 +182,6 @@ def _meta(name: str, thread: int, args: Json) -> Json:
 
 
 def _time(duration: float) -> float:
-    """A duration that times can be added up with: whole ns, so that ends meet exactly."""
-    return max(round(duration * 1024), 0) / 1024 if duration == duration else 0.0
+    """A duration that times can be added up with: whole 1/1024 µs, so that ends meet exactly."""
+    known = 0.0 if math.isnan(duration) else min(max(duration, 0.0), LONGEST)
+    return round(known * 1024) / 1024

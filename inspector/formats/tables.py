@@ -71,6 +71,7 @@ _PLAIN = {
     str: pyarrow.string(),
 }
 _NESTED = (Source, TensorSummary)
+_TOO_LARGE = 2**63
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)
 """Of each file in a zip: the same recording gives the same bytes."""
 
@@ -216,9 +217,11 @@ def _kind(hint: Any) -> Any:
 
 
 def _clean(value: Any) -> Any:
-    """Texts without half characters (lone surrogates), which neither format can hold."""
+    """A value that both formats can hold: no half characters, no number of more than 64 bits."""
     if isinstance(value, str):
         return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        return None
     if isinstance(value, tuple):
         return [_clean(one) for one in value]
     return value

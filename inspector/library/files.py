@@ -118,10 +118,15 @@ class Files:
         state = (self.folder / id / ABOUT).lstat()
         return f"{state.st_ino}:{state.st_mtime_ns}:{state.st_size}"
 
-    def sweep(self) -> None:
-        """Delete what processes left that died while they were writing."""
+    def sweep(self, *, thoroughly: bool = False) -> None:
+        """Delete what processes left that died while they were writing.
+
+        Args:
+            thoroughly: look into the folders of the entries, too; what is there is small.
+        """
         left = list(self.folder.glob(".*.part"))
-        left += [path for home in self.homes() for path in home.glob(".*.part")]
+        if thoroughly:
+            left += [path for home in self.homes() for path in home.glob(".*.part")]
         for path in left:
             with contextlib.suppress(OSError):
                 inside = path.iterdir() if is_folder(path) else ()

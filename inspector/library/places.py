@@ -20,6 +20,9 @@ else:
 VARIABLE = "INSPECTOR_LIBRARY"
 """Of the environment: the folder, in the place of the one in the user's data directory."""
 
+OFF = "off"
+"""In the place of a folder: the pages of the app offer no library."""
+
 LOCK = "lock"
 LOCK_SECONDS = 30.0
 """The lock is held for a rename and a row of the index: who waits longer waits for a hung one."""
@@ -30,7 +33,7 @@ _PAUSE = 0.01
 def default_folder() -> Path:
     """Where recordings are kept unless a folder is named: the user's data directory."""
     named = os.environ.get(VARIABLE)
-    if named:
+    if named and named != OFF:
         return Path(named).expanduser()
     data = os.environ.get("XDG_DATA_HOME") or ""
     # The XDG specification: a relative path is invalid, and as if it were not set.

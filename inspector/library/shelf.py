@@ -207,7 +207,7 @@ class Library:
         if not self.folder.is_dir():
             return 0
         with self._writing():
-            self._files.sweep()
+            self._files.sweep(thoroughly=True)
             for home in self._files.homes():
                 with contextlib.suppress(InspectorError):  # `problems` tells of it
                     self._repair(home)

@@ -23,6 +23,7 @@ from inspector.render.findtable import find_table
 from inspector.render.heatscale import heat_payload
 from inspector.render.relationwords import relations_answer
 from inspector.render.told import told
+from inspector.views import GraphView
 
 Json = dict[str, Any]
 
@@ -132,7 +133,7 @@ class _Packer:
         """Pack a picture; drawings that are there already are only named."""
         views = self._book.views(self._book.shown(toggled))
         drawn = [pane for pane in found["panes"] if pane["id"] in views]
-        heat = heat_payload(views, self._book.recording, self._book.overlay, self._book.translate)
+        heat = self._heat(views)
         state: Json = {"toggled": sorted(toggled), "opened": found["opened"], "drawings": {}}
         for pane in drawn:
             name = pane["id"]
@@ -148,6 +149,16 @@ class _Packer:
             state["compare"] = found["compare"]
         self._states.append(state)
         self._cards.update(found["cards"])
+
+    def _heat(self, views: Mapping[str, GraphView]) -> Json:
+        """What nodes can be coloured by; nothing where a damaged file has numbers of no scale."""
+        book = self._book
+        try:
+            found = heat_payload(views, book.recording, book.overlay, book.translate)
+            json.dumps(found, allow_nan=False)
+        except (ArithmeticError, ValueError):
+            return {}
+        return found
 
     def _number_of(self, drawing: Json) -> int:
         text = json.dumps(drawing)

@@ -52,16 +52,19 @@ class Workbench {
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.element.addEventListener("focusin", () => this.rememberGraph());
     this.root.append(this.element);
-    this.resizes = new ResizeObserver(([{ contentRect }]) => this.element.classList.toggle("wb-narrow", contentRect.width < this.narrow));
+    this.resizes = new ResizeObserver(([{ contentRect }]) => this.fitTo(contentRect.width));
     this.resizes.observe(this.element);
     this.system = matchMedia("(prefers-color-scheme: dark)");
     this.onSystem = () => this.applyTheme();
     this.system.addEventListener("change", this.onSystem);
   }
 
-  /** Px of width below which the panes stand below each other: the page around may say how many. */
-  get narrow() {
-    return parseFloat(getComputedStyle(this.element).getPropertyValue("--wb-narrow")) || NARROW;
+  /** The page around may say below how many px of width the panes stand below each other, and that type is large. */
+  fitTo(width) {
+    const asked = (name) => parseFloat(getComputedStyle(this.element).getPropertyValue(name));
+    this.element.classList.toggle("wb-narrow", width < (asked("--wb-narrow") || NARROW));
+    this.element.classList.toggle("wb-tight", width < TIGHT);
+    this.element.classList.toggle("wb-large", asked("--wb-large") > 0);
   }
 
   // -- data ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* -- how a workbench is laid out: sides, tabs, dividers, presentation ------------------------------ */
 
 const NARROW = 900; // px; below it the panes stand below each other
+const TIGHT = 700; // px; below it the heads of two panes side by side have two rows
 const SIDES = ["left", "right"];
 const RATIO = { low: 0.2, high: 0.8, step: 0.02 };
 const CARD = { low: 60, step: 20, room: 260 }; // px; the panes keep `room` above the card
