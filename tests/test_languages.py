@@ -192,7 +192,12 @@ def test_what_is_to_be_translated_is_written_out() -> None:
     """A template that is put together at run time is in no catalogue; a constant's text is."""
     wrong = []
     for path in SOURCES:
-        constants: tuple[type[ast.expr], ...] = (ast.Name, ast.Attribute, ast.Subscript)
+        constants: tuple[type[ast.expr], ...] = (
+            ast.Name,
+            ast.Attribute,
+            ast.Subscript,
+            ast.IfExp,  # one of two constants
+        )
         wanted = {"sentence": 1, "counted": 2}
         if path.is_relative_to(catalogues.ROOT / "app"):
             wanted |= {"say": 1, "say_count": 2}

@@ -17,9 +17,10 @@ import inspector
 from inspector.render.answers import Book
 from inspector_app.teaching.codetext import code_html
 from inspector_app.teaching.handout import handout, needed
-from inspector_app.teaching.lesson import Lesson
+from inspector_app.teaching.lesson import Lesson, Spot
 from inspector_app.teaching.pictures import Ran, Wanted
 from inspector_app.teaching.read import read_lesson
+from inspector_app.teaching.spots import in_words, read_spot
 
 POWER = """\
 import torch
@@ -336,3 +337,54 @@ def test_the_lines_of_any_text_are_there_as_they_are(text: str) -> None:
     assert [line.replace("\x00", "") for line in plain] == [
         html.unescape(html.escape(line)).replace("\x00", "") for line in expected
     ]
+
+
+# -- for readers of the paper ----------------------------------------------------------------
+
+
+def test_captions_are_in_words_of_the_reader_and_not_of_the_file(
+    runs: Mapping[Wanted, Ran], page: Page
+) -> None:
+    assert "Marked: the op mul, number 2." in page.words
+    assert "The run stands at the op mul, number 2; what comes later is pale." in page.words
+    assert "Marked: the autograd node AccumulateGrad." in page.words
+    words = Page(handout(read(LESSON, "small.zh_CN.md"), runs)).words
+    assert "标出的是：第 2 个算子 mul。" in words
+    assert "标出的是：自动求导节点 AccumulateGrad。" in words
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("op add", "the op `add`"),
+        ("line y * y", "the line `y * y`"),
+        ("tensor y 2", "the tensor `y`, number 2"),
+        ("module encoder.0 2", "call 2 of the module `encoder.0`"),
+        ("module encoder.0", "the call of the module `encoder.0`"),
+        ("parameter weight", "the parameter `weight`"),
+        ("decision 3", "decision 3"),
+        ("ir aten::mul", "the TorchScript node `aten::mul`"),
+        ("failure", "what raised the exception"),
+    ],
+)
+def test_each_kind_of_place_can_be_said_in_words(place: str, words: str) -> None:
+    spot = read_spot(place)
+    assert isinstance(spot, Spot)
+    assert in_words(spot) == words
+
+
+def test_short_blocks_stay_on_one_page_and_long_ones_may_be_divided(
+    runs: Mapping[Wanted, Ran], page: Page
+) -> None:
+    assert [attrs["class"] for attrs in page.all("div", "code")] == ["code short"]
+    lines = "\n".join(f"x = {number}" for number in range(60))
+    long = Page(handout(read(LESSON.replace(POWER, f"{lines}\n")), runs))
+    assert [attrs["class"] for attrs in long.all("div", "code")] == ["code"]
+
+
+def test_a_drawing_on_paper_is_smaller_than_on_the_page_and_keeps_its_shape(page: Page) -> None:
+    for svg in page.all("svg"):
+        left, top, width, height = map(float, svg["viewbox"].split())
+        assert (left, top) == (0, 0)
+        assert float(svg["width"]) == pytest.approx(0.8 * width, rel=1e-4)
+        assert float(svg["height"]) == pytest.approx(0.8 * height, rel=1e-4)

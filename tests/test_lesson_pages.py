@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from inspector.render.pairs import PairBook
 from inspector_app import lessonruns, sandbox
+from inspector_app.phrases import LANGUAGE
 from inspector_app.sandbox import Isolation, Outcome, Program
 from inspector_app.screens.lesson_handout import handout_of
 from inspector_app.teaching.folder import lessons_in
@@ -259,6 +260,31 @@ def test_next_and_back_go_through_the_steps_and_end_at_both_ends() -> None:
     assert written(app)["step"] == "4"
 
 
+def test_another_language_keeps_the_input_and_what_was_typed(lessons: Path) -> None:
+    chinese = SMALL.replace("title: A small lesson", "title: 小课")
+    (lessons / "small.zh_CN.md").write_text(chinese, encoding="utf-8")
+    app = opened("The sum", step="1")
+    app.segmented_control(key="lesson-input-small-first").set_value("three").run()
+    type_code(app, "first", "y = factor\n")
+    app.session_state[LANGUAGE] = "zh_CN"
+    app.run()
+    wait_for(app, "小课")
+    assert app.segmented_control(key="lesson-input-small-first").value == "three"
+    told = lessons_in().find("small")
+    assert told is not None
+    lesson = told.told_in("zh_CN")
+    code = lesson.code("first")
+    assert code is not None
+    assert app.session_state["_lesson_desk"].draft(lesson, code) == "y = factor\n"
+
+
+def test_an_unknown_language_is_told_and_nothing_is_said_of_the_sidebar() -> None:
+    app = opened("Words of the opening.", lang="xx")
+    (error,) = app.error
+    assert "the language “xx”" in str(error.value)
+    assert "sidebar" not in str(error.value)
+
+
 def test_back_to_the_step_commands_the_place_again() -> None:
     app = opened("The sum", step="1")
     settle(app)
@@ -355,6 +381,26 @@ def test_a_program_that_fails_tells_its_line_and_shows_what_ran() -> None:
     (error,) = app.error
     assert "Line 4: RuntimeError" in str(error.value).replace("\\", "")
     assert "The graph shows what ran until then." in str(error.value)
+
+
+def test_a_message_and_what_is_printed_are_shown_letter_by_letter(lessons: Path) -> None:
+    text = """---
+title: A :red[title] of $a$
+---
+Words.
+
+```python odd
+print("\\x1b[31mred\\x1b[0m \\u202eback")
+raise ValueError(":red[x] `a` $b$ \\x1b[1mbold")
+```
+"""
+    (lessons / "odd.md").write_text(text, encoding="utf-8")
+    app = opened_page(PAGE, "ValueError", {"lesson": "odd"})
+    (error,) = app.error
+    assert r"\:red\[x\] \`a\` \$b\$ bold" in str(error.value)
+    assert any(r"A \:red\[title\] of \$a\$" in str(one.value) for one in app.markdown)
+    (printed,) = [str(one.value) for one in app.code if "back" in str(one.value)]
+    assert printed.startswith("red back\n")
 
 
 def test_after_a_syntax_error_the_last_graph_stays() -> None:

@@ -157,3 +157,13 @@ def test_single_files_are_read_with_the_original_beside_them(tmp_path: Path) -> 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     (problem,) = read_files([tmp_path / "a.md"]).problems
     assert problem.message.startswith("The file cannot be read")
+
+
+def test_a_lesson_is_read_again_when_a_picture_of_it_comes(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", body="![i](p.png)\n")
+    (problem,) = lessons_in([tmp_path]).problems
+    assert "There is no picture `p.png` beside the lesson." in str(problem)
+    (tmp_path / "p.png").write_bytes(b"PNG")
+    shelf = lessons_in([tmp_path])
+    assert shelf.problems == ()
+    assert [entry.name for entry in shelf.entries] == ["a"]

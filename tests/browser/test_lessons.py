@@ -116,6 +116,25 @@ def test_a_link_opens_a_step_with_what_it_shows(open_page: OpenPage) -> None:
     expect(page.locator(".wb-card-head h3")).to_contain_text("add")
 
 
+def test_next_right_after_typing_an_answer_goes_one_step(open_page: OpenPage) -> None:
+    page = open_page(f"{TRIAL}&step=1")
+    page.get_by_placeholder("What do you think?").click()
+    page.keyboard.type("six")
+    box = button(page, "lesson-next").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.locator(".st-key-lesson-text h5")).to_have_text("The sum")
+    page.wait_for_url(re.compile("step=2"))
+
+
+def test_where_a_program_fails_the_buttons_stay_in_the_window(open_page: OpenPage) -> None:
+    page = open_page("/lessons?lesson=in-place&step=3")
+    expect(page.locator(".st-key-lesson-code [role=alert]")).to_be_visible(timeout=PATIENCE_MS)
+    expect(button(page, "lesson-next")).to_be_in_viewport(ratio=1)
+
+
 def test_edited_code_runs_and_is_reset_and_a_mistake_is_marked_on_its_line(
     open_page: OpenPage, settle: Settle
 ) -> None:
