@@ -63,8 +63,9 @@ class Workbench {
   fitTo(width) {
     const asked = (name) => parseFloat(getComputedStyle(this.element).getPropertyValue(name));
     this.element.classList.toggle("wb-narrow", width < (asked("--wb-narrow") || NARROW));
-    this.element.classList.toggle("wb-tight", width < TIGHT);
-    this.element.classList.toggle("wb-large", asked("--wb-large") > 0);
+    const large = asked("--wb-large") > 0;
+    this.element.classList.toggle("wb-large", large);
+    this.element.classList.toggle("wb-tight", width < (large ? NARROW : TIGHT));
   }
 
   // -- data ------------------------------------------------------------------------------------

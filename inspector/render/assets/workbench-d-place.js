@@ -61,9 +61,14 @@ extend(Workbench, {
       this.onPicture?.();
       this.waiting = this.drawWaiting(toggled).catch((error) => this.failed(error));
       this.waiting.then(() => this.panes.get("findings")?.pane.load());
+      if (reveal) this.waiting.then(() => requestAnimationFrame(() => this.revealAgain())); // the card took room by now
     } catch (error) {
       this.failed(error, toggled);
     }
+  },
+
+  revealAgain() {
+    if (this.element.isConnected && this.memory.selected !== null) this.drawSelection({ reveal: true });
   },
 
   saysDrawing() {
