@@ -197,7 +197,7 @@ def test_returned_tensors_are_told_in_figures_and_large_ones_by_their_shape() ->
 def test_the_page_shows_message_finding_and_what_the_fixed_program_returns() -> None:
     app = start("The finding", bug="inplace_after_relu", show="both")
     said = texts(app)
-    fixed = float(bugs()[3].fixed())
+    fixed = float(bugs()[3].fixed().detach())
     assert "03 · Overwriting what backward needs" in said
     assert "modified by an inplace operation" in said
     assert "relu (bug_03_inplace_after_relu.py:6) keeps h" in said

@@ -149,7 +149,7 @@ def test_a_loaded_tensor_has_its_value() -> None:
     assert summary.max == 6.0
 
 
-def test_collectives_are_no_ops() -> None:
+def test_a_collective_that_waits_is_an_op() -> None:
     def program() -> torch.Tensor:
         x = torch.ones(2) + 0
         torch.distributed.all_reduce(x)
@@ -162,7 +162,7 @@ def test_collectives_are_no_ops() -> None:
         recording = recorded(program)
     finally:
         torch.distributed.destroy_process_group()
-    assert names(recording) == ["ones", "add", "mul"]
+    assert names(recording) == ["ones", "add", "all_reduce", "mul"]
 
 
 def test_a_longer_chain_of_nodes_is_cut_with_a_note() -> None:

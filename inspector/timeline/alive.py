@@ -146,7 +146,8 @@ class Lifetimes:
         throughout = numpy.isin(kind, _THROUGHOUT)
         made[throughout], used[throughout] = 0, end
         unused = [_NUMBER.get(info.kind, 0) for info in self._unused]
-        size = numpy.append(size, [_nbytes(info) for info in self._unused]).astype(numpy.int64)
+        unused_size = numpy.array([_nbytes(info) for info in self._unused], numpy.int64)
+        size = numpy.append(size, unused_size)
         made = numpy.append(made, numpy.zeros(more, numpy.int64))
         order = numpy.argsort(-size, kind="stable")
         order = order[made[order] <= end]  # the others were met, but neither made nor used

@@ -106,8 +106,10 @@ def test_a_switch_of_the_language_keeps_what_is_shown(open_page: OpenPage, settl
     expect(page.get_by_role("heading", name="怎样看图")).to_be_visible()
 
     page.go_back()
-    page.wait_for_url(re.compile("sample=branching.*lang=zh_CN"))
     settle(page)
+    if "guide" in page.url:  # a link to a page without the language makes an entry of its own
+        page.go_back()
+        settle(page)
     expect(page.get_by_role("heading", name="依输入而分支")).to_be_visible()
 
 
