@@ -125,8 +125,13 @@ class Lifetimes:
     def _gather(self, uses: _Uses) -> None:
         """The columns of all pieces, the largest first. Tensors that share memory are one."""
         tensors, end = self._tensors, self._length - 1
-        own = max((t.storage for t in tensors if t.storage is not None), default=-1) + 1
-        storages = [own + t.id if t.storage is None else t.storage for t in tensors]
+        # Numbered anew: a file can name any storage, and a number beyond int64 comes of one more.
+        known = sorted({t.storage for t in tensors if t.storage is not None})
+        number = {storage: at for at, storage in enumerate(known)}
+        storages = [
+            len(known) + at if t.storage is None else number[t.storage]
+            for at, t in enumerate(tensors)
+        ]
         found, group = numpy.unique(numpy.array(storages, numpy.int64), return_inverse=True)
         self._members = numpy.argsort(group, kind="stable")
         self._starts = numpy.searchsorted(group[self._members], numpy.arange(len(found) + 1))
