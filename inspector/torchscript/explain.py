@@ -198,16 +198,9 @@ def compile_error(name: str, error: Exception) -> ScriptError:
             reason=_first_line(detail),
         )
     place = _place(detail)
-    if place is None:
-        said = sentence("{name} cannot be scripted. {words}", name=name, words=words)
-    else:
-        said = sentence(
-            "{name} cannot be scripted ({file}, line {line}). {words}",
-            name=name,
-            file=Path(place[0]).name,
-            line=place[1],
-            words=words,
-        )
+    said = sentence(
+        "{name} cannot be scripted{where}. {words}", name=name, where=_where(place), words=words
+    )
     return _error(said, detail, place)
 
 
@@ -228,16 +221,9 @@ def trace_error(name: str, error: Exception) -> ScriptError:
             reason=_first_line(detail),
         )
     place = _place(detail) or raised_at(error)
-    if place is None:
-        said = sentence("{name} cannot be traced. {words}", name=name, words=words)
-    else:
-        said = sentence(
-            "{name} cannot be traced ({file}, line {line}). {words}",
-            name=name,
-            file=Path(place[0]).name,
-            line=place[1],
-            words=words,
-        )
+    said = sentence(
+        "{name} cannot be traced{where}. {words}", name=name, where=_where(place), words=words
+    )
     return _error(said, detail, place)
 
 
@@ -270,6 +256,13 @@ def _error(message: str, detail: str, place: tuple[str, int] | None) -> ScriptEr
         file=place[0] if place else None,
         line=place[1] if place else None,
     )
+
+
+def _where(place: tuple[str, int] | None) -> str:
+    """The line as an aside, with a space before it; or nothing."""
+    if place is None:
+        return ""
+    return sentence(" ({file}, line {line})", file=Path(place[0]).name, line=place[1])
 
 
 def _first_line(detail: str) -> str:
