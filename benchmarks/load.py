@@ -1,12 +1,14 @@
-"""Many people at once: each opens samples in a browser of their own and clicks on nodes.
+"""Many people at once: each opens samples and clicks on nodes, with pauses as people make them.
 
-    python benchmarks/load.py [USERS] [--minutes M] [--url ADDRESS]
+    python benchmarks/load.py [USERS] [--browsers B] [--minutes M] [--rounds R] [--url ADDRESS]
 
-Starts the app on a free port (or takes the one at ADDRESS), and prints how long a click took until
-its card was on the page, the median and the slowest twentieth; how many sessions were lost; and
-the server's memory before anybody came, at its highest, and once all had left. A click is measured
-in the browser: until its card is there, and the server has answered and rests. Users
-wait between clicks as people do.
+Starts the app on a free port (or takes the one at ADDRESS), and prints how long a click took, the
+median and the slowest twentieth; how many sessions were lost; and the server's memory before
+anybody came, at its highest, and when all had left, after each round: it is flat when the second
+round adds nothing.
+B of the users have a real browser, where a click is done when its card is on the page and the
+server has answered and rests. The others ask the server the same without one (`load_visitor.py`):
+thirty browsers that draw without a graphics card would be the load that is measured.
 Needs Playwright and a Chromium (`$CHROMIUM`, else the one on PATH), and Linux for the memory.
 """
 
@@ -29,6 +31,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import websockets
+from load_visitor import Refused, Visitor
 from playwright.async_api import Browser, Error, Page, async_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -45,12 +49,17 @@ SAMPLES = (
 THINKING = 1.0, 4.0
 """Seconds between two clicks of one user, at least and at most."""
 
+CLICKS = 5
+"""Of one user on one sample."""
+
 LONGEST_CLICK_MS = 30_000
 QUIET_MS = 200
 """So long nothing may happen after a click: the server hears of it a moment later."""
 
 LEFT_SECONDS = 20
 """After the last user has left, before the memory is read again."""
+
+LOST = Error, Refused, OSError, RuntimeError, TimeoutError, websockets.WebSocketException
 
 # Notes what the server has not answered yet.
 WATCH = """(() => {
@@ -88,11 +97,11 @@ CLICK = """async ([number, longest, quiet]) => {
 
 @dataclass
 class Seen:
-    """What all users saw.
+    """What users of one kind saw.
 
     Attributes:
         clicks: ms until the card.
-        opened: ms until a sample's graph was on the page.
+        opened: ms until a sample's graph was there.
         lost: one sentence for each session that broke.
     """
 
@@ -100,28 +109,50 @@ class Seen:
     opened: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
+    def tell(self, who: str) -> None:
+        """Print it."""
+        print(_row(f"{who}: a click, ms", self.clicks))
+        print(_row(f"{who}: a sample opened, ms", self.opened))
+        print(f"{who}: sessions lost: {len(self.lost)}")
+        for sentence in self.lost:
+            print(f"  {sentence}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How many come, and how long they stay in each round."""
+
+    users: int
+    browsers: int
+    seconds: float
+
 
 def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("users", type=int, nargs="?", default=30)
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--browsers", type=int, default=2, help="users with a real browser")
+    parser.add_argument("--minutes", type=float, default=2.5, help="of each round")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--url", help="of a server that runs; its memory is not read")
-    asked = parser.parse_args()
-    with _server(asked.url) as (address, process):
-        before = _memory(process)
-        seen, highest = asyncio.run(_crowd(address, asked.users, asked.minutes * 60, process))
-        time.sleep(LEFT_SECONDS)
-        after = _memory(process)
-    print(f"{asked.users} users, {asked.minutes:g} minutes, {os.cpu_count()} cores")
-    print(_row("a click, ms", seen.clicks))
-    print(_row("a sample opened, ms", seen.opened))
-    print(f"sessions lost: {len(seen.lost)}")
-    for sentence in seen.lost:
-        print(f"  {sentence}")
+    given = parser.parse_args()
+    asked = Asked(given.users, min(given.browsers, given.users), given.minutes * 60)
+    drawn, unseen = Seen(), Seen()
+    with _server(given.url) as (address, process):
+        memory = [f"{_memory(process)} before"]
+        for _ in range(given.rounds):
+            highest = asyncio.run(_crowd(address, asked, process, drawn, unseen))
+            time.sleep(LEFT_SECONDS)
+            memory += [f"{highest} at most", f"{_memory(process)} when all had left"]
+    print(
+        f"{asked.users} users ({asked.browsers} with a browser), {given.rounds} rounds of"
+        f" {given.minutes:g} minutes, {os.cpu_count()} cores"
+    )
+    unseen.tell("without a browser")
+    drawn.tell("with a browser")
     if process is not None:
-        print(f"memory of the server, MiB: {before} before, {highest} at most, {after} after")
-    sys.exit(1 if seen.lost else 0)
+        print(f"memory of the server, MiB: {', '.join(memory)}")
+    sys.exit(1 if drawn.lost or unseen.lost else 0)
 
 
 def _row(name: str, times: list[float]) -> str:
@@ -132,45 +163,65 @@ def _row(name: str, times: list[float]) -> str:
 
 
 async def _crowd(
-    address: str, users: int, seconds: float, process: subprocess.Popen[bytes] | None
-) -> tuple[Seen, int]:
-    """All users at once, who come over the first fifth of the time; and the highest memory."""
+    address: str,
+    asked: Asked,
+    process: subprocess.Popen[bytes] | None,
+    drawn: Seen,
+    unseen: Seen,
+) -> int:
+    """One round; all come over its first fifth. Returns the highest memory, MiB."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    seen, highest = Seen(), 0
+    highest = 0
+    until = time.monotonic() + asked.seconds
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        until = time.monotonic() + seconds
-        waits = [number * seconds / 5 / users for number in range(users)]
-        crowd = asyncio.gather(
-            *(
-                _user(browser, address, number, wait, until, seen)
-                for number, wait in enumerate(waits)
-            ),
-        )
+        people = []
+        for number in range(asked.users):
+            wait = number * asked.seconds / 5 / asked.users
+            if number < asked.browsers:
+                people.append(_with_browser(browser, address, number, wait, until, drawn))
+            else:
+                people.append(_without(address, number, wait, until, unseen))
+        crowd = asyncio.gather(*people)
         while not crowd.done():
             highest = max(highest, _memory(process))
             await asyncio.wait([asyncio.ensure_future(asyncio.sleep(1.0))])
         await crowd
         await browser.close()
-    return seen, highest
+    return highest
 
 
-async def _user(
+async def _without(address: str, number: int, wait: float, until: float, seen: Seen) -> None:
+    await asyncio.sleep(wait)
+    chance, visitor, turn = random.Random(number), Visitor(address), number
+    try:
+        while time.monotonic() < until:
+            seen.opened.append(await visitor.open(SAMPLES[turn % len(SAMPLES)]))
+            turn += 1
+            for _ in range(CLICKS):
+                await asyncio.sleep(chance.uniform(*THINKING))
+                seen.clicks.append(await visitor.click(chance))
+    except LOST as error:
+        seen.lost.append(_told(number, error))
+    finally:
+        await visitor.leave()
+
+
+async def _with_browser(
     browser: Browser, address: str, number: int, wait: float, until: float, seen: Seen
 ) -> None:
     await asyncio.sleep(wait)
-    chance = random.Random(number)
+    chance, turn = random.Random(number), number
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     await context.add_init_script(WATCH)
     page = await context.new_page()
     try:
-        turn = number
         while time.monotonic() < until:
             await _open(page, address, SAMPLES[turn % len(SAMPLES)], seen)
             turn += 1
-            for _ in range(5):
+            for _ in range(CLICKS):
                 await asyncio.sleep(chance.uniform(*THINKING))
                 what = [chance.randrange(1000), LONGEST_CLICK_MS, QUIET_MS]
                 took, new = await page.evaluate(CLICK, what)
@@ -180,10 +231,15 @@ async def _user(
                     seen.clicks.append(took)
                 if await page.locator('[data-testid="stException"]').count():
                     raise RuntimeError("the page shows an exception")
-    except (Error, TimeoutError, RuntimeError) as error:
-        seen.lost.append(f"user {number}: {str(error).splitlines()[0]}")
+    except LOST as error:
+        seen.lost.append(_told(number, error))
     finally:
         await context.close()
+
+
+def _told(number: int, error: BaseException) -> str:
+    words = str(error).splitlines()[:1] or [type(error).__name__]
+    return f"user {number}: {words[0]}"
 
 
 async def _open(page: Page, address: str, sample: str, seen: Seen) -> None:
