@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import streamlit as st
-from streamlit import config
+from streamlit import config, net_util
 
 from inspector.errors import InspectorError
 from inspector.language import counted, sentence
 from inspector_app import sandbox
 from inspector_app.jobs import Job
-from inspector_app.phrases import escaped, say
+from inspector_app.phrases import escaped, say, told
+from inspector_app.programs import ProgramJob
 from inspector_app.sandbox import Isolation, Program
 from inspector_app.settings import Settings, settings
+from inspector_app.signing import TRIED, TROUBLE, check_sign_in, sign_in
 
-J = TypeVar("J", bound=Job[Any, Any])
+P = TypeVar("P", bound=ProgramJob)
 
 MINUTE = 60.0
 
@@ -81,14 +83,31 @@ def editor_refusal(known: Settings | None = None) -> str:
     return ""
 
 
-@st.cache_resource(show_spinner=False)
 def isolation() -> Isolation:
-    """How well programs are kept apart on this machine: an empty one is run, once."""
-    return sandbox.run(Program("", name="nothing", plain=True)).isolation
+    """How well programs are kept apart on this machine.
+
+    It is for what the pages say. Where code of one's own must be kept apart, each run demands it
+    (`started`), whatever was found here.
+    """
+    return _tried()[1]
 
 
-def started(job: J) -> J:
+def _holds(tried: tuple[float, Isolation]) -> bool:
+    """Whether it need not be tried again: a wall that was missing may be there a minute later."""
+    when, found = tried
+    return found.complete or time.monotonic() - when < MINUTE
+
+
+@st.cache_resource(show_spinner=False, validate=_holds)
+def _tried() -> tuple[float, Isolation]:
+    """When an empty program was run, and what kept it apart."""
+    found = sandbox.run(Program("", name="nothing", plain=True)).isolation
+    return time.monotonic(), found
+
+
+def started(job: P) -> P:
     """Start a session's own run; one that may not run has ended at once, with the reason."""
+    job.apart = settings().editor == "sandboxed"
     quota = _quota()
     refusal = allowed_to_run(quota)
     if refusal:
@@ -112,15 +131,25 @@ def keep_settings() -> None:
     Raises:
         SystemExit: one of them cannot be read.
     """
+    # Streamlit would ask a machine of somebody else's for the address of this one: when it listens
+    # on all networks, and whenever a page of another site knocks.
+    net_util.get_external_ip = _unknown
     try:
         known = settings()
+        check_sign_in()
     except InspectorError as error:
         sys.exit(f"error: {error.message}")
     if known.upload_mb is not None:
         config.set_option("server.maxUploadSize", known.upload_mb)
     if known.classroom:
+        # An error of ours shows paths and lines of the server to whoever runs it, in its log.
+        config.set_option("client.showErrorDetails", "none")
         # One folder for all: whoever comes could read and delete what others keep.
         os.environ.setdefault("INSPECTOR_LIBRARY", "off")
+
+
+def _unknown() -> None:
+    return None
 
 
 # -- signing in ------------------------------------------------------------------------------------
@@ -140,21 +169,17 @@ def signed_in_or_stop() -> None:
 
 def _ask_to_sign_in() -> None:
     st.title("Torch Graph Inspector", anchor=False)
+    trouble = TROUBLE.get(st.query_params.get(TRIED, ""))
+    if trouble is not None:
+        st.error(told(trouble), icon=":material/error:")
     st.markdown(say("Sign in to see this course's models and lessons."))
-    for number, provider in enumerate(providers(_auth())):
+    for number, provider in enumerate(providers(sign_in())):
         label = say("Sign in")
         if provider is not None:
             label = say("Sign in with {provider}", provider=escaped(provider))
         st.button(
             label, key=f"sign-in-{number}", type="primary", on_click=st.login, args=(provider,)
         )
-
-
-def _auth() -> Mapping[str, Any]:
-    try:
-        return dict(st.secrets.get("auth", {}))
-    except FileNotFoundError:  # of secrets
-        return {}
 
 
 def providers(auth: Mapping[str, Any]) -> list[str | None]:

@@ -8,8 +8,7 @@
     arguments = inputs_of(sample.given, values)         # inspector.capture.given
 
 Parameters are called `c.length`, and one stands in the address only where it differs from where
-its control starts. A page without the widgets reads them by `in_address(controls, address.asked)`.
-`as_address` also tells inputs apart: equal parameters are equal inputs.
+its control starts. `as_address` also tells inputs apart: equal parameters are equal inputs.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from inspector.language import listed, sentence
 from inspector.recipes import TensorControl
 from inspector_app.address import Address, acted
 from inspector_app.phrases import prose, reason_of, say, told
-from inspector_app.screens.controls_file import choose_file, file_in_address
+from inspector_app.screens.controls_file import choose_file
 from inspector_app.screens.controls_tensor import choose_tensor, said_recipe
 
 PREFIX = "c."
@@ -95,21 +94,6 @@ def as_address(controls: Sequence[Control], values: Mapping[str, Any]) -> dict[s
     if values.get(FILE) is not None:
         written[PREFIX + FILE] = values[FILE].written
     return written
-
-
-def in_address(controls: Sequence[Control], asked: Mapping[str, str]) -> dict[str, Any]:
-    """The values that an address says, for a page without the widgets.
-
-    Raises:
-        InspectorError: the address asks for a value that a control does not have, or for a file
-            that this session does not have.
-    """
-    values = {control.name: control.start for control in controls}
-    for control in controls:
-        if PREFIX + control.name in asked:
-            values[control.name] = control.parse(asked[PREFIX + control.name])
-    file = file_in_address(asked.get(PREFIX + FILE))
-    return values if file is None else values | {FILE: file}
 
 
 def label(control: Control) -> str:

@@ -3,14 +3,17 @@
 Nothing of it is copied here and nothing comes from another server: a route hands out the few files
 that are needed, and Python gets the text back when the typing rests, at a click elsewhere, and at
 Ctrl+Enter. What is typed stays in the browser's editor however often the page runs; it is replaced
-only by another `code`, or after `start_anew`.
+only by another `code` or `document`, or after `start_anew`.
+
+One page has one editor for all its documents: Streamlit keeps a component that gives way to one of
+another key in the page until the run has ended, so there would be two, one of them lost.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from inspector_app.gate import base
 from inspector_app.phrases import say
 
 PREFIX = "inspector-editor"
@@ -44,9 +48,13 @@ def editor(
     code: str,
     *,
     key: str,
-    height: int = 320,
+    document: str = "",
+    typed: str | None = None,
+    height: str = "320px",
     errors: Mapping[int, str] | None = None,
     label: str = "",
+    read_only: bool = False,
+    on_edit: Callable[[str, str], None] | None = None,
     on_run: Callable[[], None] | None = None,
 ) -> str:
     """Show an editor of Python code.
@@ -54,33 +62,43 @@ def editor(
     Args:
         code: what stands in it at first. Another text replaces what was typed.
         key: of the component.
-        height: in pixels.
+        document: which of the page's texts it is. Another one replaces what was typed, too.
+        typed: what was typed into it since, as far as the page knows: a browser that has to make
+            its editor anew, because something came onto the page above it, goes on with this.
+        height: a length of CSS.
         errors: line, counted from 1, and what is wrong with it; gone once something is typed.
         label: what is edited, for screen readers.
+        read_only: nothing can be typed, and nothing run.
+        on_edit: called with a document and its text, before the page runs again, when something
+            was typed: it may be of the document that was shown before.
         on_run: called before the page runs again when Ctrl+Enter was pressed.
 
     Returns:
         The text as it stands in the editor.
     """
-    number = st.session_state.get(_number_key(key), 0)
-    version = f"{number}-{hashlib.sha256(code.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    versions = _versions(key)
+    whole = "\0".join([str(st.session_state.get(_number_key(key), 0)), document, code])
+    version = hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()[:16]
+    versions[document] = version
     result = _mount(
         key=key,
         data={
             "code": code,
+            "typed": code if typed is None else typed,
             "version": version,
             "height": height,
             "errors": [[line, text] for line, text in sorted((errors or {}).items())],
             "files": _address(),
             "label": label or say("Python code"),
             "messages": _messages(),
+            "readOnly": read_only,
         },
         default={"text": None},
-        on_text_change=_nothing,
+        on_text_change=partial(_heard, key, on_edit) if on_edit is not None else _nothing,
         on_run_change=on_run or _nothing,
     )
     told = result.text
-    if isinstance(told, Mapping) and told.get("version") == version:
+    if not read_only and isinstance(told, Mapping) and told.get("version") == version:
         return str(told.get("text", ""))
     return code
 
@@ -88,15 +106,32 @@ def editor(
 def start_anew(key: str) -> None:
     """Have the editor of that key show its `code` again, whatever was typed."""
     st.session_state[_number_key(key)] = st.session_state.get(_number_key(key), 0) + 1
+    _versions(key).clear()  # what is still on its way from the browser is typed no more
 
 
 def routes() -> Sequence[BaseRoute]:
     """What serves the editor's files."""
-    return [Route(f"/{PREFIX}/{{version}}/{{name}}", _file)]
+    return [Route(f"{base()}/{PREFIX}/{{version}}/{{name}}", _file)]
 
 
 def _number_key(key: str) -> str:
     return f"_editor_{key}"
+
+
+def _versions(key: str) -> dict[str, str]:
+    """Document -> the version of it that the browser was given last."""
+    found: dict[str, str] = st.session_state.setdefault(f"_editor_versions_{key}", {})
+    return found
+
+
+def _heard(key: str, on_edit: Callable[[str, str], None]) -> None:
+    """Pass on what was typed, by the document whose version the browser had."""
+    told = st.session_state[key].text
+    if not isinstance(told, Mapping):
+        return
+    for document, version in _versions(key).items():
+        if told.get("version") == version:
+            on_edit(document, str(told.get("text", "")))
 
 
 def _nothing() -> None:
@@ -105,8 +140,7 @@ def _nothing() -> None:
 
 def _address() -> str:
     """Where the browser finds the files; another version of them is at another address."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return "/".join(["", *([base] if base else []), PREFIX, _version()])
+    return f"{base()}/{PREFIX}/{_version()}"
 
 
 def _messages() -> dict[str, str]:
@@ -120,6 +154,7 @@ def _messages() -> dict[str, str]:
         "editor.gutter.aria-label": gutter,
         "text-input.aria-roledescription": say("editor"),
         "text-input.aria-label": say("Cursor at row {row}", row="$0"),
+        "editor.tooltip.disable-editing": say("This code can only be read here"),
         "gutter.annotation.aria-label.error": say("Error in row {row}", row="$0"),
         **{f"search-box.{name}": text for name, text in _search_messages().items()},
     }

@@ -49,12 +49,16 @@ class LessonJob(ProgramJob):
         self.shared = shared
         self.wanted = 1
 
-    def give_up(self) -> None:
-        """Wait for it no longer; where nobody does, it is stopped."""
+    def give_up(self, *, keep: bool = False) -> None:
+        """Wait for it no longer; where nobody does, it is ended.
+
+        Args:
+            keep: whether what it recorded until then is still wanted.
+        """
         with _starting:
             self.wanted -= 1
             if self.wanted <= 0:
-                self.stop()
+                (self.stop if keep else self.drop)()
 
     def _make(self) -> Ran:
         ran = super()._make()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
@@ -31,7 +32,19 @@ ALL = "all"
 _SHOWN, _REFUSED, _REMOVED, _SAID = (
     f"_library_{name}" for name in ("shown", "refused", "removed", "said")
 )
-_UPLOADS, _FORM = "_library_uploads", "_library_form"
+_UPLOADS, _FORM, _HANDED = "_library_uploads", "_library_form", "_library_handed"
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A recording's file that was uploaded on another page: its name, and what is in it."""
+
+    name: str
+    data: bytes
+
+    def getvalue(self) -> bytes:
+        """Its bytes, as of a file that was uploaded here."""
+        return self.data
 
 
 def offered() -> bool:
@@ -48,6 +61,7 @@ def show(what: str) -> None:
     """Show an entry by its id, `ALL`, or "" for an opened file: a callback."""
     acted()
     st.session_state[_SHOWN] = what
+    st.session_state.pop(_HANDED, None)
     forget_form()
     if what:  # an uploaded file is put away
         st.session_state[_UPLOADS] = int(st.session_state.get(_UPLOADS, 0)) + 1
@@ -70,6 +84,19 @@ def shown(address: Address) -> str | Entry:
             address.complain(say("the recording “{name}”", name=escaped(what)))
         st.session_state[_SHOWN] = ALL
         return ALL
+
+
+def hand_over(name: str, data: bytes) -> None:
+    """Have the page show a file that was uploaded on another one."""
+    show("")
+    st.session_state[_UPLOADS] = int(st.session_state.get(_UPLOADS, 0)) + 1
+    st.session_state[_HANDED] = Handed(name, data)
+
+
+def handed() -> Handed | None:
+    """The file that another page handed over, until another one is chosen here."""
+    found: Handed | None = st.session_state.get(_HANDED)
+    return found
 
 
 def uploader_key() -> str:

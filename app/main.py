@@ -4,15 +4,18 @@ This file is the page's script, and it says which server runs it: `streamlit run
 reading the file.
 """
 
+import json
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from inspector_app import editor
 from inspector_app.classroom import keep_settings, signed_in_or_stop
+from inspector_app.gate import Gate
 from inspector_app.language_switch import choose_language
-from inspector_app.phrases import say, spoken
+from inspector_app.phrases import language_in_address, say, spoken
 from inspector_app.screens import (
     bugs,
     compare,
@@ -28,7 +31,7 @@ from inspector_app.screens import (
 )
 from inspector_app.served import routes
 
-app = st.App(__file__, routes=[*routes(), *editor.routes()])
+app = st.App(__file__, routes=[*routes(), *editor.routes()], middleware=[Middleware(Gate)])
 
 
 def pages() -> None:
@@ -48,11 +51,8 @@ def pages() -> None:
 
     st.html(Path(__file__).with_name("page.css"))
     signed_in_or_stop()
-    # Fonts and screen readers go by it.
-    lang = spoken().replace("_", "-")
-    script = f"<script>document.documentElement.lang = '{lang}'</script>"
     with st.container(key="page-language"):
-        st.html(script, unsafe_allow_javascript=True)
+        st.html(_script(), unsafe_allow_javascript=True)
 
     st.navigation(
         [
@@ -107,6 +107,18 @@ def pages() -> None:
             ),
         ]
     ).run()
+
+
+def _script() -> str:
+    """What the frame of the pages does in the browser, and the language that they speak."""
+    code = Path(__file__).with_name("assets").joinpath("navigation.js").read_text(encoding="utf-8")
+    # Fonts and screen readers go by the document's language.
+    language = spoken().replace("_", "-")
+    own = json.dumps(language_in_address())
+    return (
+        f"<script>{code}\ndocument.documentElement.lang = '{language}';"
+        f"\nwindow.__inspectorNavigation.language = {own};</script>"
+    )
 
 
 # The server imports this file once to find `app`; only a browser's run of it shows pages.

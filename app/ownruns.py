@@ -39,8 +39,9 @@ class Seat:
     Attributes:
         uploaded: name and bytes of the file that the viewer uploaded last, if a program begins
             with it.
+        uploads: how many there have been.
         refused: why an uploaded file is not shown, a text of the library.
-        recording: whether the file uploaded last is a recording, which has a page of its own.
+        recording: whether the file uploaded last is a recording: it is shown on its own page.
         job: the program that runs.
         ran: what came of the last run.
         drawn: the last run of which there is a graph; it stays on the page while another runs.
@@ -52,6 +53,7 @@ class Seat:
     """
 
     uploaded: tuple[str, bytes] | None = None
+    uploads: int = 0
     refused: str = ""
     recording: bool = False
     job: ProgramJob | None = None
@@ -74,9 +76,9 @@ class Seat:
         """The text as it stands in the editor."""
         return self._drafts.get(start.key, start.source)
 
-    def edit(self, start: Start, text: str) -> None:
-        """Keep what was typed."""
-        self._drafts[start.key] = text
+    def edit(self, key: str, text: str) -> None:
+        """Keep what was typed into the text that began with the start of that key."""
+        self._drafts[key] = text
 
     def base(self, start: Start) -> str:
         """The text that the editor was opened with: what is typed since is the editor's own."""
@@ -102,6 +104,7 @@ class Seat:
     def upload(self, name: str, data: bytes) -> None:
         """Take a file; nothing is left of what was typed into the one before."""
         self.uploaded, self.refused, self.shapes = (name, data), "", ""
+        self.uploads += 1
         for texts in (self._drafts, self._bases):
             for key in [one for one in texts if one.partition("/")[0] in ("file", "archive")]:
                 del texts[key]
@@ -126,7 +129,9 @@ class Seat:
             attached=start.archive,
         )
         self._come_to(start)
-        self.stop()
+        if self.job is not None:
+            self.job.drop()
+            self.job.wait(2 * PATIENCE)
         self.reason = ""
         self.job = started(ProgramJob(program))
         self.job.wait(PATIENCE)
@@ -145,7 +150,7 @@ class Seat:
         self.job = None
         self.reason = job.reason
         self.ran = job.result
-        if job.result is not None and job.result.run is not None:
+        if job.result is not None and job.result.run is not None and not is_empty(job.result):
             self.before, self.drawn = self.drawn, job.result
 
     def book(self, *, compared: bool) -> Book | None:
@@ -162,9 +167,15 @@ class Seat:
             return
         self._program = start.name
         if self.job is not None:
-            self.job.stop()
+            self.job.drop()
         self.job = self.ran = self.drawn = self.before = None
         self.reason, self.looked = "", Place()
+
+
+def is_empty(ran: Ran) -> bool:
+    """Whether a program was recorded, and there is nothing to draw of it."""
+    run = ran.run
+    return run is not None and not run.recording.ops and run.static is None
 
 
 def seat() -> Seat:

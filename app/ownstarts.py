@@ -58,6 +58,9 @@ MAX_INPUTS, MAX_DIMENSIONS = 8, 8
 MAX_PARTS = 20_000
 """Of an archive: a list of a million parts would take the server half a gigabyte to read."""
 
+_SAMPLES_FIRST = "import sample_models\n"
+"""Before a program that uses the package: it makes tensors of all samples when it is imported."""
+
 _ENTRY = b"PK\x01\x02"
 """What each entry in the list of an archive's parts begins with."""
 
@@ -116,9 +119,7 @@ def of_sample(sample: sample_models.Sample, given: str) -> Start:
     text = "\n".join([source, "", "", *lines, ""])
     itself = sample.scriptable and sample.static is unchanged
     script = "model" if itself else ""
-    # The package makes tensors of other samples when it is imported.
-    before = "import sample_models\n"
-    return Start(f"{sample.name}/{given}", sample.name, text, script, before)
+    return Start(f"{sample.name}/{given}", sample.name, text, script, _SAMPLES_FIRST)
 
 
 # -- uploaded files -------------------------------------------------------------------------------
@@ -158,7 +159,8 @@ def of_text(name: str, data: bytes) -> Start:
             sentence("{name} is no Python file: there are zero bytes in it.", name=name)
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Start("file", _stem(name), text)
+    uses_samples = re.search(r"^\s*(?:from|import) sample_models\b", text, re.MULTILINE)
+    return Start("file", _stem(name), text, before=_SAMPLES_FIRST if uses_samples else "")
 
 
 def of_archive(name: str, data: bytes, shapes: str = "") -> Start:

@@ -9,6 +9,7 @@ job.result           once it has ended: its outcome, and its graphs where it was
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ class ProgramJob(Job[Program, Ran]):
 
     Attributes:
         heard: what it has printed so far, the end of it.
+        apart: whether it must not run where a wall of the sandbox is missing.
+
+    `stop` lets the program write what it recorded until then, which may take some seconds.
     """
 
     stopped_words = sentence("It was stopped before it began.")
@@ -58,7 +62,14 @@ class ProgramJob(Job[Program, Ran]):
     def __init__(self, choice: Program) -> None:
         super().__init__(choice)
         self.heard = ""
+        self.apart = False
+        self._drop = threading.Event()
         self._begun = time.monotonic()
+
+    def drop(self) -> None:
+        """End it at once: nothing of it is wanted any more."""
+        self._drop.set()
+        self.stop()
 
     @staticmethod
     def finished(choice: Program) -> Ran | None:
@@ -76,7 +87,9 @@ class ProgramJob(Job[Program, Ran]):
         self.heard = (self.heard + text)[-HEARD:]
 
     def _make(self) -> Ran:
-        outcome = sandbox.run(self.choice, stop=self._stop, heard=self._hear)
+        outcome = sandbox.run(
+            self.choice, stop=self._stop, heard=self._hear, apart=self.apart, drop=self._drop
+        )
         return Ran(self.choice, outcome, _graphs(outcome))
 
 
@@ -85,8 +98,8 @@ def _graphs(outcome: Outcome) -> Run | None:
     recording, static = outcome.recording, outcome.static
     if recording is None:
         return None
-    overlay = None
-    # A loaded archive runs as one op: which of its nodes ran cannot be told.
+    overlay = outcome.overlay
+    # A loaded archive runs as one op: the recording does not tell which of its nodes ran.
     if static is not None and static.kind != "loaded":
         overlay = inspector.overlay(static, recording)
     return Run(recording, static, overlay, outcome.static_reason)

@@ -28,6 +28,7 @@ from inspector.errors import InspectorError
 from inspector.language import ENGLISH, Translate, sentence
 from inspector.languages import language
 from inspector.render.answers import Book, answer, drawn_file
+from inspector_app.gate import base
 from inspector_app.phrases import reason_of
 
 PREFIX = "inspector-data"
@@ -101,9 +102,8 @@ def shelf() -> Shelf:
 
 def address_of(name: str, code: str = ENGLISH) -> str:
     """Where the browser asks about the book of that name, to be told in a language."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     told = name if code == ENGLISH else f"{name}.{code}"
-    return "/".join(["", *([base] if base else []), PREFIX, told])
+    return f"{base()}/{PREFIX}/{told}"
 
 
 def name_in(address: str) -> str:
@@ -113,7 +113,7 @@ def name_in(address: str) -> str:
 
 def routes() -> Sequence[BaseRoute]:
     """What the app serves besides its pages."""
-    return [Route(f"/{PREFIX}/{{name}}/{{question}}", _answer, methods=["POST"])]
+    return [Route(f"{base()}/{PREFIX}/{{name}}/{{question}}", _answer, methods=["POST"])]
 
 
 async def _answer(request: Request) -> Response:

@@ -36,6 +36,7 @@ class Settings:
         runs_per_minute: of a session's own code.
         runs_at_once: likewise; all sessions together have the sandbox's own limit.
         upload_mb: MB of an uploaded file; None leaves it to `server.maxUploadSize`.
+        sessions: pages that are open at once, of all people together.
     """
 
     classroom: bool = False
@@ -43,10 +44,16 @@ class Settings:
     runs_per_minute: int | None = None
     runs_at_once: int | None = None
     upload_mb: int | None = None
+    sessions: int | None = None
 
 
 CLASSROOM = Settings(
-    classroom=True, editor="sandboxed", runs_per_minute=10, runs_at_once=1, upload_mb=20
+    classroom=True,
+    editor="sandboxed",
+    runs_per_minute=10,
+    runs_at_once=1,
+    upload_mb=20,
+    sessions=200,
 )
 """What holds in a classroom where nothing else is said."""
 
@@ -57,8 +64,8 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     Args:
         arguments: `--classroom`, or nothing.
         environment: INSPECTOR_CLASSROOM (1 or 0), INSPECTOR_EDITOR (on, sandboxed, off), and
-            INSPECTOR_RUNS_PER_MINUTE, INSPECTOR_RUNS_AT_ONCE, INSPECTOR_UPLOAD_MB (numbers
-            from 1).
+            INSPECTOR_RUNS_PER_MINUTE, INSPECTOR_RUNS_AT_ONCE, INSPECTOR_UPLOAD_MB,
+            INSPECTOR_SESSIONS (numbers from 1).
 
     Raises:
         InspectorError: an argument or a value that is none of these.
@@ -76,6 +83,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         runs_per_minute=_number(environment, "INSPECTOR_RUNS_PER_MINUTE", start.runs_per_minute),
         runs_at_once=_number(environment, "INSPECTOR_RUNS_AT_ONCE", start.runs_at_once),
         upload_mb=_number(environment, "INSPECTOR_UPLOAD_MB", start.upload_mb),
+        sessions=_number(environment, "INSPECTOR_SESSIONS", start.sessions),
     )
 
 

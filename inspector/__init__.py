@@ -59,10 +59,13 @@ if TYPE_CHECKING:
     from inspector.found import Finding
     from inspector.gradients import GradientReport, gradient_report, largest_path
     from inspector.irdiff import graph_changes
+    from inspector.lanes import lanes
     from inspector.library import Library
+    from inspector.meetings import Lanes, Meeting, Mismatch
     from inspector.notebook import load_ipython_extension
     from inspector.overlay import overlay
     from inspector.records import (
+        Collective,
         Decision,
         Disagreement,
         Divergence,
@@ -149,11 +152,13 @@ _HOME = {
     "inspector.found": ("Finding",),
     "inspector.gradients": ("GradientReport", "gradient_report", "largest_path"),
     "inspector.irdiff": ("graph_changes",),
+    "inspector.lanes": ("lanes",),
+    "inspector.meetings": ("Lanes", "Meeting", "Mismatch"),
     "inspector.records": (
-        "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode", "IRValue",
-        "Kernel", "LineBranch", "ModuleCall", "Op", "Origin", "Overlay", "ParameterInfo",
-        "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning", "Step",
-        "TensorInfo", "TensorSummary",
+        "Collective", "Decision", "Disagreement", "Divergence", "Failure", "GradNode", "IRNode",
+        "IRValue", "Kernel", "LineBranch", "ModuleCall", "Op", "Origin", "Overlay",
+        "ParameterInfo", "ProgramWarning", "Recording", "Source", "StaticGraph", "StaticWarning",
+        "Step", "TensorInfo", "TensorSummary",
     ),
     "inspector.library": ("Library",),
     "inspector.notebook": ("load_ipython_extension",),
@@ -187,23 +192,24 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Advice", "BatchPoint", "BatchTiming", "Branch", "CaptureOptions", "Census", "CensusPoint",
-    "Change", "Check", "Comparison", "Coverage", "Decision", "DecisionDifference", "DecisionSite",
-    "Difference", "Disagreement", "Divergence", "Drift", "Execution", "Export", "ExportFailure",
-    "ExportedNode", "Failure", "Finding", "GradNode", "GradientReport", "IRNode", "IRValue",
-    "InputProblem", "InspectorError", "InterpretOptions", "Kernel", "Leaf", "Library", "LineBranch",
-    "LineMark", "LoopDifference", "Machine", "Measurement", "ModelFacts", "ModuleCall",
-    "NodeChange", "Op", "Origin", "OutputMatch", "Overlay", "ParameterInfo", "Parting",
-    "ProgramWarning", "Recording", "RunFailure", "ScriptablePart", "Session", "Side", "Source",
-    "Split", "Stage", "StageChange", "StaticGraph", "StaticRun", "StaticValue", "StaticWarning",
-    "Step", "TensorInfo", "TensorSummary", "Timing", "Training", "Truth", "Variant",
-    "VariantDecision", "Why", "WhyStep", "advice", "census", "check_truth", "compare",
-    "export_data", "export_html", "export_onnx", "export_program", "findings", "fingerprint",
-    "gradient_report", "graph_changes", "interpret", "largest_path", "line_marks", "load",
-    "load_ipython_extension", "load_torchscript", "measure", "model_facts", "optimisation_stages",
-    "overlay", "probe_batch_mixing", "probe_gradients", "record", "record_training", "recorded",
-    "recording", "save", "save_torchscript", "script", "scriptable_parts", "sweep_batch",
-    "to_graphviz", "to_text", "torchscript_code", "torchscript_ir", "trace", "truth", "value_drift",
-    "who_overwrote", "why_no_gradient", "why_nonfinite", "why_this_shape",
+    "Change", "Check", "Collective", "Comparison", "Coverage", "Decision", "DecisionDifference",
+    "DecisionSite", "Difference", "Disagreement", "Divergence", "Drift", "Execution", "Export",
+    "ExportFailure", "ExportedNode", "Failure", "Finding", "GradNode", "GradientReport", "IRNode",
+    "IRValue", "InputProblem", "InspectorError", "InterpretOptions", "Kernel", "Lanes", "Leaf",
+    "Library", "LineBranch", "LineMark", "LoopDifference", "Machine", "Measurement", "Meeting",
+    "Mismatch", "ModelFacts", "ModuleCall", "NodeChange", "Op", "Origin", "OutputMatch", "Overlay",
+    "ParameterInfo", "Parting", "ProgramWarning", "Recording", "RunFailure", "ScriptablePart",
+    "Session", "Side", "Source", "Split", "Stage", "StageChange", "StaticGraph", "StaticRun",
+    "StaticValue", "StaticWarning", "Step", "TensorInfo", "TensorSummary", "Timing", "Training",
+    "Truth", "Variant", "VariantDecision", "Why", "WhyStep", "advice", "census", "check_truth",
+    "compare", "export_data", "export_html", "export_onnx", "export_program", "findings",
+    "fingerprint", "gradient_report", "graph_changes", "interpret", "lanes", "largest_path",
+    "line_marks", "load", "load_ipython_extension", "load_torchscript", "measure", "model_facts",
+    "optimisation_stages", "overlay", "probe_batch_mixing", "probe_gradients", "record",
+    "record_training", "recorded", "recording", "save", "save_torchscript", "script",
+    "scriptable_parts", "sweep_batch", "to_graphviz", "to_text", "torchscript_code",
+    "torchscript_ir", "trace", "truth", "value_drift", "who_overwrote", "why_no_gradient",
+    "why_nonfinite", "why_this_shape",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

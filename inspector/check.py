@@ -17,7 +17,7 @@ def self_check(recording: Recording) -> None:
     Raises:
         ValueError: says which record refers to what.
     """
-    for name in ("ops", "module_calls", "decisions", "grad_nodes", "steps"):
+    for name in ("ops", "module_calls", "decisions", "grad_nodes", "steps", "collectives"):
         rows = getattr(recording, name)
         _numbered(name, (row.id for row in rows))
     _numbered("tensors", (tensor.id for tensor in recording.tensors.values()))
@@ -73,6 +73,7 @@ def _words(what: str, owner: int | str | None) -> str:
         "the gradients": sentence("the gradients"),
         "the failure": sentence("the failure"),
         "a warning": sentence("a warning"),
+        "collective": sentence("collective {id}", id=owner),
     }
     return told.get(what, what)
 
@@ -154,6 +155,8 @@ def _check_rest(recording: Recording) -> None:
         _within("the failure", (*failure.inputs, *failure.saved, *failure.roots), tensors)
     for warning in recording.warnings:
         _within("a warning", (warning.tensor,), tensors)
+    for sent in recording.collectives:
+        _within("collective", (sent.op, sent.wait), ops, sent.id)
 
 
 def _check_meta(recording: Recording) -> None:
@@ -163,6 +166,9 @@ def _check_meta(recording: Recording) -> None:
         raise ValueError(sentence("meta: `model` is not a text"))
     if not isinstance(meta.get("arguments"), Mapping | list | None):
         raise ValueError(sentence("meta: `arguments` are neither a list nor named"))
+    for name in ("rank", "world_size"):
+        if not isinstance(meta.get(name), int | None):
+            raise ValueError(sentence("meta: `{name}` is not a whole number", name=name))
     loss_from = meta.get("loss_from", 0)
     if not isinstance(loss_from, int) or loss_from < 0:
         raise ValueError(sentence("meta: `loss_from` is not the number of an op"))

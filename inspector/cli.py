@@ -7,6 +7,7 @@ pyarrow are imported only by the commands that need them, so that `--help` is qu
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -52,6 +53,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except InspectorError as error:
             stop(error.message)
+        except OSError as error:
+            if error.filename is not None or error.errno == errno.EPIPE:  # click ends quietly
+                raise
+            stop(
+                sentence("cannot write the output: {reason}.", reason=error.strerror or str(error))
+            )
 
 
 @click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,6 +80,12 @@ def info(file: str, text: bool) -> None:
         return
     model = recording.meta.get("model")
     click.echo(f"{file}: {told(sentence('a block of code')) if model is None else model}")
+    from inspector.lanes import rank_of
+
+    known = rank_of(recording)
+    if known is not None:
+        of_rank = sentence("rank {rank} of {size}", rank=known[0], size=known[1])
+        click.echo(f"  {told(of_rank)}")
     for line in _counts(recording):
         click.echo(f"  {told(line)}")
     for note in recording.notes:
@@ -92,6 +105,7 @@ def _counts(recording: Recording) -> tuple[str, ...]:
         sentence("{count:>8,} autograd nodes", count=len(recording.grad_nodes)),
         sentence("{count:>8,} parameters", count=len(recording.parameters)),
         sentence("{count:>8,} steps", count=len(recording.steps)),
+        sentence("{count:>8,} messages between ranks", count=len(recording.collectives)),
     )
 
 
@@ -134,11 +148,12 @@ def diff(a: str, b: str, tolerance: float | None, ops: bool) -> None:
 )
 def view(files: tuple[str, ...], port: int) -> None:
     """Open the recordings FILES in the browser (without FILES: the sample models)."""
+    recordings = []
     if files:
         from inspector.store import load
 
         for name in files:
-            load(name)  # a file that can't be read is said here, before a server starts
+            recordings.append(load(name))  # what can't be read is said before a server starts
             if os.pathsep in os.path.abspath(name):
                 stop(
                     sentence(
@@ -153,12 +168,25 @@ def view(files: tuple[str, ...], port: int) -> None:
     main_file = Path(app.origin).with_name("main.py")
     environment = dict(os.environ)
     environment["INSPECTOR_FILES"] = os.pathsep.join(os.path.abspath(name) for name in files)
+    environment["INSPECTOR_RANKS"] = str(int(_are_ranks(recordings)))
     command = [sys.executable, "-m", "streamlit", "run", str(main_file)]
     command += ["--server.port", str(port), "--server.headless", str(not _has_desktop()).lower()]
     page = "open" if files else ""
     address = f"http://localhost:{port}/{page}"
     report(sentence("open {address} (Ctrl+C stops it)", address=address))
     _become(command, environment)
+
+
+def _are_ranks(recordings: list[Recording]) -> bool:
+    """Whether these are the ranks of one run, which are shown side by side."""
+    from inspector.errors import RanksError
+    from inspector.lanes import lanes
+
+    try:
+        lanes(recordings)
+    except RanksError:
+        return False
+    return True
 
 
 def _become(command: list[str], environment: dict[str, str]) -> NoReturn:

@@ -10,7 +10,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
@@ -19,12 +19,22 @@ import numpy
 import pyarrow as pa
 from pyarrow import compute, ipc
 
+from inspector import records
 from inspector.language import sentence
 from inspector.making import records_of
-from inspector.records import Source
+from inspector.records import Recording, Source
 
 R = TypeVar("R")
 Frames = tuple[Source, ...]
+
+
+TABLES: dict[str, type[Any]] = {
+    field.name: kind
+    for field in fields(Recording)
+    for kind in (getattr(records, word, None) for word in re.findall(r"\w+", str(field.type)))
+    if isinstance(kind, type) and is_dataclass(kind)
+}
+"""The fields of a recording that hold records, and of what kind: each is a table in a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@
     ├── TimingError           a variant of a model cannot be timed
     ├── SourceError           a script given on the command line could not be found or read
     ├── LibraryError          the library of recordings refused something, or can't be written
+    ├── RanksError            recordings are not those of the ranks of one run
     ├── QuestionError         a workbench asked for something that is not there
     └── RenderError           a picture could not be drawn
         ├── GraphvizMissing       no `dot` on PATH and no pygraphviz
@@ -113,6 +114,10 @@ class GraphvizTimeout(RenderError):
 
 class LibraryError(InspectorError):
     """The library of recordings has no such recording, refused something, or can't be written."""
+
+
+class RanksError(InspectorError):
+    """Recordings cannot be laid side by side as the ranks of one run."""
 
 
 class QuestionError(InspectorError):

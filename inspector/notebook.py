@@ -36,6 +36,7 @@ def load_ipython_extension(shell: Any) -> None:
     """
 
     def inspect(line: str, cell: str) -> Any:
+        __tracebackhide__ = True
         return record_cell(shell, line, cell)
 
     inspect.__doc__ = _parser().format_help()
@@ -94,6 +95,7 @@ def record_cell(shell: Any, line: str, cell: str) -> Any:
     """
     from IPython.display import display
 
+    __tracebackhide__ = True  # tracebacks of IPython then show the cell's frames, not this one
     parser = _parser()
     try:
         words = shlex.split(line)

@@ -6,14 +6,20 @@ import os
 from pathlib import Path
 
 
-def of_rank(path: str | os.PathLike[str]) -> str:
-    """`path` for this process: "run.rank1.inspect" in the second of several, else as it is.
+def process() -> tuple[int, int] | None:
+    """The rank of this process and how many there are, where `torchrun` has started several.
 
-    `torchrun` says so in the environment (RANK, WORLD_SIZE).
+    It says so in the environment (RANK, WORLD_SIZE).
     """
-    rank = os.environ.get("RANK", "")
-    alone = os.environ.get("WORLD_SIZE", "1") == "1"
-    return os.fspath(path) if alone or not rank.isdecimal() else with_part(path, f"rank{rank}")
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "1")
+    several = rank.isdecimal() and size.isdecimal() and size != "1"
+    return (int(rank), int(size)) if several else None
+
+
+def of_rank(path: str | os.PathLike[str]) -> str:
+    """`path` for this process: "run.rank1.inspect" in the second of several, else as it is."""
+    known = process()
+    return os.fspath(path) if known is None else with_part(path, f"rank{known[0]}")
 
 
 def with_part(path: str | os.PathLike[str], part: str) -> str:

@@ -14,6 +14,7 @@ of the record in its tuple. This module imports nothing but the standard library
     ├── steps          Step          backward, optimizer.step, zero_grad
     ├── branches       LineBranch    which way an if, while or for went
     ├── warnings       ProgramWarning  what Python's warnings said
+    ├── collectives    Collective    what was sent between processes
     └── failure        Failure       the exception that ended the run
 """
 
@@ -300,6 +301,33 @@ class ProgramWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Collective:
+    """What this process had to do with a message of `torch.distributed`, in the order of sending.
+
+    `kind` is torch's name of it: "all_reduce", "broadcast", "send", "barrier". `op` is the op that
+    sent it; one op can send several (`all_gather_object` does). `wait` is the op that waited for
+    it, after which its tensors are written: `op` itself where the call waited, None where nobody
+    was seen waiting. `group` names the process group, `ranks` are its members, as ranks in the
+    whole program. `number` counts the group's messages in this recording from 0: those of all its
+    members, and on their own those from one member to another. `tensors` say what this process
+    gave or gets ("float32[2, 3]"), one entry per tensor; `reduction` is "sum", "max", ... where
+    it is known. `peer` is the rank sent to or received from, or the one that a broadcast, scatter,
+    gather or reduce has as its source or destination.
+    """
+
+    id: int
+    op: int
+    kind: str
+    group: str
+    ranks: tuple[int, ...]
+    number: int
+    tensors: tuple[str, ...] = ()
+    reduction: str = ""
+    peer: int | None = None
+    wait: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LineBranch:
     """How often an `if`, `elif`, `while` or `for` of the user's went which way (`kind`).
 
@@ -347,6 +375,7 @@ class Recording:
     branches: tuple[LineBranch, ...] = ()
     grads: Mapping[int, numpy.ndarray] = field(default_factory=dict)
     warnings: tuple[ProgramWarning, ...] = ()
+    collectives: tuple[Collective, ...] = ()
 
     def __repr__(self) -> str:
         failed = "" if self.failure is None else f", failed with {self.failure.type}"

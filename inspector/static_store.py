@@ -1,4 +1,4 @@
-"""Static graphs as JSON, for what crosses between processes. Reading one runs nothing.
+"""Static graphs, and what ran of them, as JSON between processes. Reading it runs nothing.
 
 What JSON does not have is an object with one key: {"float": "nan"}, {"complex": [0.0, 1.0]},
 {"tuple": [...]}, {"dict": {...}}. A graph that was read is not live: `interpret` refuses it.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from inspector.errors import FileFormatError
-from inspector.records import IRNode, IRValue, Source, StaticGraph, StaticWarning
+from inspector.language import sentence
+from inspector.records import IRNode, IRValue, Overlay, Source, StaticGraph, StaticWarning
+from inspector.retold import as_json, from_json
 
 FORMAT = "inspector-static"
 VERSION = 1
@@ -42,6 +44,7 @@ def static_to_json(static: StaticGraph) -> bytes:
         "warnings": [
             [one.category, one.message, one.file, one.line, one.remedy] for one in static.warnings
         ],
+        "sentences": as_json(_prose(static.warnings)),
         "block_inputs": _blocks_out(static.block_inputs),
         "block_outputs": _blocks_out(static.block_outputs),
     }
@@ -86,6 +89,21 @@ def _plain(value: Any) -> Any:
     raise FileFormatError(f"A static graph holds plain values only, not {type(value).__name__}.")
 
 
+def overlay_to_json(overlay: Overlay, static: StaticGraph) -> bytes:
+    """Write the counts of an overlay: executions, branches and trips.
+
+    Args:
+        overlay: what ran; a node without a count is one that did not run.
+        static: the graph.
+    """
+    known = {
+        "executions": [overlay.executions.get(node.id, 0) for node in static.nodes],
+        "taken": [[node, list(visits)] for node, visits in overlay.taken.items()],
+        "trips": [[node, list(visits)] for node, visits in overlay.trips.items()],
+    }
+    return json.dumps(known, separators=(",", ":")).encode()
+
+
 def static_from_json(text: bytes, name: str) -> StaticGraph:
     """Read what `static_to_json` wrote.
 
@@ -114,7 +132,7 @@ def _graph(known: Any) -> StaticGraph:
         sources={_text(file): _text(text) for file, text in known["sources"].items()},
         nodes=tuple(_node(number, node) for number, node in enumerate(known["nodes"])),
         inputs=tuple(IRValue(*map(_text, _row(row, 3))) for row in known["inputs"]),
-        warnings=tuple(_warning(row) for row in known["warnings"]),
+        warnings=_warnings(known["warnings"], known.get("sentences")),
         block_inputs=_blocks(known["block_inputs"]),
         block_outputs=_blocks(known["block_outputs"]),
     )
@@ -145,6 +163,17 @@ def _source(known: Any) -> Source:
     )  # fmt: skip
 
 
+def _prose(warnings: Sequence[StaticWarning]) -> list[str]:
+    """What of warnings can be told in any language."""
+    return [text for one in warnings for text in (one.message, one.remedy)]
+
+
+def _warnings(known: Any, made: Any) -> tuple[StaticWarning, ...]:
+    plain = [_warning(row) for row in known]
+    texts = iter(from_json(_prose(plain), made))
+    return tuple(replace(one, message=next(texts), remedy=next(texts)) for one in plain)
+
+
 def _warning(known: Any) -> StaticWarning:
     category, message, file, line, remedy = _row(known, 5)
     return StaticWarning(
@@ -158,6 +187,45 @@ def _blocks(known: Any) -> dict[Place, tuple[str, ...]]:
     for row in known:
         owner, block, values = _row(row, 3)
         found[_or_none(_count, owner), _count(block)] = _texts(values)
+    return found
+
+
+def overlay_from_json(text: bytes, static: StaticGraph, name: str) -> Overlay:
+    """Read what `overlay_to_json` wrote.
+
+    Args:
+        text: the JSON.
+        static: the graph.
+        name: of where it comes from, for messages.
+
+    Raises:
+        FileFormatError: it is something else, or no counts of this graph.
+    """
+    try:
+        known = json.loads(text)
+        counts = [_count(count) for count in _row(known["executions"], len(static.nodes))]
+        return Overlay(
+            executions=dict(enumerate(counts)),
+            taken=_visits(known["taken"], static, "prim::If"),
+            trips=_visits(known["trips"], static, "prim::Loop"),
+            op_to_node={},
+            method=sentence("interpretation of the graph"),
+        )
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        raise FileFormatError(f"{name} is not readable as what a graph ran: {error}.") from error
+
+
+def _visits(known: Any, static: StaticGraph, kind: str) -> dict[int, tuple[int, ...]]:
+    """What each visit of the nodes of a kind gave: a block, or a number of trips."""
+    found: dict[int, tuple[int, ...]] = {}
+    for row in known:
+        number, visits = _row(row, 2)
+        node = static.nodes[_count(number)]
+        if node.kind != kind:
+            raise ValueError(f"node {node.id} is no {kind}")
+        found[node.id] = tuple(map(_count, visits))
+        if kind == "prim::If" and max(found[node.id], default=0) >= node.blocks:
+            raise ValueError(f"node {node.id} has no such block")
     return found
 
 

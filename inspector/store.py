@@ -23,41 +23,30 @@ import gc
 import io
 import json
 import os
-import secrets
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy
 import pyarrow as pa
 from pyarrow import ipc
 
 from inspector.check import self_check
-from inspector.columns import Pool, Stack, read_table, to_table, utf8
+from inspector.columns import TABLES, Pool, Stack, read_table, to_table, utf8
 from inspector.errors import FileFormatError, FutureVersionError
 from inspector.language import sentence, sentences
 from inspector.records import (
-    Decision,
-    Failure,
-    GradNode,
     Kernel,
-    LineBranch,
-    ModuleCall,
-    Op,
-    ParameterInfo,
-    ProgramWarning,
     Recording,
     Source,
-    Step,
-    TensorInfo,
     TensorSummary,
 )
 from inspector.retold import as_json, from_json
+from inspector.writing import whole
 
 FORMAT = "inspector-recording"
 VERSION = 2  # from 2 on a decision may have no op
@@ -86,18 +75,6 @@ class _Value:
     data: bytes
 
 
-_TABLES: dict[str, type[Any]] = {
-    "ops": Op,
-    "tensors": TensorInfo,
-    "module_calls": ModuleCall,
-    "decisions": Decision,
-    "grad_nodes": GradNode,
-    "parameters": ParameterInfo,
-    "steps": Step,
-    "failure": Failure,
-    "branches": LineBranch,
-    "warnings": ProgramWarning,
-}
 # Each refers at most to those before it.
 _POOLS: dict[str, type[Any]] = {
     "sources": Source,
@@ -121,26 +98,16 @@ def save(recording: Recording, path: str | os.PathLike[str]) -> None:
         OSError: the folder is missing, full or not writable.
         FileFormatError: more than `MAX_BYTES`, or a value is not an array of numbers.
     """
-    target = Path(path)
-    # Not `tempfile`: its files can be read by their owner only, whatever the umask says.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
-    with open(temporary, "xb") as file:
-        try:
-            _write(recording, file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+    with whole(path) as file:
+        _write(recording, file)
 
 
-def _write(recording: Recording, file: io.BufferedWriter) -> None:
+def _write(recording: Recording, file: IO[bytes]) -> None:
     pools = {name: Pool() for name in _POOLS}
     # Level 1: half the time of the default level for a tenth more bytes.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(_HEADER, utf8(json.dumps(_header(recording), ensure_ascii=False)))
-        for name, record_type in _TABLES.items():
+        for name, record_type in TABLES.items():
             _put(archive, name, [to_table(_rows(recording, name), record_type, pools)])
         for name, record_type in reversed(_POOLS.items()):
             rows: list[Any] = pools[name].rows
@@ -390,7 +357,7 @@ def _read_records(archive: zipfile.ZipFile, header: dict[str, Any]) -> Recording
         name: read_table(_content(archive, f"{name}.arrow"), name, kind, pools)
         if f"{name}.arrow" in held
         else []
-        for name, kind in _TABLES.items()
+        for name, kind in TABLES.items()
     }
     failure = tables.pop("failure")
     tensors = {tensor.id: tensor for tensor in tables.pop("tensors")}

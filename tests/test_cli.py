@@ -293,6 +293,7 @@ def test_ctrl_c_writes_what_ran_so_far(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
+    assert "line 4, in <module>" in errors  # where it was, as Python says
     assert "inspector/" not in errors
     recording = inspector.load(tmp_path / "run.inspect")
     assert [op.name for op in recording.ops] == ["ones"]

@@ -19,12 +19,15 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     class Result:
         text = property(lambda self: held["told"])
 
+    state: dict[str, Any] = {}
+
     def mount(**given: Any) -> Result:
-        held["sent"] = given["data"]
-        return Result()
+        held["sent"], held["heard"] = given["data"], given["on_text_change"]
+        state[given["key"]] = Result()
+        return state[given["key"]]
 
     monkeypatch.setattr(editor, "_mount", mount)
-    monkeypatch.setattr(editor.st, "session_state", {})
+    monkeypatch.setattr(editor.st, "session_state", state)
     monkeypatch.setattr(editor, "say", lambda text, **values: text.format(**values))
     return held
 
@@ -42,6 +45,30 @@ def test_another_code_or_a_new_start_drops_what_was_typed(session: dict[str, Any
     assert editor.editor("y = 1", key="e") == "y = 1"
     editor.start_anew("e")
     assert editor.editor("x = 1", key="e") == "x = 1"
+
+
+def test_what_comes_late_is_of_the_document_that_the_browser_had(session: dict[str, Any]) -> None:
+    heard: list[tuple[str, str]] = []
+
+    def draw(document: str) -> str:
+        given: Any = {"on_edit": lambda *what: heard.append(what), "document": document}
+        return editor.editor("x = 1", key="e", **given)
+
+    draw("first")
+    session["told"] = {"version": session["sent"]["version"], "text": "typed into the first"}
+    assert draw("second") == "x = 1", "the same code, but another document"
+    session["heard"]()
+    assert heard == [("first", "typed into the first")]
+    editor.start_anew("e")
+    session["heard"]()
+    assert len(heard) == 1, "nothing of what was thrown away"
+
+
+def test_what_can_only_be_read_is_not_typed_by_a_browser(session: dict[str, Any]) -> None:
+    editor.editor("x = 1", key="e", read_only=True)
+    assert session["sent"]["readOnly"] is True
+    session["told"] = {"version": session["sent"]["version"], "text": "x = 2"}
+    assert editor.editor("x = 1", key="e", read_only=True) == "x = 1"
 
 
 def test_errors_come_in_the_order_of_their_lines(session: dict[str, Any]) -> None:

@@ -141,6 +141,14 @@ def test_every_record_of_a_recording_is_described_in_the_schema() -> None:
         assert schema()["$defs"][name]["required"] == names
 
 
+def test_every_field_of_the_schema_is_described() -> None:
+    found = schema()
+    parts = {"Recording": found, **found["$defs"]}
+    properties = [one for part in parts.values() for one in part.get("properties", {}).values()]
+    assert len(properties) > 140
+    assert all(one["description"].endswith((".", "…")) for one in properties)
+
+
 def test_the_document_says_what_was_recorded(tmp_path: Path) -> None:
     document = read(program(), tmp_path, "json")
     assert [op["name"] for op in document["ops"]] == ["linear", "relu", "linear", "bool"]
@@ -222,19 +230,19 @@ def test_an_arrow_leads_from_each_op_to_its_autograd_node() -> None:
 
 
 def test_namespaces_are_the_way_of_module_calls() -> None:
-    ((collection,)) = to_model_explorer(program())
+    collection = to_model_explorer(program())
     forward, backward = collection["graphs"]
     spaces = {node["id"]: node["namespace"] for node in forward["nodes"]}
     assert spaces == {
         "tensor:0": "inputs", "tensor:1": "parameters", "op:0": "fc", "op:1": "fc/act",
         "op:2": "fc", "op:3": "", "output": "",
     }  # fmt: skip
-    assert [node["namespace"] for node in backward["nodes"]] == ["fc", "fc/act", "fc", ""]
+    assert [node["namespace"] for node in backward["nodes"]] == ["fc", "fc/act", "fc", "fc"]
     assert collection["label"] == "Net"
 
 
 def test_edges_name_the_output_and_the_input() -> None:
-    graphs = to_model_explorer(program())[0]["graphs"]
+    graphs = to_model_explorer(program())["graphs"]
     nodes = {node["id"]: node for graph in graphs for node in graph["nodes"]}
 
     def sources(name: str) -> list[tuple[str, str, str]]:
@@ -250,7 +258,7 @@ def test_edges_name_the_output_and_the_input() -> None:
 
 
 def test_every_edge_of_a_real_run_begins_at_a_node_of_its_graph(trained: Recording) -> None:
-    for graph in to_model_explorer(trained)[0]["graphs"]:
+    for graph in to_model_explorer(trained)["graphs"]:
         names = [node["id"] for node in graph["nodes"]]
         assert len(names) == len(set(names))
         edges = [edge for node in graph["nodes"] for edge in node["incomingEdges"]]
@@ -264,7 +272,7 @@ def test_a_module_that_is_called_twice_has_two_namespaces() -> None:
     root = p.call("", type="Net")
     for _ in range(2):
         x = p.op("relu", x, call=p.call("a/b.act", root))
-    nodes = to_model_explorer(p.recording())[0]["graphs"][0]["nodes"]
+    nodes = to_model_explorer(p.recording())["graphs"][0]["nodes"]
     assert [node["namespace"] for node in nodes[1:]] == ["a∕b/act", "a∕b/act (2)"]
 
 
@@ -331,7 +339,33 @@ def test_odd_recordings_are_parquet_too(make: Any, tmp_path: Path) -> None:
 def test_both_kinds_of_tables_say_the_same(trained: Recording) -> None:
     for name, table in tables(trained).items():
         if name in TABLES:
-            assert table.num_rows == len(getattr(trained, name)), name
+            held = getattr(trained, name)
+            assert table.num_rows == (0 if held is None else len(held)), name
+
+
+def test_nan_is_spelled_so_that_every_reader_takes_it_for_a_number(tmp_path: Path) -> None:
+    """pandas, polars and DuckDB all read "NaN"; polars takes "nan" for a text."""
+    p = Program()
+    p.op("relu", p.tensor(), duration_us=math.nan)
+    (op,) = rows(zipped(p.recording(), tmp_path, "csv")["ops.csv"])
+    assert op["duration_us"] == "NaN"
+
+
+def test_how_a_run_failed_is_a_table_of_one_row() -> None:
+    with pytest.raises(RuntimeError), inspector.recording() as session:
+        torch.ones(2, 3) @ torch.ones(2, 3)
+    (row,) = tables(session.recording)["failure"].to_pylist()
+    assert row["type"] == "RuntimeError"
+    assert "cannot be multiplied" in row["message"]
+
+
+def test_an_autograd_node_that_no_op_made_lies_with_what_gives_to_it() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 2))
+    recording = inspector.record(model, torch.ones(1, 2), loss="sum")
+    nodes = {node["id"]: node for node in to_model_explorer(recording)["graphs"][1]["nodes"]}
+    for grad in recording.grad_nodes:
+        if grad.parameter:
+            assert nodes[f"grad:{grad.id}"]["namespace"] == grad.parameter.partition(".")[0]
 
 
 def test_the_same_recording_gives_the_same_bytes(tmp_path: Path) -> None:

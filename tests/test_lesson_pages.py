@@ -442,7 +442,9 @@ def test_where_no_process_can_be_started_the_text_can_still_be_read(
 
 
 def test_a_program_that_waits_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(program: Program, stop: threading.Event, heard: Callable[[str], None]) -> Outcome:
+    def slow(
+        program: Program, stop: threading.Event, heard: Callable[[str], None], **_: Any
+    ) -> Outcome:
         heard("half way\n")
         stop.wait(60)
         return Outcome(None, None, "half way\n", "stopped", "It was stopped.", Isolation())

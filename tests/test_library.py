@@ -485,12 +485,6 @@ def test_a_recording_that_cannot_be_drawn_is_kept_without_a_picture(library, fil
         assert library.picture(library.add(file).id) == ""
 
 
-def test_a_file_laid_into_the_folder_by_hand_is_told_of(library: Library, file: Path) -> None:
-    library.add(file)
-    shutil.copy(file, library.folder / "mine.inspect")
-    assert ["mine.inspect" in problem for problem in library.problems()] == [True]
-
-
 def test_the_folder_is_the_one_of_the_environment_or_of_the_users_data(monkeypatch) -> None:
     monkeypatch.delenv("INSPECTOR_LIBRARY", raising=False)
     monkeypatch.setenv("HOME", "/home/ada")

@@ -68,7 +68,7 @@ def kinds(outputs: list[Any]) -> list[str]:
 def frame(outputs: list[Any]) -> str:
     """The page in the frame of a cell's recording."""
     (shown,) = (one.data["text/html"] for one in outputs if "text/html" in one.get("data", {}))
-    found = re.fullmatch(r"<iframe [^>]*srcdoc=\"([^\"]*)\"></iframe>", shown)
+    found = re.fullmatch(r"<iframe [^>]*srcdoc=\"([^\"]*)\">([^<]*)</iframe>", shown)
     assert found
     return html.unescape(found[1])
 
@@ -121,6 +121,13 @@ def test_a_recording_shows_itself_in_a_frame_without_an_origin() -> None:
     assert tag == "iframe"
     assert attrs["sandbox"] == "allow-scripts allow-downloads"
     assert "Content-Security-Policy" in str(attrs["srcdoc"])
+
+
+def test_where_the_frame_is_taken_away_a_sentence_says_what_to_do() -> None:
+    """JupyterLab shows of a notebook that is not trusted only the text in the frame."""
+    text = re.sub(r"<[^>]*>", "", embedded(branching()))
+    assert "ops" in text
+    assert "Trust Notebook" in text
 
 
 def test_nothing_hostile_leaves_the_frame() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 import warnings
@@ -24,8 +25,10 @@ import sample_models
 from inspector.languages import language
 from inspector.render.pairs import PairBook
 from inspector_app import sandbox
+from inspector_app.ownnotebooks import of_notebook
 from inspector_app.ownruns import Options, Seat
 from inspector_app.ownstarts import (
+    TEMPLATE,
     Start,
     StartError,
     inputs_of,
@@ -35,6 +38,8 @@ from inspector_app.ownstarts import (
     template,
 )
 from inspector_app.sandbox import Isolation, Outcome, Program
+from inspector_app.screens import owncode
+from inspector_app.screens.owncode_advice import advice
 from inspector_app.settings import Settings
 
 PAGE = "from inspector_app.screens import owncode\nowncode.page()"
@@ -186,7 +191,7 @@ def test_two_runs_of_edited_code_are_one_picture() -> None:
     seat = ran(with_text("import torch\nx = torch.ones(2)\ny = x + 1\n"))
     assert not isinstance(seat.book(compared=True), PairBook), "there is no run before"
     start = with_text("")
-    seat.edit(start, "import torch\nx = torch.ones(2)\ny = x * 3\n")
+    seat.edit(start.key, "import torch\nx = torch.ones(2)\ny = x * 3\n")
     seat.run(start, Options())
     assert seat.job is not None
     assert seat.job.wait(60)
@@ -199,13 +204,16 @@ def test_two_runs_of_edited_code_are_one_picture() -> None:
 def test_a_program_that_does_not_end_is_stopped_by_the_button() -> None:
     app = opened(start="template")
     seat = seat_of(app)
-    seat.edit(template(), "import time\nwhile True:\n    time.sleep(0.1)\n")
+    endless = "import time, torch\nx = torch.ones(2)\nwhile True:\n    time.sleep(0.1)\n"
+    seat.edit(template().key, endless)
     seat.run(template(), Options())
     app.run()
     buttons(app, "Stop")[0].click().run()
     settle(app)
-    assert "It was stopped." in texts(app)
-    assert "There is no graph" in texts(app)
+    assert "It was stopped. The graph shows what ran until then." in texts(app)
+    assert seat.drawn is not None
+    assert seat.drawn.run is not None
+    assert [op.name for op in seat.drawn.run.recording.ops] == ["ones"]
 
 
 def test_the_values_the_kernels_and_a_trace_are_recorded_where_they_are_asked_for() -> None:
@@ -234,7 +242,7 @@ def test_another_program_leaves_no_graph_of_the_one_before() -> None:
 def test_what_was_typed_is_there_again_after_another_choice_and_gone_after_reset() -> None:
     seat, first = Seat(), template()
     seat.open_editor(first, anew=True)
-    seat.edit(first, "x = 1\n")
+    seat.edit(first.key, "x = 1\n")
     assert seat.base(first) == first.source, "the editor itself has what is typed into it"
     seat.open_editor(with_text("y = 2\n"), anew=False)
     seat.open_editor(first, anew=False)
@@ -273,7 +281,7 @@ def test_an_address_names_the_sample_and_its_input() -> None:
     assert "inputs['mean below zero'].make()" in seat_of(app).base(
         of_sample(sample_models.get("branching"), "mean below zero")
     )
-    assert app.selectbox(key="code/start").value == "branching"
+    assert app.selectbox(key="code/start/0").value == "branching"
     assert app.selectbox(key="code/input").value == "mean below zero"
 
 
@@ -307,7 +315,42 @@ def test_a_program_that_is_no_text_or_too_long_is_refused(
     upload(app, name, data)
     assert f"{name} is" in texts(app)
     assert words in texts(app)
-    assert app.selectbox(key="code/start").value == "template"
+    assert app.selectbox(key="code/start/0").value == "template"
+
+
+def test_the_code_of_a_notebook_becomes_one_program() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "import torch\n", "!ls"]},
+        {"cell_type": "code", "source": "%%bash\nrm -rf /"},
+        {"cell_type": "code", "source": "x = torch.ones(3) % 2\nx"},
+    ]
+    app = opened()
+    upload(app, "my work.ipynb", json.dumps({"cells": cells}).encode())
+    buttons(app, "Run")[0].click().run()
+    settle(app)
+    seat = seat_of(app)
+    assert seat.ran is not None
+    assert seat.ran.program.source == (
+        "# %matplotlib inline\nimport torch\n# !ls\n\n# %%bash\n# rm -rf /\n\n"
+        "x = torch.ones(3) % 2\nx\n"
+    )
+    assert op_names(seat) == ["ones", "remainder"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"x", b"[]", b'{"cells": 1}', b'{"cells": [1]}', b'{"cells": [{}]}', b"[" * 100_000,
+        b'{"cells": [{"cell_type": "code", "source": 1}]}', b"\xff\xfe\x00",
+        b'{"cells": [{"cell_type": "code", "source": [1]}]}',
+    ],
+)  # fmt: skip
+def test_what_is_no_notebook_is_refused(data: bytes) -> None:
+    with pytest.raises(StartError, match="no Jupyter notebook"):
+        of_notebook("odd.ipynb", data)
+    with pytest.raises(StartError, match="no code in empty"):
+        of_notebook("empty.ipynb", b'{"cells": []}')
 
 
 def test_an_archive_is_loaded_apart_from_the_server_and_its_graph_shown(
@@ -329,7 +372,7 @@ def test_an_archive_is_loaded_apart_from_the_server_and_its_graph_shown(
     assert seat.ran.run.static is not None
     assert seat.ran.run.static.kind == "loaded"
     assert {"aten::linear", "aten::relu"} <= {node.kind for node in seat.ran.run.static.nodes}
-    app.text_input(key="code/shapes").set_value("4×3").run()
+    app.text_input(key="code/shapes/1").set_value("4×3").run()
     buttons(app, "Run")[0].click().run()
     settle(app)
     recording = seat.ran.run.recording
@@ -394,11 +437,53 @@ def test_an_archive_with_no_code_behind_its_names_is_told_of_by_the_sandbox() ->
     assert "net.pt cannot be read as TorchScript" in seat.ran.outcome.reason
 
 
-def test_a_recording_is_led_to_its_own_page() -> None:
+def test_a_recording_is_handed_over_to_its_own_page(tmp_path: Path) -> None:
+    inspector.record(nn.Linear(3, 2), torch.ones(1, 3)).save(tmp_path / "run.inspect")
+    data = (tmp_path / "run.inspect").read_bytes()
     app = opened()
-    upload(app, "run.inspect", b"whatever")
-    assert "[open it on its own page](open)" in texts(app)
-    assert app.selectbox(key="code/start").value == "template"
+    upload(app, "run.inspect", data)
+    handed = app.session_state["_library_handed"]
+    assert (handed.name, handed.getvalue()) == ("run.inspect", data)
+
+    shown = AppTest.from_string(
+        "from inspector_app.screens import open_recording\nopen_recording.page()",
+        default_timeout=60,
+    )
+    shown.session_state["_library_handed"] = handed
+    shown.run()
+    assert not shown.exception
+    assert "#### run.inspect" in texts(shown)
+    assert "1 op" in texts(shown)
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "button", "text"),
+    [
+        (
+            "lessons",
+            {"lesson": "what-is-a-graph", "step": "1"},
+            "lesson-open-code",
+            "x = torch.tensor(2.0, requires_grad=True)",
+        ),
+        ("bugs", {"bug": "dead_relu", "show": "fixed"}, "bugs-open-code", "\n\nprogram()\n"),
+    ],
+)
+def test_the_code_of_a_lesson_and_of_a_bug_are_opened_to_be_run(
+    page: str, query: dict[str, str], button: str, text: str
+) -> None:
+    script = f"from inspector_app.screens import {page}\n{page}.page()"
+    app = opened_page(script, "", query)
+    deadline = time.monotonic() + 60
+    while button not in [one.key for one in app.button]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+        app.run()
+    app.button(key=button).click().run()
+    uploaded = seat_of(app).uploaded
+    assert uploaded is not None
+    start = of_text(*uploaded)
+    assert text in start.source
+    assert ran(start).ran.outcome.ended == "done"  # type: ignore[union-attr]
 
 
 def test_a_file_is_named_so_that_python_and_the_system_can_use_it() -> None:
@@ -438,13 +523,90 @@ def test_inputs_that_make_no_sense_are_refused(told: str) -> None:
         inputs_of(told)
 
 
+# -- what to do next -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import torchvision_of_mine.models\n", "There is no `torchvision_of_mine`"),
+        ("open('train.csv')\n", "no other file beside it"),
+        ("from .models import Net\n", "no other file beside it"),
+        ("n = int(input())\n", "instead of `input()`"),
+        ("%matplotlib inline\n", "belong to notebooks only"),
+        (
+            "import argparse\np = argparse.ArgumentParser()\np.add_argument('data')\n"
+            "p.parse_args()\n",
+            "started without arguments",
+        ),
+        ("import urllib.request as r\nr.urlopen('http://nowhere.invalid')\n", "no network"),
+        ("import torch\nx = torch.ones(2, device='cuda')\n", "There is no GPU"),
+        ("import torch\nx = torch.ones(2) + torch.ones(3)\n", ""),
+    ],
+)
+def test_an_error_of_the_place_where_a_program_runs_comes_with_what_to_do(
+    text: str, words: str
+) -> None:
+    if "cuda" in text and torch.backends.cuda.is_built():
+        pytest.skip("this torch has CUDA")
+    seat = ran(with_text(text))
+    assert seat.ran is not None
+    assert seat.ran.outcome.ended == "failed"
+    said = advice(seat.ran)
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def test_a_class_that_nobody_calls_leaves_the_graph_of_before_and_tells_how_to_call_it() -> None:
+    app = opened()
+    buttons(app, "Run")[0].click().run()
+    settle(app)
+    seat = seat_of(app)
+    before = seat.drawn
+    alone = TEMPLATE[: TEMPLATE.index("model = ")]
+    seat.edit(template().key, alone)
+    seat.run(template(), Options())
+    app.run()
+    settle(app)
+    assert "computed nothing with tensors" in texts(app)
+    assert "model = Net()" in app.code[0].value
+    assert seat.drawn is before
+    assert "The graph of an earlier run" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import torch\nnet = torch.nn.Linear(2, 1)\nnet(torch.ones(1, 2))\n", False),
+        ("import torch\nmodel = 5\ntorch.ones(2) + 1\n", True),
+    ],
+)
+def test_nobody_is_told_of_a_variable_that_they_did_not_ask_for(
+    text: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owncode, "editor", lambda code, **given: text)
+    app = opened()
+    buttons(app, "Run")[0].click().run()
+    settle(app)
+    seat = seat_of(app)
+    assert seat.ran is not None
+    assert seat.ran.program.source == text
+    assert (seat.ran.outcome.static_reason != "") is told
+
+
 # -- where it is not allowed -----------------------------------------------------------------------
 
 
-def test_there_is_no_editor_where_the_server_runs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_server_runs_no_code_a_sample_can_be_read_and_its_graph_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("inspector_app.classroom.settings", lambda: Settings(editor="off"))
-    app = opened()
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(owncode, "editor", lambda code, **given: sent.append(given) or code)
+    app = opened(start="branching", input="mean below zero")
     assert "Code of your own is not run on this server." in texts(app)
+    assert "(.?sample=branching&input=mean+below+zero)" in texts(app)
+    assert sent[-1]["read_only"] is True
     assert not buttons(app, "Run")
     assert not app.sidebar.file_uploader
 

@@ -6,6 +6,7 @@ Oracles: the same script run by `python`, and counts that follow from the script
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,21 @@ def test_a_loop_that_breaks_at_nan_is_kept_too(run: Run, tmp_path: Path) -> None
     train(tmp_path, bad=3, text=TRAIN.replace("    loss.backward()\n", check))
     assert run("--when-nonfinite", "train.py").exit_code == 0
     assert inspector.load("run.inspect").meta["first_step"] == 3
+
+
+def test_the_good_step_of_a_former_run_does_not_stay_beside_a_new_one(
+    run: Run, tmp_path: Path
+) -> None:
+    train(tmp_path, bad=3)
+    run("--when-nonfinite", "train.py")
+    assert (tmp_path / "run.before.inspect").exists()
+    result = run("--steps", 1, "train.py")
+    assert "took away run.before.inspect" in result.stderr
+    assert [path.name for path in tmp_path.glob("*.inspect")] == ["run.inspect"]
+    # A file that only has such a name may be anybody's.
+    shutil.copy("run.inspect", "run.before.inspect")
+    assert "took away" not in run("--steps", 1, "train.py").stderr
+    assert (tmp_path / "run.before.inspect").exists()
 
 
 def test_watching_records_nothing_and_names_the_steps_to_record(run: Run, tmp_path: Path) -> None:
@@ -367,7 +383,7 @@ def started(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         (SPAWNS, ()),
         (DIES, ("--when-nonfinite",)),
         (STARTS_LATE, ("--start-at-step", 1, "--steps", 2)),
-        (STARTS_LATE, ("--watch",)),
+        (STARTS_LATE.replace("print(torch.nn", "(torch.nn"), ("--watch",)),  # asks modules
     ],
     ids=["tells", "tells-unrecorded", "spawns", "dies", "late", "watch"],
 )
@@ -407,3 +423,38 @@ def test_ctrl_c_in_the_middle_of_a_step_keeps_what_ran(tmp_path: Path) -> None:
     recording = inspector.load(tmp_path / "run.inspect")
     assert steps_of(recording) == ["zero_grad", "backward"]
     assert list(tmp_path.glob(".*.part")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("children", ["", "pool", "fork"])
+def test_sigterm_ends_the_script_as_under_python_and_keeps_what_ran(
+    children: str, tmp_path: Path
+) -> None:
+    forks = {
+        "": "",
+        # Its workers are ended by SIGTERM, and the parent is not.
+        "pool": "import multiprocessing as mp\nwith mp.get_context('fork').Pool(1) as pool:\n"
+        "    print(pool.map(abs, [-1]))\n",
+        "fork": "import os, signal, time\npid = os.fork()\nif pid == 0: time.sleep(60)\n"
+        "time.sleep(0.2); os.kill(pid, signal.SIGTERM)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n",
+    }
+    ends = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)\n"
+    (tmp_path / "train.py").write_text("import torch\ntorch.ones(1)\n" + forks[children] + ends)
+    result = started("-u", "-m", "inspector", "record", "train.py", cwd=tmp_path)
+    assert result.returncode == -signal.SIGTERM
+    assert result.stdout == {"": "", "pool": "[1]\n", "fork": f"{-signal.SIGTERM}\n"}[children]
+    assert result.stderr == "inspector: 1 op recorded in run.inspect\n"
+    recording = inspector.load(tmp_path / "run.inspect")
+    assert recording.failure is not None
+    assert recording.failure.type == "Terminated"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_script_may_close_its_streams(stream: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(f"import sys, torch\ntorch.ones(1)\nsys.{stream}.close()\n")
+    result = started("-m", "inspector", "record", "train.py", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert len(inspector.load(tmp_path / "run.inspect").ops) == 1

@@ -91,7 +91,7 @@ def test_code_of_others_is_never_run_as_root_with_nothing_around_it(
     monkeypatch.setattr(running, "WALLS", ())
     found = outcome("print('ran')")
     if os.geteuid() == 0:
-        assert (found.ended, found.output) == ("crashed", "")
+        assert (found.ended, found.output) == ("refused", "")
         assert "runs as root" in found.reason
     else:
         assert found.output == "ran\n"
@@ -104,7 +104,7 @@ def test_another_user_is_a_wall_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     found = outcome("import os\nprint(os.getuid())\nos.kill(os.getppid(), 9)")
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
-    if found.ended == "crashed":
+    if found.ended == "refused":
         assert "runs as root" in found.reason, "Python lies where other users cannot read it"
         return
     assert found.isolation == Isolation(user=True, limits=True)  # Landlock is not in WALLS here
@@ -185,14 +185,33 @@ def test_landlock_closes_files_and_processes_where_there_are_no_namespaces(tmp_p
     assert secret.read_text() == "a-secret"
 
 
+@pytest.mark.skipif(not LINUX, reason="of Linux")
+def test_other_machines_are_out_of_reach_where_there_are_no_namespaces() -> None:
+    held, ended, *printed = as_user(
+        "import socket\n"
+        "for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, 40):\n"
+        "    try:\n        print('could', socket.socket(family, socket.SOCK_DGRAM))\n"
+        "    except OSError as error:\n        print(error.strerror)\n"
+        "print(socket.socket(socket.AF_UNIX).family)\n",
+        walls.CALLS,
+    )
+    if "could" in printed[0]:
+        pytest.skip("this system has no filter for calls")
+    assert ended.split() == ["done"]
+    assert held.split()[0] == "False", "services of this machine listen on local sockets"
+    assert printed[:5] == [*["Network is unreachable"] * 4, "1"]
+
+
 # -- words ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("isolation", "said"),
     [
-        (Isolation(True, True, True, False, True), "without network, sees only Python"),
+        (Isolation(True, True, True, False, True, True), "without network, sees only Python"),
         (Isolation(user=True, limits=True), "closed to it. It can read files that everybody"),
+        (Isolation(files=True, limits=True, calls=True, internet=True), "by its local sockets."),
+        (Isolation(True, True, True, False, True), "all that the system's kernel offers."),
         (Isolation(limits=True), "run only code you trust"),
         (Isolation(), "Nothing here limits its memory"),
         (Isolation(network=True, processes=True, limits=True), "run only code you trust"),

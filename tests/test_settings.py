@@ -18,7 +18,7 @@ from inspector_app.sandbox import Isolation
 from inspector_app.settings import Settings, read
 
 ROOT = Path(__file__).parents[1]
-APART = Isolation(network=True, files=True, processes=True, limits=True)
+APART = Isolation(network=True, files=True, processes=True, limits=True, calls=True)
 
 
 class Idle(Job[str, str]):
@@ -36,7 +36,7 @@ class Idle(Job[str, str]):
 
 
 def test_without_a_word_there_is_no_limit() -> None:
-    assert read([], {}) == Settings(False, "on", None, None, None)
+    assert read([], {}) == Settings(False, "on", None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,10 @@ def test_each_setting_can_be_said() -> None:
         "INSPECTOR_RUNS_PER_MINUTE": "3",
         "INSPECTOR_RUNS_AT_ONCE": " 2 ",
         "INSPECTOR_UPLOAD_MB": "5",
+        "INSPECTOR_SESSIONS": "40",
     }
-    assert read(["--classroom"], environment) == Settings(True, "off", 3, 2, 5)
-    assert read([], environment) == Settings(False, "off", 3, 2, 5)
+    assert read(["--classroom"], environment) == Settings(True, "off", 3, 2, 5, 40)
+    assert read([], environment) == Settings(False, "off", 3, 2, 5, 40)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_classroom_has_no_library_unless_its_teacher_names_one(
     monkeypatch.delenv("INSPECTOR_LIBRARY")
     classroom.keep_settings()
     assert os.environ["INSPECTOR_LIBRARY"] == "off"
-    assert said == {"server.maxUploadSize": 7}
+    assert said == {"server.maxUploadSize": 7, "client.showErrorDetails": "none"}
 
 
 # -- signing in ------------------------------------------------------------------------------------

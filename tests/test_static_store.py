@@ -11,13 +11,19 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import inspector
 from inspector.errors import FileFormatError
-from inspector.records import IRNode, Source, StaticGraph
-from inspector.static_store import static_from_json, static_to_json
+from inspector.language import Sentence, sentence
+from inspector.records import IRNode, Overlay, Source, StaticGraph, StaticWarning
+from inspector.static_store import (
+    overlay_from_json,
+    overlay_to_json,
+    static_from_json,
+    static_to_json,
+)
 
 
 class Branching(torch.nn.Module):
@@ -76,6 +82,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(), VALUES, max_size=3))
 def test_attributes_keep_their_kind(attributes: dict[str, Any]) -> None:
     node = IRNode(0, "aten::x", (), (), None, source=Source("a.py", 1, 2, "f"))
@@ -176,3 +183,53 @@ def test_values_nested_without_end_are_refused() -> None:
 def test_any_bytes_give_a_graph_or_an_error_in_words(text: bytes) -> None:
     with pytest.raises(FileFormatError):
         static_from_json(text, "here")
+
+
+# -- what ran of a graph ------------------------------------------------------------------------
+
+
+def test_what_ran_comes_back_as_counts_branches_and_trips(graphs: dict[str, StaticGraph]) -> None:
+    static = graphs["script"]
+    run = inspector.interpret(static, torch.ones(1, 2))
+    ran = Overlay(run.executions, run.taken, run.trips, {})
+    back = overlay_from_json(overlay_to_json(ran, static), static, "here")
+    (loop,) = (node.id for node in static.nodes if node.kind == "prim::Loop")
+    (branch,) = (node.id for node in static.nodes if node.kind == "prim::If")
+    assert back.trips == {loop: (3,)}
+    assert back.taken == {branch: (0, 0, 0)}
+    assert back.executions == run.executions
+    assert sum(back.executions[n.id] for n in static.nodes if n.kind == "aten::linear") == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("executions", []),
+        _set("executions", 0, -1),
+        _set("executions", 0, 1 << 40),
+        _set("taken", 0, 0, 0),  # no branch
+        _set("taken", 0, 0, 10_000),
+        _set("taken", 0, 1, 0, 2),  # of two blocks
+        _set("trips", 0, 1, 0, "three"),
+        lambda known: known.pop("trips"),
+    ],
+)
+def test_counts_of_another_graph_are_refused(
+    graphs: dict[str, StaticGraph], change: Callable[[Any], None]
+) -> None:
+    static = graphs["script"]
+    run = inspector.interpret(static, torch.ones(1, 2))
+    known = json.loads(overlay_to_json(Overlay(run.executions, run.taken, run.trips, {}), static))
+    change(known)
+    with pytest.raises(FileFormatError, match="here is not readable"):
+        overlay_from_json(json.dumps(known).encode(), static, "here")
+
+
+def test_warnings_can_be_told_in_another_language() -> None:
+    warning = StaticWarning("Note", sentence("{name} ran.", name="x"), remedy=sentence("Look."))
+    static = StaticGraph("script", (), "", warnings=(warning,))
+    back = static_from_json(static_to_json(static), "here").warnings[0]
+    assert back == warning
+    assert isinstance(back.message, Sentence)
+    assert (back.message.templates, back.message.values) == (("{name} ran.",), {"name": "x"})
+    assert isinstance(back.remedy, Sentence)

@@ -27,6 +27,7 @@ import sample_models
 from inspector.check import self_check
 from inspector.errors import FileFormatError, FutureVersionError
 from inspector.records import (
+    Collective,
     Decision,
     Failure,
     GradNode,
@@ -245,6 +246,9 @@ def every_field() -> Recording:
         branches=(LineBranch("model.py", 3, "if", 2, 1),),
         grads={0: numpy.ones((2, 3), numpy.float32)},
         warnings=(ProgramWarning("UserWarning", "mind the step", SOURCE, 1, 0),),
+        collectives=(
+            Collective(0, 0, "broadcast", "1", (0, 2), 3, ("float32[2]",), "sum", 2, 0),
+        ),
     )  # fmt: skip
 
 
@@ -410,6 +414,10 @@ def recordings(draw: Callable[..., Any]) -> Recording:
         notes=draw(many(TEXTS)),
         branches=draw(many(st.builds(LineBranch, TEXTS, INTEGERS, TEXTS, INTEGERS, INTEGERS))),
         warnings=draw(many(st.builds(ProgramWarning, TEXTS, TEXTS, SOURCES, INTEGERS))),
+        collectives=rows(n_ops, lambda i: st.builds(
+            Collective, st.just(i), st.just(i), TEXTS, TEXTS, many(INTEGERS), INTEGERS,
+            many(TEXTS), TEXTS, st.none() | INTEGERS, st.none() | st.just(i),
+        )),
     )  # fmt: skip
 
 
@@ -592,7 +600,7 @@ def test_a_part_that_claims_gigabytes_is_refused_before_unpacking(small_bytes: b
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr("more.arrow", b"")
         archive.getinfo("ops.arrow").file_size = 5 * 2**30
-    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 16 parts"):
+    with pytest.raises(FileFormatError, match=r"bomb\.inspect was not opened: it claims 17 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 
@@ -601,7 +609,7 @@ def test_thousands_of_parts_are_refused(small_bytes: bytes) -> None:
     with zipfile.ZipFile(target, "a") as archive:
         for number in range(2000):
             archive.writestr(str(number), b"")
-    with pytest.raises(FileFormatError, match="it claims 2015 parts"):
+    with pytest.raises(FileFormatError, match="it claims 2016 parts"):
         load_bytes(target.getvalue(), "bomb.inspect")
 
 

@@ -54,28 +54,34 @@ class Field {
   tell() {
     clearTimeout(this.timer);
     const text = this.text();
-    if (text === this.told) return;
+    if (text === this.told || this.readOnly) return;
     this.told = text;
     this.send({ version: this.version, text });
   }
 
   /** The text that Python wants, if it is another one than before. */
   take(data) {
-    this.box.style.height = `${data.height}px`;
+    this.box.style.height = data.height;
     if (data.version !== this.version) {
-      clearTimeout(this.timer);
+      const fresh = this.version === null;
+      if (!fresh) this.tell(); // what was typed last into the text that goes
       this.version = data.version;
-      this.told = data.code;
-      this.put(data.code);
+      this.told = fresh ? data.typed : data.code;
+      this.put(this.told);
     }
+    this.readOnly = data.readOnly;
+    this.allow(!data.readOnly);
+    this.name(data.label);
     const errors = JSON.stringify([data.version, data.errors]);
     if (errors !== this.errors) {
       this.errors = errors;
-      this.mark(data.errors);
+      // They are of the text that Python knows: whoever types on is not carried off to them.
+      this.mark(this.text() === this.told ? data.errors : []);
     }
   }
 
   run() {
+    if (this.readOnly) return;
     this.tell();
     this.start();
   }
@@ -96,7 +102,6 @@ class AceField extends Field {
     });
     this.editor.renderer.attachToShadowRoot();
     this.editor.renderer.setPadding(6);
-    this.editor.textInput.getElement().setAttribute("aria-label", data.label);
     this.editor.commands.addCommand({
       name: "run", bindKey: { win: "Ctrl-Enter", mac: "Command-Enter|Ctrl-Enter" },
       exec: () => this.run(),
@@ -110,6 +115,13 @@ class AceField extends Field {
   }
 
   text() { return this.editor.getValue(); }
+  name(label) { this.editor.textInput.getElement().setAttribute("aria-label", label); }
+
+  allow(typing) {
+    this.editor.setReadOnly(!typing);
+    this.editor.setHighlightActiveLine(typing);
+    this.editor.setHighlightGutterLine(typing);
+  }
 
   put(code) {
     this.placing = true;
@@ -138,11 +150,10 @@ class AceField extends Field {
 }
 
 class PlainField extends Field {
-  constructor(parent, data) {
+  constructor(parent) {
     super(parent);
     this.area = document.createElement("textarea");
     this.area.spellcheck = false;
-    this.area.setAttribute("aria-label", data.label);
     this.note = document.createElement("div");
     this.note.className = "note";
     this.box.append(this.area, this.note);
@@ -153,6 +164,8 @@ class PlainField extends Field {
   }
 
   text() { return this.area.value; }
+  name(label) { this.area.setAttribute("aria-label", label); }
+  allow(typing) { this.area.readOnly = !typing; }
   put(code) { this.area.value = code; }
   mark(errors) { this.note.textContent = errors.map(([line, text]) => `${line}: ${text}`).join("\n"); }
   look() {}
@@ -164,7 +177,7 @@ async function begin(state) {
     const ace = await loaded(state.data.files);
     if (!state.ended) state.field = new AceField(state.parent, ace, state.data);
   } catch {
-    if (!state.ended) state.field = new PlainField(state.parent, state.data);
+    if (!state.ended) state.field = new PlainField(state.parent);
   }
   if (!state.ended) update(state);
 }
@@ -185,9 +198,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   Object.assign(state, { data, setStateValue, setTriggerValue });
   if (fresh) begin(state);
   else update(state);
-  return () => {
+  // Streamlit also ends a call that a newer one overtook, while the editor goes on.
+  return () => setTimeout(() => {
+    if (parentElement.isConnected) return;
     state.ended = true;
     state.field?.end();
     KNOWN.delete(parentElement);
-  };
+  });
 }

@@ -9,9 +9,13 @@ zygote.py    that process: Python with torch, ready to be forked
 keeper.py    the process that watches over a program and ends all that it began
 walls.py     what Linux offers to keep a process apart: namespaces, another user
 landlock.py  and what it offers where it refuses those
-limiting.py  what a process may use up
+calls.py     what a process may not ask of the kernel
+limiting.py  what a process may use up, by the kernel
+usage.py     what all processes of a program use together
 work.py      the program's own process: runs it under a recording
+clock.py     ends it when its time is over, or it is to stop
 failures.py  the exception that ended it
+lit.py       what its calls of a TorchScript archive ran of the archive's graph
 results.py   what comes back: plain data, checked before it is believed
 alone.py     a program where the system is not Linux
 """

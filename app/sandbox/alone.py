@@ -31,8 +31,18 @@ _PIECE = 1 << 16
 _FOLDER, _ORDER, _RESULT = "run", "order.json", "result"
 
 
-def started(order: Order, stop: threading.Event, heard: Callable[[str], None]) -> Outcome:
-    """Run an order in a process of its own; arguments as of `running.run`."""
+def started(
+    order: Order, ends: tuple[threading.Event, threading.Event], heard: Callable[[str], None]
+) -> Outcome:
+    """Run an order in a process of its own.
+
+    Args:
+        order: what to run.
+        ends: `stop` and `drop` of `running.run`.
+        heard: likewise.
+    """
+    if order.apart:  # nothing here keeps it apart
+        return outcome(order, Ending("walls", 0, "", Isolation(), 0.0), None)
     base = order.scratch
     folder = os.path.join(base, _FOLDER)
     os.mkdir(folder)
@@ -49,7 +59,7 @@ def started(order: Order, stop: threading.Event, heard: Callable[[str], None]) -
     )
     output = Output(order.limits.output_kb << 10, heard)
     began = time.monotonic()
-    over = _followed(process, output, stop, began + order.limits.seconds + _START_SECONDS)
+    over = _followed(process, output, ends, began + order.limits.seconds + _START_SECONDS)
     with contextlib.suppress(OSError):
         _kill(process)
     code = process.wait()
@@ -59,10 +69,14 @@ def started(order: Order, stop: threading.Event, heard: Callable[[str], None]) -
 
 
 def _followed(
-    process: subprocess.Popen[bytes], output: Output, stop: threading.Event, limit: float
+    process: subprocess.Popen[bytes],
+    output: Output,
+    ends: tuple[threading.Event, threading.Event],
+    limit: float,
 ) -> str:
     """Hear a process until it has ended or is to be ended; which of it, as in `Ending.over`."""
     assert process.stdout is not None
+    over, (stop, drop) = "time", ends
     pieces: queue.Queue[bytes] = queue.Queue(maxsize=16)  # who prints more than is heard waits
     threading.Thread(
         target=_pump, args=(process.stdout, pieces), name="sandbox-output", daemon=True
@@ -72,12 +86,16 @@ def _followed(
             output.take(pieces.get(timeout=_TICK_SECONDS))
             if output.full:
                 time.sleep(_TICK_SECONDS)
-        if process.poll() is not None and pieces.empty():
-            return "ended"
-        if stop.is_set():
+        code = process.poll()
+        if code is not None and pieces.empty():
+            return "stopped" if code and over == "stopped" else "ended"
+        if drop.is_set() or (stop.is_set() and sys.platform == "win32"):
             return "stopped"
+        if stop.is_set() and over != "stopped":
+            process.send_signal(signal.SIGINT)
+            over, limit = "stopped", time.monotonic()
         if time.monotonic() > limit + GRACE_SECONDS:
-            return "time"
+            return over
 
 
 def _pump(pipe: IO[bytes], pieces: queue.Queue[bytes]) -> None:
@@ -113,6 +131,6 @@ def _results(order: Order, path: str) -> tuple[Results | None, str]:
             return None, "it is no file"
         return read(number, 2 * order.limits.file_mb << 20, order.program.file), ""
     except FileFormatError as error:
-        return None, str(error)
+        return None, error.message
     finally:
         os.close(number)

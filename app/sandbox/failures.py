@@ -7,17 +7,27 @@ from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Any
 
-from inspector_app.sandbox.results import LONGEST_TEXT
+from inspector.errors import InspectorError
 
 _FRAMES = 3_000
 """Of a traceback: those of a recursion without a limit would fill the memory."""
 
 
-class TimeLimit(BaseException):
-    """The program's time is over."""
+class Over(BaseException):
+    """The program is to end."""
 
 
-TimeLimit.__module__ = "builtins"  # a traceback names it without a module of ours
+class TimeLimit(Over):
+    """Its time is over."""
+
+
+class Stopped(Over, KeyboardInterrupt):
+    """Somebody stopped it; to the program, as if by Ctrl-C."""
+
+
+for _kind in (TimeLimit, Stopped):
+    _kind.__module__ = "builtins"  # a traceback names it without a module of ours
+Stopped.__name__ = Stopped.__qualname__ = "KeyboardInterrupt"  # in the recording's failure, too
 
 
 def traceback_of(error: BaseException, files: Collection[str]) -> str:
@@ -49,14 +59,14 @@ def told_of(error: BaseException | None, file: str) -> dict[str, Any]:
     if error is None:
         return {"ended": "done"}
     ended = "failed"
-    if isinstance(error, TimeLimit):
-        ended = "time"
+    if isinstance(error, Over):
+        ended = "stopped" if isinstance(error, Stopped) else "time"
     elif _is_memory(error):
         ended = "memory"
     return {
         "ended": ended,
         "type": type(error).__name__,
-        "message": _message(error)[:LONGEST_TEXT],
+        "message": _message(error),
         "line": _line(error, file),
     }
 
@@ -64,6 +74,8 @@ def told_of(error: BaseException | None, file: str) -> dict[str, Any]:
 def _message(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return str(error.msg)
+    if isinstance(error, InspectorError):
+        return error.message
     try:
         return str(error)
     except Exception:

@@ -16,12 +16,13 @@ import select
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from inspector_app.sandbox import landlock, limiting, walls
-from inspector_app.sandbox.orders import GRACE_SECONDS, Order
+from inspector_app.sandbox import calls, landlock, limiting, walls
+from inspector_app.sandbox.orders import GRACE_SECONDS, Isolation, Order
 from inspector_app.sandbox.results import NUMBER
+from inspector_app.sandbox.usage import Tree, size_of
 from inspector_app.sandbox.work import speak
 
 _NICENESS = 5
@@ -36,7 +37,8 @@ class Channels:
     """What connects a program with the server.
 
     `output` takes what it prints, `result` is a file that has no name. Through `status` the server
-    hears of its end; when the server closes it, the program is ended.
+    hears of its end. A word of the server's means that the program is to stop, and the end of
+    what the server says, that it is to be killed.
     """
 
     output: int
@@ -55,13 +57,14 @@ class Channels:
         self.status.close()
 
 
-def keep(order: Order, channels: Channels, zygote: int) -> None:
+def keep(order: Order, channels: Channels, zygote: int, proc: int) -> None:
     """Run a program under supervision. In a forked process; returns in that of the program alone.
 
     Args:
         order: what to run.
         channels: to the server.
         zygote: number of the parent process, with which this one ends.
+        proc: number of the open folder `/proc`.
     """
     user = walls.user_of_its_own() if walls.USER in order.walls else None
     apart = walls.NAMESPACES in order.walls and walls.leave_namespaces()
@@ -72,10 +75,11 @@ def keep(order: Order, channels: Channels, zygote: int) -> None:
             channels.close()
             os.waitpid(supervisor, 0)
             os._exit(0)
-    _supervise(order, channels, apart, user)
+    _supervise(order, channels, Tree(proc, apart=apart), user)
 
 
-def _supervise(order: Order, channels: Channels, apart: bool, user: int | None) -> None:
+def _supervise(order: Order, channels: Channels, tree: Tree, user: int | None) -> None:
+    apart = tree.apart
     parent = os.getppid()  # 0 for a process of another namespace
     shown = os.geteuid() if user is None else user
     files = apart and walls.change_root(order.scratch, order.limits.file_mb, shown)
@@ -83,7 +87,7 @@ def _supervise(order: Order, channels: Channels, apart: bool, user: int | None) 
     if user is not None and not walls.can_read_python(user):
         user = None
     if user is None and os.geteuid() == 0 and not files:
-        channels.tell(over="root")
+        channels.tell(over="walls" if order.apart else "root")
         os._exit(0)
     if user is not None:
         for folder in walls.OWN_FOLDERS if files else (scratch,):
@@ -92,17 +96,21 @@ def _supervise(order: Order, channels: Channels, apart: bool, user: int | None) 
         walls.adopt_orphans()
     walls.hide_memory()
     walls.die_with_parent(parent)  # last: the kernel forgets it when the user changes
-    channels.tell(network=apart, processes=apart, files=files)
+    # A folder of sockets is a way to others, so only with both there is no network at all.
+    held = Isolation(network=apart and files, internet=apart, files=files, processes=apart)
     supervisor = os.getpid()
     program = os.fork()
     if not program:
-        enclosed = not files and walls.LANDLOCK in order.walls
-        _confine(order, channels, scratch, user, supervisor, enclosed=enclosed)
+        _confine(order, channels, scratch, user, supervisor, held)
         return
     os.close(channels.output)
     os.close(channels.result)
-    ending = _watch(program, order, channels.status, None if files else scratch)
-    _end_all(apart)
+    ending = _watch(program, order, channels.status, tree, None if files else scratch)
+    if apart:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)  # all of the namespace but its first process, this one
+    else:
+        end_all(tree)
     channels.tell(**ending)
     os._exit(0)
 
@@ -113,24 +121,48 @@ def _confine(
     scratch: str,
     user: int | None,
     supervisor: int,
-    *,
-    enclosed: bool,
+    held: Isolation,
 ) -> None:
-    """Become the program's process: no privileges, no files of others, and limits."""
+    """Become the program's process. If it must be kept apart, and a wall is missing, it ends here.
+
+    Args:
+        order, channels: what to run, and its connection with the server.
+        scratch: its folder.
+        user: whom it becomes.
+        supervisor: its parent, with which it ends.
+        held: the walls that stand already.
+    """
     os.setsid()
     os.nice(_NICENESS)
+    limiting.go_first()
     if user is not None:
         walls.become(user)
+        held = replace(held, user=True)
     walls.drop_privileges()
     walls.die_with_parent(supervisor)
-    held = limiting.limit(order.limits)
-    channels.tell(user=user is not None, limits=held)
-    if enclosed:
-        files, signals = landlock.enclose(walls.shown(), scratch)
-        channels.tell(files=files)
-        if signals:
-            channels.tell(processes=True)
+    held = _enclosed(order, scratch, held)
+    channels.tell(**asdict(held))
+    if order.apart and not held.complete:
+        channels.tell(over="walls")
+        os._exit(0)
     channels.status.close()
+    walls.show_memory()
+    _settle(channels, scratch)
+
+
+def _enclosed(order: Order, scratch: str, held: Isolation) -> Isolation:
+    """Give up what a process can give up by itself; the walls that stand then."""
+    held = replace(held, limits=limiting.limit(order.limits))
+    if not held.files and walls.LANDLOCK in order.walls:
+        files, signals = landlock.enclose(walls.shown(), scratch)
+        held = replace(held, files=files, processes=held.processes or signals)
+    if walls.CALLS in order.walls and calls.refuse_calls():
+        held = replace(held, calls=True, internet=True)
+    return held
+
+
+def _settle(channels: Channels, scratch: str) -> None:
+    """See nothing of the zygote's: neither open files nor variables, and another folder."""
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(channels.output, 1)
@@ -154,36 +186,47 @@ def _confine(
 # -- watching ------------------------------------------------------------------------------------
 
 
-def _watch(program: int, order: Order, server: socket.socket, folder: str | None) -> dict[str, Any]:
+def _watch(
+    program: int, order: Order, server: socket.socket, tree: Tree, folder: str | None
+) -> dict[str, Any]:
     """Wait for the end of a program, or bring it about; how it came to it.
 
     Args:
         program: its process.
         order: with its limits.
-        server: where a word, or its end, means that the program is to be ended.
+        server: a word from it means that the program is to stop: it is told so, and has a moment
+            to write what was recorded. No more words mean that nobody wants it.
+        tree: the program with all that it starts.
         folder: of the program, where its size is to be watched.
     """
     deadline = time.monotonic() + order.limits.seconds + GRACE_SECONDS
+    over = "time"
     poll = select.poll()
     poll.register(server, select.POLLIN | select.POLLHUP)
     with contextlib.suppress(OSError):  # wakes at once; without it, at the next look
         poll.register(os.pidfd_open(program), select.POLLIN)
-    own = _memory_of(os.getpid()) or 0
+    own = tree.own_memory()
     while True:
         for number, _ in poll.poll(_LOOK_SECONDS * 1000):
             if number == server.fileno():
-                return {"over": "stopped"}
+                if not server.recv(1):
+                    return {"over": "stopped"}
+                os.kill(program, signal.SIGINT)
+                over, deadline = "stopped", min(deadline, time.monotonic() + GRACE_SECONDS)
         status = _reaped(program)
         if status is not None:
-            return {"over": "ended", "code": os.waitstatus_to_exitcode(status)}
+            code = os.waitstatus_to_exitcode(status)
+            ended = "stopped" if code and over == "stopped" else "ended"
+            return {"over": ended, "code": code}
         if time.monotonic() > deadline:
-            return {"over": "time"}
-        used, count = _usage(own)
-        if used > (order.limits.memory_mb + limiting.RESERVE_MB) * limiting.MIB:
-            return {"over": "memory"}
-        if count > order.limits.processes + 1:
+            return {"over": over}
+        found = tree.processes()
+        if len(found) > order.limits.processes + 1:
             return {"over": "processes"}
-        if folder is not None and _size_of(folder) > order.limits.file_mb * limiting.MIB:
+        most = own + (order.limits.memory_mb + limiting.RESERVE_MB) * limiting.MIB
+        if tree.memory(found, most) > most:
+            return {"over": "memory"}
+        if folder is not None and size_of(folder) > order.limits.file_mb * limiting.MIB:
             return {"over": "files"}
 
 
@@ -199,71 +242,17 @@ def _reaped(program: int) -> int | None:
     return None
 
 
-def _usage(own: int) -> tuple[int, int]:
-    """Bytes that the descendants use beyond what they were forked with, and their number."""
-    total = count = 0
-    for pid in descendants():
-        used = _memory_of(pid)
-        if used is not None:
-            count += 1
-            total += max(0, used - own)
-    return total, count
+def end_all(tree: Tree) -> None:
+    """Kill what comes from this process, until there is nothing left that could begin more.
 
-
-def _size_of(folder: str) -> int:
-    """Bytes of all files in a folder."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
-    return total
-
-
-def _memory_of(pid: int) -> int | None:
-    """Bytes of memory of a process, what is shared with its parent and never written included."""
-    try:
-        with open(f"/proc/{pid}/status") as file:
-            rows = [row.split() for row in file]
-    except OSError:
-        return None
-    return sum(int(row[1]) for row in rows if row and row[0] in ("RssAnon:", "RssShmem:")) * 1024
-
-
-def descendants() -> list[int]:
-    """All processes that come from this one."""
-    children: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return []
-    for name in filter(str.isdecimal, names):
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat") as f:
-            parent = int(f.read().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    found, todo = [], [os.getpid()]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
-    return found
-
-
-def _end_all(apart: bool) -> None:
-    if apart:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)  # all of the namespace but its first process, this one
-        return
-    end_descendants()
-
-
-def end_descendants() -> None:
-    """Kill what comes from this process, until there is nothing left that could begin more."""
+    Args:
+        tree: of this process, seen from its own namespace.
+    """
     for sign in (signal.SIGSTOP, signal.SIGKILL):
         until = time.monotonic() + 2.0
         before: set[int] = set()
         while time.monotonic() < until:
-            found = set(descendants())
+            found = set(tree.processes())
             for pid in found:
                 with contextlib.suppress(OSError):
                     os.kill(pid, sign)

@@ -27,6 +27,9 @@ START_SECONDS = 60.0
 LATE_SECONDS = 5.0
 """After which what should have ended by itself is ended from here."""
 
+Ends = tuple[threading.Event, threading.Event]
+"""Set, the first stops a program, and the second lets go of it."""
+
 _TICK_SECONDS = 0.05
 _PIECE = 1 << 20
 _PIPE_BYTES = 1 << 20
@@ -35,11 +38,18 @@ _F_SETPIPE_SZ = 1031
 
 def forked(
     order: Order,
-    stop: threading.Event,
+    ends: Ends,
     heard: Callable[[str], None],
     source: Zygote = zygote,
 ) -> Outcome:
-    """Run an order in a process of the zygote; arguments as of `running.run`."""
+    """Run an order in a process of the zygote.
+
+    Args:
+        order: what to run.
+        ends: `stop` and `drop` of `running.run`.
+        heard: likewise.
+        source: of processes.
+    """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as result:
         given.write(order.to_json())
         given.flush()
@@ -49,8 +59,8 @@ def forked(
             except OSError:
                 return outcome(order, Ending("unstarted", 0, "", Isolation(), 0.0), None)
             with run:
-                run.follow(stop)
-            if run.started or stop.is_set():
+                run.follow(*ends)
+            if run.started or ends[0].is_set():
                 break
         return outcome(order, run.ending(), *_results(order, result.fileno()))
 
@@ -79,7 +89,7 @@ def _results(order: Order, file: int) -> tuple[Results | None, str]:
     try:
         return read(file, largest, order.program.file), ""
     except FileFormatError as error:
-        return None, str(error)
+        return None, error.message
 
 
 class _Run:
@@ -139,7 +149,7 @@ class _Run:
             return "stopped"
         return "lost" if self.started else "unstarted"
 
-    def follow(self, stop: threading.Event) -> None:
+    def follow(self, stop: threading.Event, drop: threading.Event) -> None:
         """Hear it until it has ended, or end it."""
         os.set_blocking(self._pipe, False)
         with contextlib.suppress(OSError):  # less often then
@@ -156,18 +166,20 @@ class _Run:
                     limit = self._started + self._order.limits.seconds + GRACE_SECONDS
                     limit += LATE_SECONDS
                 if stop.is_set() and not self._stopped:
-                    self._end()
-                    limit = time.monotonic() + LATE_SECONDS
+                    self._stopped = True
+                    self._say(self._status.send, b"!")
+                    limit = time.monotonic() + GRACE_SECONDS + LATE_SECONDS
+                if drop.is_set():
+                    self._say(self._status.shutdown, socket.SHUT_WR)
                 if time.monotonic() > limit:
                     self._source.close()  # and with it all that came from it
                     limit += LATE_SECONDS
         self._seconds = time.monotonic() - (self._started or began)
         self._output.finish()
 
-    def _end(self) -> None:
-        self._stopped = True
-        with contextlib.suppress(OSError):
-            self._status.shutdown(socket.SHUT_WR)
+    def _say(self, how: Callable[[Any], object], what: Any) -> None:
+        with contextlib.suppress(OSError):  # it has ended already
+            how(what)
 
     def _hear(self) -> None:
         if self._output.full:
@@ -191,4 +203,4 @@ class _Run:
             return
         if self._started is None:
             self._started = time.monotonic()
-        self._told.update(json.loads(message))
+        self._told = {**json.loads(message), **self._told}  # what was told first holds

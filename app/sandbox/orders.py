@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from inspector.language import sentence, sentences
-from inspector.records import Recording, StaticGraph
+from inspector.records import Overlay, Recording, StaticGraph
 
-Ended = Literal["done", "failed", "time", "memory", "stopped", "crashed"]
+Ended = Literal["done", "failed", "time", "memory", "stopped", "crashed", "refused"]
 
 _NAME = re.compile(r"\w[\w-]{0,79}")
 GRACE_SECONDS = 6.0
-"""After a program's time: to stop by itself, and to write what was recorded."""
+"""After a program's time, or when it is to stop: to end by itself, and to write what was recorded.
+"""
 
 LARGEST_SOURCE = 1_000_000
 """Characters of a program with its inputs."""
@@ -99,9 +100,11 @@ class Limits:
 class Isolation:
     """What kept a program apart from the server. It always was a process of its own.
 
-    `network` is true where it had no network, `files` where it could read Python and an empty
-    folder only, `processes` where it could not reach other processes, `user` where it ran as a
-    user of its own, `limits` where the operating system limits what a process may use up.
+    `network` is true where it had no network, `internet` where at least no other machine could be
+    reached, but sockets of this one perhaps could. `files` is true where it could read Python and
+    an empty folder only, `processes` where it could not reach other processes, `user` where it ran
+    as a user of its own, `limits` where the operating system limits what a process may use up,
+    `calls` where the kernel refused what no model needs of it (see `calls.py`).
     """
 
     network: bool = False
@@ -109,11 +112,13 @@ class Isolation:
     processes: bool = False
     user: bool = False
     limits: bool = False
+    calls: bool = False
+    internet: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether it could neither see nor reach anything of the server's."""
-        return self.network and self.files and self.processes and self.limits
+        return self.network and self.files and self.processes and self.limits and self.calls
 
     @property
     def sentence(self) -> str:
@@ -126,9 +131,22 @@ class Isolation:
         return sentences(
             sentence("Code runs in a process of its own and is stopped at its time limit."),
             "" if self.limits else sentence("Nothing here limits its memory and files."),
-            "" if self.network else sentence("Not all of the network is closed to it."),
+            self._network(),
             "" if self.files else self._readable(),
+            ""
+            if self.calls
+            else sentence("It can make use of all that the system's kernel offers."),
         )
+
+    def _network(self) -> str:
+        if self.network:
+            return ""
+        if self.internet:
+            return sentence(
+                "It cannot reach other machines, but perhaps services of this one, by its local "
+                "sockets."
+            )
+        return sentence("Not all of the network is closed to it.")
 
     def _readable(self) -> str:
         if self.user:
@@ -142,9 +160,12 @@ class Outcome:
 
     `recording` is None for a plain program, and where the process ended before it was written;
     `static` is the TorchScript that was asked for, else `static_reason` says why there is none.
+    Of an archive's graph, `overlay` is what the program's calls ran of it, as far as it was found
+    out, and `static_reason` says what was not.
     `output` is what was printed, standard error included. `ended` is how it ended: "done", "failed"
-    (an exception), "time", "memory", "stopped" (by `stop`) or "crashed" (the process died), and
-    `reason` says more, "" for "done". `line` is the line of the program that failed, if one did.
+    (an exception), "time", "memory", "stopped" (by `stop`), "crashed" (the process died) or
+    "refused" (it was not run), and `reason` says more, "" for "done". `line` is the line of the
+    program that failed, if one did.
     """
 
     recording: Recording | None
@@ -156,6 +177,7 @@ class Outcome:
     static_reason: str = ""
     line: int | None = None
     seconds: float = 0.0
+    overlay: Overlay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +185,14 @@ class Order:
     """A program with its limits, as it goes to the process that runs it.
 
     `scratch` is an empty folder for it, `walls` names the walls that are put up where they can be.
+    With `apart` it is not run where one of those is missing that `Isolation.complete` asks for.
     """
 
     program: Program
     limits: Limits
     scratch: str
     walls: tuple[str, ...]
+    apart: bool = False
 
     def to_json(self) -> bytes:
         """As plain text."""
@@ -186,4 +210,5 @@ class Order:
             Limits(**made["limits"]),
             made["scratch"],
             tuple(made["walls"]),
+            made["apart"],
         )

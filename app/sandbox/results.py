@@ -3,7 +3,8 @@
 The program's process holds the file open, and so can write what it likes into it. It is read once,
 up to a size, and every part of it is checked before it is believed:
 
-    one line of JSON (`Told`, and the sizes of what follows), a recording, a static graph
+    one line of JSON (`Told`, and the sizes of what follows), a recording, a static graph, and what
+    ran of it
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from inspector.errors import FileFormatError
-from inspector.records import Recording, StaticGraph
-from inspector.static_store import static_from_json, static_to_json
+from inspector.language import sentence
+from inspector.records import Overlay, Recording, StaticGraph
+from inspector.retold import as_json, from_json
+from inspector.static_store import (
+    overlay_from_json,
+    overlay_to_json,
+    static_from_json,
+    static_to_json,
+)
 from inspector.store import load_bytes
 
 LARGEST_RECORDS, LARGEST_VALUES = 64 << 20, 128 << 20
@@ -28,6 +36,9 @@ they are objects; those of 20,000 ops are about 10 MB.
 """
 
 _LARGEST_HEADER = 100_000
+_IN_ANY_LANGUAGE = ("message", "missing", "static_missing")
+"""What of `Told` may be sentences of the library."""
+
 LONGEST_TEXT = 4_000
 NUMBER = 3
 """Of the open file, in the program's process."""
@@ -37,9 +48,10 @@ NUMBER = 3
 class Told:
     """How a program ended, as its own process tells it.
 
-    `ended` is "done", "failed", "time" or "memory"; `type` and `message` are those of the
-    exception, `line` its line in the program. `missing` says why there is no recording,
-    `static_missing` why there is no static graph.
+    `ended` is "done", "failed", "time", "memory" or "stopped"; `type` and `message` are those of
+    the exception, `line` its line in the program. `missing` says why there is no recording,
+    `static_missing` why there is no static graph, or what of it is not known. All three can be
+    sentences of the library.
     """
 
     ended: str = "done"
@@ -57,30 +69,39 @@ class Results:
     told: Told
     recording: Recording | None
     static: StaticGraph | None
+    overlay: Overlay | None = None
 
 
-def write(told: Told, recording: Recording | None, static: StaticGraph | None, folder: str) -> None:
+def write(found: Results, folder: str) -> None:
     """Write the results of this process's program, into the file that it was given.
 
     Args:
-        told, recording, static: what there is.
+        found: what there is.
         folder: for what is written meanwhile; all that the program left there is deleted.
     """
-    known = asdict(told)
-    saved = b""
+    recording, static, overlay = found.recording, found.static, found.overlay
+    known = asdict(found.told)
+    saved = drawn = lit = b""
     if recording is not None:
         try:
             saved = _saved(recording, folder)
         except (OSError, FileFormatError, MemoryError) as error:
-            known["missing"] = str(error) or type(error).__name__
-    drawn = b"" if static is None else static_to_json(static)
-    for name in ("message", "missing", "static_missing"):
+            known["missing"] = _reason(error)
+    if static is not None:
+        drawn = static_to_json(static)
+        lit = b"" if overlay is None else overlay_to_json(overlay, static)
+    known["sentences"] = as_json([known[name] for name in _IN_ANY_LANGUAGE])
+    for name in _IN_ANY_LANGUAGE:
         known[name] = known[name][:LONGEST_TEXT]
-    header = json.dumps({**known, "sizes": [len(saved), len(drawn)]}).encode() + b"\n"
+    header = json.dumps({**known, "sizes": [len(saved), len(drawn), len(lit)]}).encode() + b"\n"
     os.lseek(NUMBER, 0, os.SEEK_SET)
     with open(NUMBER, "wb", closefd=False) as file:
-        for part in (header, saved, drawn):
+        for part in (header, saved, drawn, lit):
             file.write(part)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "message", "") or str(error) or type(error).__name__
 
 
 def _saved(recording: Recording, folder: str) -> bytes:
@@ -112,7 +133,13 @@ def read(number: int, largest: int, name: str) -> Results | None:
     """
     size = os.fstat(number).st_size
     if size > largest:
-        raise FileFormatError(f"The results of {name} are larger than {largest:,} bytes.")
+        raise FileFormatError(
+            sentence(
+                "The results of {name} are larger than {largest:,} bytes.",
+                name=name,
+                largest=largest,
+            )
+        )
     data = os.pread(number, size, 0)
     line, _, rest = data[:_LARGEST_HEADER].partition(b"\n")
     if not rest and len(line) in (0, len(data)):
@@ -120,20 +147,30 @@ def read(number: int, largest: int, name: str) -> Results | None:
     try:
         told, sizes = _header(line)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FileFormatError(f"The results of {name} cannot be read.") from error
+        raise FileFormatError(
+            sentence("The results of {name} cannot be read.", name=name)
+        ) from error
     parts = memoryview(data)[len(line) + 1 :]
     if len(parts) != sum(sizes):
         return None
-    saved, drawn = bytes(parts[: sizes[0]]), bytes(parts[sizes[0] :])
+    middle = sizes[0] + sizes[1]
+    saved, drawn, lit = (
+        bytes(each) for each in (parts[: sizes[0]], parts[sizes[0] : middle], parts[middle:])
+    )
     recording = _loaded(saved, name) if saved else None
-    return Results(told, recording, static_from_json(drawn, name) if drawn else None)
+    static = static_from_json(drawn, name) if drawn else None
+    if static is None or not lit:
+        return Results(told, recording, static)
+    return Results(told, recording, static, overlay_from_json(lit, static, name))
 
 
-def _header(line: bytes) -> tuple[Told, tuple[int, int]]:
+def _header(line: bytes) -> tuple[Told, tuple[int, int, int]]:
     # Half a character (a lone surrogate) in a message could not be sent on.
     known = json.loads(line, object_hook=_whole)
-    first, second = known.pop("sizes")
-    told = Told(**known)
+    first, second, third = known.pop("sizes")
+    made = known.pop("sentences", None)
+    texts = from_json([known.get(name, "") for name in _IN_ANY_LANGUAGE], made)
+    told = Told(**{**known, **dict(zip(_IN_ANY_LANGUAGE, texts, strict=True))})
     for field in fields(Told):
         value = getattr(told, field.name)
         good = isinstance(value, str) and len(value) <= LONGEST_TEXT
@@ -141,12 +178,12 @@ def _header(line: bytes) -> tuple[Told, tuple[int, int]]:
             good = value is None or (type(value) is int and 0 < value < 1 << 31)
         if not good:
             raise ValueError(field.name)
-    if told.ended not in ("done", "failed", "time", "memory"):
+    if told.ended not in ("done", "failed", "time", "memory", "stopped"):
         raise ValueError("ended")
-    for size in (first, second):
+    for size in (first, second, third):
         if type(size) is not int or size < 0:
             raise ValueError("sizes")
-    return told, (first, second)
+    return told, (first, second, third)
 
 
 def _whole(known: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +208,7 @@ def _loaded(saved: bytes, name: str) -> Recording:
         zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError, EOFError,
         zlib.error,
     ) as error:  # fmt: skip
-        raise FileFormatError(f"The recording of {name} is damaged.") from error
+        raise FileFormatError(sentence("The recording of {name} is damaged.", name=name)) from error
     return load_bytes(plain.getvalue(), name)
 
 
@@ -180,8 +217,13 @@ def _check_sizes(archive: zipfile.ZipFile, name: str) -> None:
     values = sizes.pop("values.arrow", 0) + sizes.pop("grads.arrow", 0)
     if sum(sizes.values()) > LARGEST_RECORDS or values > LARGEST_VALUES:
         raise FileFormatError(
-            f"The recording of {name} is larger than {LARGEST_RECORDS >> 20} MiB of records or "
-            f"{LARGEST_VALUES >> 20} MiB of values. Run fewer ops, or keep fewer values."
+            sentence(
+                "The recording of {name} is larger than {records} MiB of records or {values} MiB "
+                "of values. Run fewer ops, or keep fewer values.",
+                name=name,
+                records=LARGEST_RECORDS >> 20,
+                values=LARGEST_VALUES >> 20,
+            )
         )
     packings = {part.compress_type for part in archive.infolist()}
     if not packings <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:

@@ -16,7 +16,7 @@ from inspector_app.sandbox.orders import Isolation, Limits, Order, Outcome, Prog
 AT_ONCE = 2
 """Programs that run at the same time, of all sessions together."""
 
-WALLS = ("namespaces", "user", "landlock")
+WALLS = ("namespaces", "user", "landlock", "calls")
 """What is tried to keep a program apart; fewer in tests of systems that refuse it."""
 
 FORKS = sys.platform == "linux"
@@ -40,6 +40,9 @@ def run(
     limits: Limits | None = None,
     stop: threading.Event | None = None,
     heard: Callable[[str], None] | None = None,
+    *,
+    apart: bool = False,
+    drop: threading.Event | None = None,
 ) -> Outcome:
     """Run a program apart from this process, and record it.
 
@@ -48,8 +51,11 @@ def run(
     Args:
         program: what to run.
         limits: what it may use up; `Limits()` by default.
-        stop: set from another thread, it ends the waiting or the program.
+        stop: set from another thread, it ends the waiting or the program; what was recorded until
+            then is kept, unless the program does not let itself be ended within `GRACE_SECONDS`.
         heard: called in this thread with each piece of output, as it is printed.
+        drop: set beside `stop`, it ends the program at once: nobody wants what it recorded.
+        apart: do not run it where a wall is missing (`Isolation.complete`), now, in this run.
 
     Returns:
         What came of it, whatever the program does: nothing of it is raised here.
@@ -63,14 +69,14 @@ def run(
             reason = sentence("It was stopped before it began.")
             return Outcome(None, None, "", "stopped", reason, Isolation())
         with _scratch() as folder:
-            order = Order(program, limits or Limits(), folder, WALLS)
+            order = Order(program, limits or Limits(), folder, WALLS, apart)
             if FORKS:
                 from inspector_app.sandbox.listening import forked
 
-                return forked(order, stop, heard or _nobody)
+                return forked(order, (stop, drop or threading.Event()), heard or _nobody)
             from inspector_app.sandbox.alone import started
 
-            return started(order, stop, heard or _nobody)
+            return started(order, (stop, drop or threading.Event()), heard or _nobody)
 
 
 def _nobody(text: str) -> None:

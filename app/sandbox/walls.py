@@ -15,8 +15,8 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 
-NAMESPACES, USER, LANDLOCK = "namespaces", "user", "landlock"
-WALLS = (NAMESPACES, USER, LANDLOCK)
+NAMESPACES, USER, LANDLOCK, CALLS = "namespaces", "user", "landlock", "calls"
+WALLS = (NAMESPACES, USER, LANDLOCK, CALLS)
 """What an order can name."""
 
 FIRST_USER, USERS = 60_000, 5_000
@@ -68,11 +68,13 @@ def leave_namespaces() -> bool:
         return True
     try:
         _call("unshare", _APART | _NEW_USER)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{user} {user} 1")
-        _write("/proc/self/gid_map", f"{group} {group} 1")
     except OSError:
         return False
+    show_memory()  # the maps of a process that hides it are root's
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
+    hide_memory()
     return True
 
 
@@ -228,7 +230,7 @@ def become(user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    _prctl(_DUMPABLE, 1)  # its own /proc/self is its own
+    show_memory()  # its own /proc/self is its own
 
 
 def drop_privileges() -> None:
@@ -263,6 +265,11 @@ def adopt_orphans() -> None:
 def hide_memory() -> None:
     """Let no other process of the same user read this one's memory and environment."""
     _prctl(_DUMPABLE, 0)
+
+
+def show_memory() -> None:
+    """Let who keeps this process count its memory."""
+    _prctl(_DUMPABLE, 1)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -10,21 +10,22 @@ import linecache
 import multiprocessing.process
 import os
 import random
-import signal
 import sys
 import tempfile
-import threading
-import time
 from difflib import get_close_matches
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Literal, Self
 
 import inspector
 from inspector.errors import InspectorError, ScriptError
+from inspector.language import sentence
 from inspector.records import StaticGraph
+from inspector.torchscript.loaded_calls import LoadedCalls
 from inspector_app.sandbox import results
-from inspector_app.sandbox.failures import TimeLimit, told_of, traceback_of
+from inspector_app.sandbox.clock import Clock
+from inspector_app.sandbox.failures import Over, Stopped, told_of, traceback_of
 from inspector_app.sandbox.limiting import use_reserve
+from inspector_app.sandbox.lit import lit
 from inspector_app.sandbox.orders import Limits, Program
 
 MAX_OPS = 20_000
@@ -32,9 +33,7 @@ INPUTS = "<inputs>"
 UNFINISHED = 97
 """The exit code where the results could not be written."""
 
-_RING_SECONDS = 0.02
-_PATIENCE_SECONDS = 2.0
-_INSPECTOR = os.path.dirname(os.path.abspath(inspector.__file__)) + os.sep
+_NO_TIME = sentence("There was no time left to make TorchScript of it.")
 
 
 class Work:
@@ -50,9 +49,9 @@ class Work:
         self._process = os.getpid()
         self._folder = os.getcwd()
         self._error: BaseException | None = None
-        self._until = 0.0
-        self._waits = False
+        self._clock = Clock(limits.seconds)
         self._session: inspector.Session | None = None
+        self._calls: LoadedCalls | None = None
         self.code: CodeType = compile("", program.file, "exec")
         self.names: dict[str, Any] = {}
         self.recorder: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -65,7 +64,7 @@ class Work:
         _known(program.file, program.source)
         _known(INPUTS, program.before)
         _seed()
-        self._start_clock()
+        self._clock.start(self.names)
         try:
             with open(program.file, "w", encoding="utf-8") as file:
                 file.write(program.source)
@@ -88,6 +87,10 @@ class Work:
             self._session = inspector.Session(options, None)
             self._session.meta = {"model": program.file}
             self.recorder = self._session.running()
+            archive = self.names.get(program.script)
+            if isinstance(archive, StaticGraph) and archive.kind == "loaded":
+                self._calls = LoadedCalls(archive)
+                self._calls.watch()
         return True
 
     def __enter__(self) -> Self:
@@ -115,75 +118,40 @@ class Work:
         use_reserve()
         error = self._error
         if error is None:
-            error = self._join_threads()
+            error = self._clock.join_threads()
         else:
             self._print(error)
-        static, reason = None, ""
+        static, overlay, reason = None, None, ""
         if self._program.script or self._program.trace:
             static, reason = self._static()
-        self._stop_clock()
+        if self._calls is not None:
+            self._calls.end()
+            if static is not None:
+                with self._clock.waiting():
+                    overlay, reason = lit(self._calls)
+        self._clock.stop()
         told = results.Told(**told_of(error, self._program.file), static_missing=reason)
         _flush()
         self.names.clear()
         recording = self._session.recording if self._session is not None else None
-        results.write(told, recording, static, self._folder)
+        results.write(results.Results(told, recording, static, overlay), self._folder)
         os._exit(0)
-
-    # -- time ----------------------------------------------------------------------------------
-
-    def _start_clock(self) -> None:
-        self._until = time.monotonic() + self._limits.seconds
-        if sys.platform != "win32":
-            signal.signal(signal.SIGALRM, self._ring)
-            signal.setitimer(signal.ITIMER_REAL, self._limits.seconds, _RING_SECONDS)
-
-    def _stop_clock(self) -> None:
-        if sys.platform != "win32":
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _ring(self, number: int, frame: FrameType | None) -> None:
-        """Raise in the program; if that can wait, not in the recorder's code that it called."""
-        if not self._waits and not self._is_running(frame):
-            return
-        inside = frame is not None and frame.f_code.co_filename.startswith(_INSPECTOR)
-        if not inside or time.monotonic() > self._until + _PATIENCE_SECONDS:
-            self._waits = False
-            signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS, _RING_SECONDS)
-            raise TimeLimit(f"The program's {self._limits.seconds:g} seconds were over.")
-
-    def _is_running(self, frame: FrameType | None) -> bool:
-        """Whether the program's own code is being run, and not what comes after it."""
-        while frame is not None:
-            if frame.f_globals is self.names:
-                return True
-            frame = frame.f_back
-        return False
-
-    def _join_threads(self) -> TimeLimit | None:
-        """Wait for threads as Python does at a program's end."""
-        try:
-            self._waits = True
-            # Private, but what Python calls itself: it also ends the threads of open executors.
-            vars(threading)["_shutdown"]()
-        except TimeLimit as error:
-            return error
-        finally:
-            self._waits = False
-        return None
 
     # -- TorchScript ---------------------------------------------------------------------------
 
     def _static(self) -> tuple[StaticGraph | None, str]:
         """The TorchScript that was asked for, or why there is none."""
         try:
-            self._waits = True
-            return self._compiled(), ""
-        except (InspectorError, SyntaxError) as error:
+            with self._clock.waiting():
+                return self._compiled(), ""
+        except InspectorError as error:
+            return None, error.message
+        except SyntaxError as error:
             return None, str(error)
+        except Over:
+            return None, _NO_TIME
         except BaseException as error:
             return None, f"{type(error).__name__}: {error}"
-        finally:
-            self._waits = False
 
     def _compiled(self) -> StaticGraph:
         call = ast.parse(self._program.script or self._program.trace, mode="eval").body
@@ -191,17 +159,28 @@ class Work:
             held = self._held(call)
             return held if isinstance(held, StaticGraph) else inspector.script(held)
         if not isinstance(call, ast.Call) or call.keywords:
-            raise ScriptError("`trace=` takes a call with names only, such as `model(x)`.")
+            raise ScriptError(
+                sentence("`trace=` takes a call with names only, such as `model(x)`.")
+            )
         return inspector.trace(*map(self._held, (call.func, *call.args)))
 
     def _held(self, name: ast.expr) -> Any:
         if not isinstance(name, ast.Name):
-            raise ScriptError("`script=` and `trace=` take names only, no expressions.")
+            raise ScriptError(sentence("`script=` and `trace=` take names only, no expressions."))
         if name.id not in self.names:
             own = [known for known in self.names if not known.startswith("__")]
             near = get_close_matches(name.id, own, n=1, cutoff=0.0)
-            meant = f"; the nearest is `{near[0]}`" if near else ""
-            raise ScriptError(f"The program has no variable `{name.id}` at its end{meant}.")
+            if not near:
+                raise ScriptError(
+                    sentence("The program has no variable `{name}` at its end.", name=name.id)
+                )
+            raise ScriptError(
+                sentence(
+                    "The program has no variable `{name}` at its end; the nearest is `{near}`.",
+                    name=name.id,
+                    near=near[0],
+                )
+            )
         return self.names[name.id]
 
     # -- what is printed -----------------------------------------------------------------------
@@ -211,6 +190,8 @@ class Work:
             if error.code is not None and not isinstance(error.code, int):
                 _say(f"{error.code}\n")
             return
+        if isinstance(error, Stopped):
+            return  # who stopped it knows
         _say(traceback_of(error, (self._program.file, INPUTS)))
 
 

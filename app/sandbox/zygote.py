@@ -18,8 +18,9 @@ import sys
 
 from inspector.capture import CaptureOptions, Session
 from inspector_app.sandbox import walls
-from inspector_app.sandbox.keeper import Channels, descendants, keep
+from inspector_app.sandbox.keeper import Channels, keep
 from inspector_app.sandbox.orders import Order
+from inspector_app.sandbox.usage import Tree
 from inspector_app.sandbox.work import Work
 from inspector_app.sandbox.zygote_boot import CHANNELS
 
@@ -33,8 +34,12 @@ def serve() -> Work:
     server = socket.socket(fileno=int(sys.argv[1]))
     home = os.getcwd()  # asked for now: the server may have removed it when this process ends
     sys.argv = [""]
+    # A word to stop a program that has not begun yet waits until it can hear it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     walls.hide_memory()
     walls.adopt_orphans()
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    tree = Tree(proc, apart=False)
     _warm_up()
     keepers: set[int] = set()
     warm = False
@@ -43,7 +48,7 @@ def serve() -> Work:
     while True:
         idle = not keepers
         heard = poll.poll(_IDLE_MS if idle else _REAP_MS)
-        _reap(keepers)
+        _reap(keepers, tree)
         if not heard:
             if idle and not warm:
                 _warm_up_more()
@@ -56,12 +61,12 @@ def serve() -> Work:
         if not message:  # the server has ended, and may not have tidied up
             shutil.rmtree(home, ignore_errors=True)
             os._exit(0)
-        work = _forked(server, numbers, keepers)
+        work = _forked(server, numbers, keepers, proc)
         if work is not None:
             return work
 
 
-def _forked(server: socket.socket, numbers: list[int], keepers: set[int]) -> Work | None:
+def _forked(server: socket.socket, numbers: list[int], keepers: set[int], proc: int) -> Work | None:
     """Fork for one order: the program's work in its process, None in this one."""
     given, output, result, status = numbers
     channels = Channels(output, result, socket.socket(fileno=status))
@@ -76,21 +81,21 @@ def _forked(server: socket.socket, numbers: list[int], keepers: set[int]) -> Wor
         return None
     try:
         server.close()
-        keep(order, channels, zygote)
+        keep(order, channels, zygote, proc)
     except BaseException as error:
         channels.tell(over="trouble", reason=f"{type(error).__name__}: {error}")
         os._exit(1)
     return Work(order.program, order.limits)
 
 
-def _reap(keepers: set[int]) -> None:
+def _reap(keepers: set[int], tree: Tree) -> None:
     """Let go of keepers that ended, and end what was left behind by one that was killed."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
             keepers.discard(ended)
     if keepers:
         return
-    for pid in descendants():
+    for pid in tree.processes():
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 

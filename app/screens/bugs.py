@@ -10,11 +10,13 @@ from inspector.language import sentence
 from inspector.render.answers import Book
 from inspector_app.address import Address, acted, write_some
 from inspector_app.awaiting import Words, awaited
-from inspector_app.bugcode import CAUSE, CHANGED
+from inspector_app.bugcode import CAUSE, CHANGED, ENTRY
 from inspector_app.bugruns import BugJob, BugRun, BugRuns, bug_named, returned
+from inspector_app.classroom import editor_refusal
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.listing import Row, listing
 from inspector_app.phrases import escaped, prose, say, told
+from inspector_app.screens.owncode import open_code
 from sample_models.bugs import Bug
 
 BUGGY, FIXED, BOTH = "buggy", "fixed", "both"
@@ -114,11 +116,32 @@ def _programs(runs: BugRuns, show: str) -> None:
             _seen(_side(runs, show), show)
             if show == BUGGY:
                 _finding(runs)
-    st.caption(
-        say("✗ is the line of the cause; − and + mark the lines in which the two programs differ.")
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            say(
+                "✗ is the line of the cause; − and + mark the lines in which the two programs"
+                " differ."
+            ),
+            width="stretch",
+        )
+        _way_to_edit(_side(runs, FIXED if show == FIXED else BUGGY), runs.bug.name)
     if show == BOTH:
         _finding(runs)
+
+
+def _way_to_edit(side: BugRun, name: str) -> None:
+    """A button that opens the program where it can be changed and run."""
+    if editor_refusal():
+        return
+    opens = st.button(
+        say("Open its code"),
+        key="bugs-open-code",
+        icon=":material/open_in_new:",
+        type="tertiary",
+        help=say("Open this code on the page *Your own code*"),
+    )
+    if opens:
+        open_code(name, f"{side.program.text}\n\n{ENTRY}()\n")
 
 
 def _height(runs: BugRuns, show: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -14,9 +15,9 @@ from inspector_app.address import Address, write_some
 from inspector_app.choice import choose_order, choose_sample
 from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import BANNER, failure_banner, headline
-from inspector_app.phrases import escaped, say, together, told
+from inspector_app.phrases import escaped, language_query, say, together, told
 from inspector_app.rerun import Desk, Shown
-from inspector_app.runs import Order, Run
+from inspector_app.runs import CUSTOM, Order, Run
 from inspector_app.screens.explore_change import CHANGED, change_line, compare_link
 from inspector_app.screens.tables import tables
 
@@ -114,9 +115,9 @@ def _show_page(desk: Desk, place: Place | None) -> None:
     shown, before = desk.shown, desk.before
     assert shown is not None
     sample = sample_models.get(shown.order.sample)
-    link = compare_link(before, shown)
+    links = "&ensp;".join(filter(None, (compare_link(before, shown), _code_link(shown.order))))
     title, teaches = told(sample.title), told(sample.teaches)
-    headline(title, teaches, shown.run, before.run if before else None, link)
+    headline(title, teaches, shown.run, before.run if before else None, links)
     mode = change_line(desk)
     with st.container():  # always there: what comes below it keeps its place in the page
         failure_banner(shown.run.recording)
@@ -127,6 +128,13 @@ def _show_page(desk: Desk, place: Place | None) -> None:
     above = _ABOVE + (BANNER if shown.run.recording.failure else 0)
     st.html(f"<style>:root {{ --wb-above: {above}px }}</style>")
     _show(desk, shown, book, place)
+
+
+def _code_link(order: Order) -> str:
+    """Markdown that leads to the page on which the sample's code can be changed and run."""
+    query = {"start": order.sample} | ({} if order.input == CUSTOM else {"input": order.input})
+    words = say("Open its code")
+    return f":material/code: [{words}](./code?{urlencode(query | language_query())})"
 
 
 def _reason(run: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from inspector_app.address import redraw
@@ -11,12 +13,14 @@ from inspector_app.phrases import prose, say
 from inspector_app.programs import Ran
 from inspector_app.screens.lesson_desk import Desk, Now
 from inspector_app.screens.lesson_graph import output
+from inspector_app.screens.owncode import open_code
 from inspector_app.screens.program_parts import failed_lines, how_it_ended, isolation_mark
 from inspector_app.teaching.lesson import OUTPUT, Code
 
 _LINE, _FRAME = 17, 8
 """Px of a line in the editor, and of what is around all lines."""
 
+_EDITOR = "lesson-editor"
 _ASKED = "_lesson_run_asked"
 _TRACEBACK = "Traceback (most recent call last)"
 _LEAST, _MOST = 2, 16
@@ -71,51 +75,75 @@ def _editor(now: Now, desk: Desk, code: Code, ran: Ran | None) -> bool:
     lines = min(max(base.count("\n") + 1, _LEAST), _MOST)
     typed = editor(
         base,
-        key=_key(now, code),
-        height=lines * _LINE + _FRAME,
+        key=_EDITOR,
+        document=_document(now, code),
+        typed=draft.rstrip("\n"),
+        height=f"{lines * _LINE + _FRAME}px",
         errors=failed_lines(ran, draft),
         label=f"{code.name}.py",
-        on_run=_ask_to_run,
+        read_only=bool(editor_refusal()),
+        on_edit=partial(_keep, now, desk, code),
+        on_run=partial(_ask_to_run, _document(now, code)),
     )
     if typed.rstrip("\n") != draft.rstrip("\n"):
-        desk.edit(now.lesson, code, typed.rstrip("\n") + "\n")
-    return bool(st.session_state.pop(_ASKED, False))
+        _keep(now, desk, code, _document(now, code), typed)
+    return bool(st.session_state.pop(_ASKED, None) == _document(now, code))
 
 
-def _ask_to_run() -> None:
-    """Note it: the text comes when the editor is drawn."""
-    st.session_state[_ASKED] = True
+def _keep(now: Now, desk: Desk, code: Code, document: str, text: str) -> None:
+    """Keep what was typed, if it was typed into this code."""
+    if document == _document(now, code):
+        desk.edit(now.lesson, code, text.rstrip("\n") + "\n")
 
 
-def _key(now: Now, code: Code) -> str:
-    return f"lesson-editor-{now.lesson.name}-{now.lesson.language}-{code.name}"
+def _ask_to_run(document: str) -> None:
+    """Note of which text it was asked for: it comes when the editor is drawn."""
+    st.session_state[_ASKED] = document
+
+
+def _document(now: Now, code: Code) -> str:
+    return f"{now.lesson.name}-{now.lesson.language}-{code.name}"
 
 
 def _buttons(now: Now, desk: Desk, code: Code, ran: Ran | None, asked: bool) -> None:
     edited = desk.draft(now.lesson, code) != code.source
     refusal = editor_refusal()
+    runs = resets = False
     with st.container(
         key="lesson-buttons", horizontal=True, vertical_alignment="center", gap="small"
     ):
-        runs = st.button(
-            say("Run"),
-            key="lesson-run",
-            icon=":material/play_arrow:",
-            type="primary" if edited else "secondary",
-            help=prose(refusal) if refusal else say("Run it (Ctrl+Enter)"),
-            disabled=bool(refusal),
-        )
-        resets = st.button(
-            say("Reset"), key="lesson-reset", icon=":material/undo:", disabled=not edited
-        )
+        if not refusal:
+            runs = st.button(
+                say("Run"),
+                key="lesson-run",
+                icon=":material/play_arrow:",
+                type="primary" if edited else "secondary",
+                help=say("Run it (Ctrl+Enter)"),
+            )
+            resets = st.button(
+                say("Reset"), key="lesson-reset", icon=":material/undo:", disabled=not edited
+            )
         st.caption(_file(code, now.input), width="stretch")
+        opens = not refusal and st.button(
+            "",
+            key="lesson-open-code",
+            icon=":material/open_in_new:",
+            type="tertiary",
+            help=say("Open this code on the page *Your own code*"),
+        )
         if ran is not None:
             isolation_mark(ran.outcome.isolation)
-    if runs or asked:
+    if opens:
+        before = code.before(now.input).strip()
+        text = desk.draft(now.lesson, code)
+        open_code(code.name, f"{before}\n{text}" if before else text)
+    if refusal:
+        st.caption(f":material/lock: {prose(refusal)}")
+    elif runs or asked:
         _run(now, desk, code)
     elif resets:
         desk.reset(now.lesson, code)
-        start_anew(_key(now, code))
+        start_anew(_EDITOR)
         redraw()
 
 

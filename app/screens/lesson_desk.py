@@ -239,7 +239,7 @@ class Desk:
         job = self.job
         if job is None:
             return
-        job.give_up()
+        job.give_up(keep=True)
         if not job.wait(2 * PATIENCE):
             self.reasons[job.choice] = sentence("It was stopped.")
             self.job = None

@@ -21,7 +21,7 @@ from inspector_app.component import Place, look_anew, workbench
 from inspector_app.parts import BANNER, failure_banner, headline
 from inspector_app.phrases import escaped, reason_of, say, told, working
 from inspector_app.runs import Run
-from inspector_app.screens import library_about, library_cards
+from inspector_app.screens import library_about, library_cards, ranks
 from inspector_app.screens.tables import tables
 
 FILES_VARIABLE = "INSPECTOR_FILES"
@@ -39,13 +39,20 @@ def page() -> None:
     address = Address("open")
     named = [name for name in os.environ.get(FILES_VARIABLE, "").split(os.pathsep) if name]
     what = desk.shown(address)
-    upload = st.sidebar.file_uploader(
-        say("Recording"),
+    uploads = st.sidebar.file_uploader(
+        say("Recording, or the files of several ranks"),
         type=["inspect"],
+        accept_multiple_files=True,
         key=desk.uploader_key(),
         on_change=desk.show,
         args=("",),
     )
+    side_by_side = ranks.wanted(address, uploads, named, what)
+    if side_by_side:
+        desk.tell()
+        _show_ranks(address, side_by_side, what)
+        return
+    upload = uploads[0] if uploads else desk.handed()
     chosen = _chosen(address, named) if named else None
     library_cards.style()
     desk.tell()
@@ -59,6 +66,33 @@ def page() -> None:
     else:
         address.tell()
         _show_file(address, opened, upload, chosen, named)
+
+
+def _show_ranks(address: Address, sources: list[ranks.Source], what: str | Entry) -> None:
+    """The ranks of a run, or why one of them cannot be read."""
+    address.tell()
+    opened = []
+    for name, source in sources:
+        try:
+            opened.append((name, _read(name, source)))
+        except (FileFormatError, OSError) as error:
+            st.error(escaped(told(reason_of(error))), icon=":material/error:")
+            return
+    shown = {"ranks": "1"}
+    if isinstance(what, Entry):
+        shown["kept"] = what.id
+        with st.sidebar:
+            library_about.back()
+    else:
+        ranks.offer_to_keep(sources)
+    ranks.show(address, opened, shown)
+
+
+def _read(name: str, source: bytes | Path) -> Run:
+    if isinstance(source, bytes):
+        return _from_bytes(hashlib.sha256(source).hexdigest(), source, name)
+    state = os.stat(source)
+    return _from_path(str(source), state.st_mtime_ns, state.st_size)
 
 
 def _list(address: Address, what: str) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from inspector.language import sentence
@@ -12,11 +18,18 @@ from inspector_app.address import Address, redraw
 from inspector_app.classroom import editor_refusal
 from inspector_app.component import Place, workbench
 from inspector_app.editor import editor, start_anew
-from inspector_app.ownruns import Options, Seat, seat
+from inspector_app.ownruns import Options, Seat, is_empty, seat
 from inspector_app.ownstarts import Start
-from inspector_app.phrases import prose, say
-from inspector_app.programs import file_of
-from inspector_app.screens.owncode_choice import choose_options, choose_start, tell_of_file
+from inspector_app.phrases import language_query, prose, say
+from inspector_app.programs import Ran, file_of
+from inspector_app.screens.owncode_advice import tell_advice
+from inspector_app.screens.owncode_choice import (
+    EDITOR,
+    begin_with_file,
+    choose_options,
+    choose_start,
+    tell_of_file,
+)
 from inspector_app.screens.program_parts import (
     failed_lines,
     how_far,
@@ -28,8 +41,8 @@ from inspector_app.screens.program_parts import (
 _SHARES = (37, 63)
 """Of the page's width: the code and the graph."""
 
-_HEIGHT = 420
-"""Px of the editor."""
+_HEIGHT = "clamp(400px, calc(100vh - 23rem), 900px)"
+"""Of the editor: below it stand its buttons, how the program ended and what it printed."""
 
 _COMPARES = "code/compares"
 _ASKED = "_own_run_asked"
@@ -39,67 +52,96 @@ _TOO_LONG = sentence("This program is too long to be run.")
 
 def page() -> None:
     """The page."""
-    sandbox.prepare()  # so that the first program does not wait for torch
     address = Address("code")
     refusal = editor_refusal()
-    if refusal:
-        address.tell()
-        st.markdown(f"#### {say('Your own code')}")
-        st.info(prose(refusal), icon=":material/lock:")
-        return
+    if not refusal:
+        sandbox.prepare()  # so that the first program does not wait for torch
     own = seat()
-    start, shown = choose_start(address, own)
-    options = choose_options(start)
-    address.tell()
+    start, shown = choose_start(address, own, files=not refusal)
+    options = Options() if refusal else choose_options(start)
+    with st.container():  # always there: what comes below it keeps its place in the page
+        address.tell()
+        tell_of_file(own)
     address.write(**shown)
     own.open_editor(start, anew=address.opened)
     own.take()
-    tell_of_file(own)
     code, graph = st.columns(_SHARES)
     with code, st.container(key="code-side", gap="small"):
         st.markdown(f"#### {say('Your own code')}")
-        _code(start, own, options)
+        _code(start, own, options, refusal)
     with graph, st.container(key="code-graph", gap="small"):
-        _graph(start, own)
+        if refusal:
+            _locked(refusal, shown)
+        else:
+            _graph(start, own)
+
+
+def open_code(name: str, text: str) -> NoReturn:
+    """Go on to this page with a text in its editor, as if it had been uploaded.
+
+    Args:
+        name: of the program, without ".py".
+        text: of it.
+    """
+    own = seat()
+    begin_with_file(own, f"{name}.py", text.encode("utf-8"))
+    st.switch_page(st.Page(page, url_path="code"), query_params=language_query())
+
+
+def _locked(refusal: str, shown: dict[str, str]) -> None:
+    """Why nothing runs here, and where to see what has been run."""
+    st.info(prose(refusal), icon=":material/lock:")
+    if "input" in shown:
+        query = urlencode({"sample": shown["start"], "input": shown["input"]} | language_query())
+        st.markdown(say("[See its graph on the page *Explore a model*]({page})", page=f".?{query}"))
 
 
 # -- the code -------------------------------------------------------------------------------------
 
 
-@st.fragment
-def _code(start: Start, own: Seat, options: Options) -> None:
-    """The editor with its buttons, and below it what is to be said of the last run."""
-    draft, key = own.draft(start), f"code-editor-{start.key}"
+def _code(start: Start, own: Seat, options: Options, refusal: str) -> None:
+    """The editor with its buttons, and below it what is to be said of the last run.
+
+    No fragment: leaving the editor runs the page, and a button pressed in the same moment runs it
+    again. Of a fragment's run and the page's, Streamlit may draw neither.
+    """
+    draft = own.draft(start)
     typed = editor(
         own.base(start),
-        key=key,
+        key=EDITOR,
+        document=start.key,
+        typed=draft,
         height=_HEIGHT,
         errors=failed_lines(own.ran, draft),
         label=f"{start.name}.py",
-        on_run=_ask_to_run,
+        read_only=bool(refusal),
+        on_edit=own.edit,
+        on_run=partial(_ask_to_run, start.key),
     )
     if typed != draft:
-        own.edit(start, typed)
-    runs, resets = _buttons(start, own)
-    if runs or st.session_state.pop(_ASKED, False):
+        own.edit(start.key, typed)
+    _buttons(start, own, refusal)
+    if st.session_state.pop(_ASKED, None) == start.key:
         _run(start, own, options)
-    elif resets:
-        own.reset(start)
-        start_anew(key)
-        redraw()
     if own.job is None:
-        how_it_ended(own.ran, own.reason)
+        how_it_ended(_without_nothing(own.ran), own.reason)
+        if own.ran is not None:
+            tell_advice(own.ran)
     if own.job is not None or (own.ran is not None and own.ran.outcome.output):
         with st.container(key="code-printed"):
             printed(own.job, own.ran)
 
 
-def _ask_to_run() -> None:
-    """Note it: the text comes when the editor is drawn."""
-    st.session_state[_ASKED] = True
+def _ask_to_run(key: str) -> None:
+    """Note of which start it was asked for: the text comes when the editor is drawn."""
+    st.session_state[_ASKED] = key
 
 
 def _run(start: Start, own: Seat, options: Options) -> None:
+    name = options.script
+    # Nobody asked for this variable, and the text that was pasted has none of the name.
+    if name == start.script and not start.archive and not _assigns(own.draft(start), name):
+        options = replace(options, script="")
     try:
         own.run(start, options)
     except ValueError:
@@ -107,24 +149,46 @@ def _run(start: Start, own: Seat, options: Options) -> None:
     redraw()
 
 
-def _buttons(start: Start, own: Seat) -> tuple[bool, bool]:
-    """Whether Run was pressed, and whether Reset."""
+def _without_nothing(ran: Ran | None) -> Ran | None:
+    """The run without a recording that holds nothing: no graph shows what ran until then."""
+    if ran is None or not is_empty(ran):
+        return ran
+    return replace(ran, outcome=replace(ran.outcome, recording=None))
+
+
+def _assigns(text: str, name: str) -> bool:
+    """Whether a name is bound at the top of a text, as far as its lines tell."""
+    bound = rf"^(?:def\s+{name}\b|class\s+{name}\b|[^#\n]*\b{name}\b[^=\n]*=)"
+    return re.search(bound, text, re.MULTILINE) is not None
+
+
+def _reset(start: Start, own: Seat) -> None:
+    own.reset(start)
+    start_anew(EDITOR)
+
+
+def _buttons(start: Start, own: Seat, refusal: str) -> None:
     with st.container(
         key="code-buttons", horizontal=True, vertical_alignment="center", gap="small"
     ):
-        runs = st.button(
-            say("Run"),
-            key="code-run",
-            icon=":material/play_arrow:",
-            type="primary",
-            help=say("Run it (Ctrl+Enter)"),
-        )
-        resets = st.button(
-            say("Reset"),
-            key="code-reset",
-            icon=":material/undo:",
-            disabled=own.draft(start) == start.source,
-        )
+        if not refusal:
+            st.button(
+                say("Run"),
+                key="code-run",
+                icon=":material/play_arrow:",
+                type="primary",
+                help=say("Run it (Ctrl+Enter)"),
+                on_click=_ask_to_run,
+                args=(start.key,),
+            )
+            st.button(
+                say("Reset"),
+                key="code-reset",
+                icon=":material/undo:",
+                disabled=own.draft(start) == start.source,
+                on_click=_reset,
+                args=(start, own),
+            )
         st.download_button(
             say("Download"),
             lambda: own.draft(start).encode("utf-8"),
@@ -138,7 +202,6 @@ def _buttons(start: Start, own: Seat) -> tuple[bool, bool]:
         st.space("stretch")
         if own.ran is not None:
             isolation_mark(own.ran.outcome.isolation)
-    return runs, resets
 
 
 # -- the graph ------------------------------------------------------------------------------------
@@ -150,6 +213,8 @@ def _graph(start: Start, own: Seat) -> None:
         compares = _compares(own)
         if own.job is not None:
             how_far(own.job, lambda: own.job, key="code-stop", on_stop=own.stop)
+        elif own.drawn is not None and own.ran is not own.drawn:
+            st.caption(say(":material/history: The graph of an earlier run"), width="stretch")
         else:
             st.space("stretch")
         _download(start, own)

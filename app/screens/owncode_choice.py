@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import streamlit as st
 
 import sample_models
 from inspector.errors import InspectorError
 from inspector.language import sentence
+from inspector_app import librarydesk
 from inspector_app.address import Address, acted
+from inspector_app.editor import start_anew
+from inspector_app.ownnotebooks import of_notebook
 from inspector_app.ownruns import Options, Seat
 from inspector_app.ownstarts import EXAMPLE, Start, of_archive, of_sample, of_text, template
 from inspector_app.phrases import language_query, named, prose, reason_of, say, told
-from inspector_app.sandbox.orders import LARGEST_ATTACHED
+from inspector_app.screens import open_recording
+
+EDITOR = "code-editor"
+"""Key of the page's editor."""
 
 TEMPLATE, FILE = "template", "file"
 """What an editor can begin with, beside the samples."""
 
-_START, _INPUT, _UPLOAD, _SHAPES = "code/start", "code/input", "code/upload", "code/shapes"
+_INPUT, _UPLOAD = "code/input", "code/upload"
 
 NONE, SCRIPT, TRACE = "none", "script", "trace"
 _GRAPHS = {
@@ -29,12 +33,13 @@ _GRAPHS = {
 _VALUES = {"stats": sentence("Statistics"), "full": sentence("All numbers")}
 
 
-def choose_start(address: Address, seat: Seat) -> tuple[Start, dict[str, str]]:
+def choose_start(address: Address, seat: Seat, *, files: bool) -> tuple[Start, dict[str, str]]:
     """The choices of what the editor begins with.
 
     Args:
         address: that the page was run with.
         seat: of the session.
+        files: whether one may be uploaded.
 
     Returns:
         What it begins with, and what the address says of it.
@@ -42,13 +47,14 @@ def choose_start(address: Address, seat: Seat) -> tuple[Start, dict[str, str]]:
     catalog = sample_models.catalog()
     names = [TEMPLATE, *catalog, *([FILE] if seat.uploaded is not None else [])]
     last = seat.chosen if seat.chosen in names else TEMPLATE
-    address.options("start", names, key=_START, start=last, what=say("program"))
+    key = _key("start", seat)
+    address.options("start", names, key=key, start=last, what=say("program"))
     with st.sidebar:
         chosen = str(
             st.selectbox(
                 say("Begin with"),
                 names,
-                key=_START,
+                key=key,
                 on_change=acted,
                 format_func=lambda one: _title(one, seat),
             )
@@ -60,8 +66,14 @@ def choose_start(address: Address, seat: Seat) -> tuple[Start, dict[str, str]]:
             start, shown = _file(seat), {}  # no address can open it again
         else:
             start, shown = template(), {"start": TEMPLATE}
-        _upload(seat)
+        if files:
+            _upload(seat)
     return start, shown
+
+
+def _key(name: str, seat: Seat) -> str:
+    """Of a widget that an upload sets: a busy browser would tell what the one before was set to."""
+    return f"code/{name}/{seat.uploads}"
 
 
 def _title(name: str, seat: Seat) -> str:
@@ -95,51 +107,64 @@ def _sample(
 def _upload(seat: Seat) -> None:
     st.file_uploader(
         say("Open a file"),
-        type=["py", "pt", "pth", "inspect"],
+        type=["py", "ipynb", "pt", "pth", "inspect"],
         key=_UPLOAD,
         help=say(
-            "A program (`.py`), a TorchScript archive (`.pt`, `.pth`) or a recording (`.inspect`)."
+            "A program (`.py`), a notebook (`.ipynb`), a TorchScript archive (`.pt`, `.pth`) or a"
+            " recording (`.inspect`)."
         ),
-        max_upload_size=min(LARGEST_ATTACHED >> 20, st.get_option("server.maxUploadSize")),
         on_change=_taken,
         args=(seat,),
     )
 
 
 def tell_of_file(seat: Seat) -> None:
-    """Say of the file that was uploaded last why it is not in the editor, if it is not."""
+    """Say of the file that was uploaded last why it is not in the editor, if it is not.
+
+    A recording is shown on its own page at once.
+    """
+    if seat.recording:
+        seat.recording = False
+        page = st.Page(open_recording.page, url_path="open")
+        st.switch_page(page, query_params=language_query())
     if seat.refused:
         st.error(prose(seat.refused), icon=":material/error:")
-    elif seat.recording:
-        page = "?".join(filter(None, ["open", urlencode(language_query())]))
-        words = say("This is a recording: [open it on its own page]({page}).", page=page)
-        st.info(words, icon=":material/folder_open:")
 
 
 def _taken(seat: Seat) -> None:
     """Take the file that was uploaded just now, or refuse it."""
     given = st.session_state.get(_UPLOAD)
     seat.refused = ""
-    seat.recording = given is not None and given.name.lower().endswith(".inspect")
-    if given is None or seat.recording:
+    if given is None:
         return
     name, data = str(given.name), given.getvalue()
+    if name.lower().endswith(".inspect"):
+        librarydesk.hand_over(name, data)
+        seat.recording = True
+        return
     try:
         start = _start_of(name, data)
     except InspectorError as error:
         seat.refused = reason_of(error)
         return
-    seat.upload(name, data)
-    st.session_state[_START] = FILE
-    st.session_state[_SHAPES] = ""
+    begin_with_file(seat, name, data)
     acted()
     if start.archive:
         seat.run(start, Options(script=start.script))
 
 
+def begin_with_file(seat: Seat, name: str, data: bytes) -> None:
+    """Have the editor begin with a file: a program, or the one that loads an archive."""
+    seat.upload(name, data)
+    seat.chosen = FILE
+    start_anew(EDITOR)
+
+
 def _start_of(name: str, data: bytes, shapes: str = "") -> Start:
     if name.lower().endswith(".py"):
         return of_text(name, data)
+    if name.lower().endswith(".ipynb"):
+        return of_notebook(name, data)
     return of_archive(name, data, shapes)
 
 
@@ -147,12 +172,13 @@ def _file(seat: Seat) -> Start:
     """The uploaded file; of an archive also the shapes of its inputs."""
     assert seat.uploaded is not None
     name, data = seat.uploaded
-    if name.lower().endswith(".py"):
-        return of_text(name, data)
-    st.session_state.setdefault(_SHAPES, seat.shapes)
+    if name.lower().endswith((".py", ".ipynb")):
+        return _start_of(name, data)
+    key = _key("shapes", seat)
+    st.session_state.setdefault(key, seat.shapes)
     shapes = seat.shapes = st.text_input(
         say("Inputs"),
-        key=_SHAPES,
+        key=key,
         max_chars=200,
         placeholder=EXAMPLE,
         help=say(

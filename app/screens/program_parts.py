@@ -56,6 +56,8 @@ def failed_lines(ran: Ran | None, text: str) -> dict[int, str]:
     """The line at which the last run of this text ended, and what was wrong with it."""
     if ran is None or ran.outcome.line is None or ran.program.source != text:
         return {}
+    if ran.outcome.ended == "stopped":
+        return {}  # nothing is wrong there
     return {ran.outcome.line: printable(told(ran.outcome.reason))}
 
 
@@ -81,7 +83,8 @@ def how_it_ended(ran: Ran | None, reason: str) -> None:
 
 
 def _ended(outcome: Outcome) -> None:
-    partly = "" if outcome.recording is None else say("The graph shows what ran until then.")
+    some = outcome.recording is not None and outcome.recording.ops
+    partly = say("The graph shows what ran until then.") if some else ""
     reason = printable(told(outcome.reason))
     words = together([escaped(reason), _advice(outcome.ended), partly])
     if outcome.ended == "stopped":

@@ -25,6 +25,7 @@ from inspector.capture.summary import summarise
 from inspector.capture.tape import Argument, Tape
 from inspector.making import records_of
 from inspector.records import (
+    Collective,
     Decision,
     Failure,
     GradNode,
@@ -104,6 +105,7 @@ class Assembler:
             branches=() if lines is None else lines.branches(sources),
             grads=gradient_values(grad_nodes, tape),
             warnings=warned,
+            collectives=tuple(self._collectives(ops)),
         )
 
     def _ops(self) -> tuple[Op, ...]:
@@ -211,6 +213,14 @@ class Assembler:
         for row in self._tape.warnings.values():
             source = self._source(row.site)
             yield ProgramWarning(row.category, row.message, source, row.before_op, row.tensor)
+
+    def _collectives(self, ops: tuple[Op, ...]) -> Iterable[Collective]:
+        noted = [message for message in self._tape.messages.all if message.op < len(ops)]
+        for i, row in enumerate(noted):
+            yield Collective(
+                i, row.op, row.kind, row.group, row.ranks, row.number, row.tensors,
+                row.reduction, row.peer, row.wait,
+            )  # fmt: skip
 
     def _op_of(self, sequence: int | None) -> int | None:
         """The op that made the autograd node with this sequence number."""

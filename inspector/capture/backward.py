@@ -20,14 +20,16 @@ from inspector.capture.otherthreads import BACKWARD
 from inspector.capture.passes import PassWatch
 from inspector.capture.summary import undisturbed
 from inspector.capture.tape import Raised, RawStep, Tape, Token
+from inspector.capture.unasked import UnaskedRecorder
 
 
 class BackwardRecorder:
     """Records each run of the autograd engine."""
 
-    def __init__(self, tape: Tape, mode: TorchFunctionMode) -> None:
+    def __init__(self, tape: Tape, mode: TorchFunctionMode, unasked: UnaskedRecorder) -> None:
         self._tape = tape
         self._mode = mode
+        self._unasked = unasked
 
     def run(
         self, engine: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, frame: FrameType
@@ -59,7 +61,7 @@ class BackwardRecorder:
         phase, tape.phase = tape.phase, "backward"
         thread = tape.thread
         try:
-            with self._seeing_python():
+            with self._seeing_python(), self._unasked.during_pass(frame, watch):
                 return engine(*args, **kwargs)
         except BaseException as error:
             if tape.raised_node is None or not tape.raised_node.is_in([error]):

@@ -46,6 +46,8 @@ class CallKind(enum.Enum):
     SET_GRAD = "set grad"  # assigns to Tensor.grad
     SET_DATA = "set data"  # assigns to Tensor.data: a write that autograd cannot see
     CUSTOM = "custom"  # an autograd.Function inside torch.func, the first argument
+    COLLECTIVE = "collective"  # writes into its tensors behind autograd's back, perhaps later
+    FUNCTIONAL = "functional"  # a collective that returns a tensor which is filled later
     MARKER = "marker"  # the profiler's range markers: tell of Optimizer.zero_grad
 
 
@@ -68,6 +70,8 @@ _TENSOR_ATTRIBUTES = frozenset(("H", "T", "data", "imag", "mH", "mT", "real"))
 """Attributes that are tensors made on reading; `grad` hands out one that exists already."""
 
 _BACKWARD = frozenset((torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad))
+
+_COLLECTIVES = "torch.distributed.distributed_c10d"
 
 _READS = {
     "__bool__": "bool",
@@ -96,6 +100,10 @@ class CallTable:
 
 def _classify(func: Callable[..., Any]) -> CallKind:
     name = getattr(func, "__name__", "")
+    if getattr(func, "__module__", "") == _COLLECTIVES:
+        return CallKind.COLLECTIVE
+    if str(getattr(func, "_qualified_op_name", "")).startswith("_c10d_functional::"):
+        return CallKind.FUNCTIONAL
     if func in _BACKWARD:
         return CallKind.BACKWARD
     if name == "__set__":

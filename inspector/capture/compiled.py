@@ -11,7 +11,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from inspector.capture.calls import Opaque
 from inspector.capture.gates import Replaced, Replacement
 from inspector.capture.lines import LineRecorder
-from inspector.capture.modestack import lifted
+from inspector.capture.modestack import lifted, lifted_dispatch
 from inspector.capture.modules import ModuleRecorder
 from inspector.capture.ops import Begun, OpRecorder
 from inspector.capture.otherthreads import CALL
@@ -47,7 +47,7 @@ class Pause:
     modules: ModuleRecorder
     gates: Replaced
     mode: TorchFunctionMode
-    kernels: TorchDispatchMode | None
+    dispatch: Sequence[TorchDispatchMode]  # from the innermost, those that are there
     lines: LineRecorder | None
     active: bool = False
     aside_on: set[int] = field(default_factory=set)  # numbers of threads
@@ -65,8 +65,8 @@ class Pause:
             for installed in (self.gates, self.modules):
                 installed.__exit__(None, None, None)
                 stack.callback(installed.__enter__)
-            if self.kernels is not None:
-                stack.enter_context(_lifted_dispatch(self.kernels))
+            for mode in self.dispatch:
+                stack.enter_context(lifted_dispatch(mode))
             if self.lines is not None:
                 stack.enter_context(self.lines.paused())
             yield
@@ -86,20 +86,6 @@ class Pause:
                 yield
         finally:
             self.aside_on.discard(here)
-
-
-@contextmanager
-def _lifted_dispatch(mode: TorchDispatchMode) -> Iterator[None]:
-    """`mode` off this thread's stack of dispatch modes, where it is the innermost."""
-    depth = torch._C._len_torch_dispatch_stack()
-    innermost = depth > 0 and torch._C._get_dispatch_stack_at(depth - 1) is mode
-    if innermost:
-        mode.__exit__(None, None, None)
-    try:
-        yield
-    finally:
-        if innermost:
-            mode.__enter__()
 
 
 class CompiledGates:

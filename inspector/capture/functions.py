@@ -16,6 +16,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from inspector.capture.calls import CallKind, named_after
+from inspector.capture.collectives import CollectiveRecorder
+from inspector.capture.functional import FunctionalRecorder
 from inspector.capture.modestack import leave_soon
 from inspector.capture.ops import OpRecorder
 from inspector.capture.sizes import SizeReads
@@ -24,13 +26,16 @@ from inspector.capture.tape import Tape
 
 _COMPUTE = CallKind.COMPUTE
 _METADATA = CallKind.METADATA
+_OPAQUE = (CallKind.CUSTOM, CallKind.COLLECTIVE, CallKind.FUNCTIONAL)
 _ABOUT_STEPS = (CallKind.MARKER, CallKind.SET_GRAD)
 
 
 class FunctionRecorder(TorchFunctionMode):
     """Notes each call on the tape. Enter it like any mode; it must be entered once only."""
 
-    def __init__(self, tape: Tape, ops: OpRecorder, steps: StepRecorder) -> None:
+    def __init__(
+        self, tape: Tape, ops: OpRecorder, steps: StepRecorder, collectives: CollectiveRecorder
+    ) -> None:
         super().__init__()
         self._tape = tape
         self._ops = ops
@@ -38,6 +43,8 @@ class FunctionRecorder(TorchFunctionMode):
         self._kinds = ops.calls.kinds
         self._run = ops.run
         self._steps = steps
+        self._collectives = collectives
+        self._functional = FunctionalRecorder(collectives)
         self._sizes = SizeReads(tape)
         self._places = self._sizes.places
 
@@ -58,8 +65,8 @@ class FunctionRecorder(TorchFunctionMode):
             return func(*args, **kwargs)
         if kind is _COMPUTE or kind is CallKind.SET_DATA:
             return self._run(func, func, args, kwargs, sys._getframe(1))
-        if kind is CallKind.CUSTOM:
-            return self._ops.run(named_after(args[0]), func, args, kwargs, sys._getframe(1))
+        if kind in _OPAQUE:
+            return self._opaque(kind, func, args, kwargs, sys._getframe(1))
         result = func(*args, **kwargs)
         if kind is _METADATA:
             frame = sys._getframe(1)
@@ -73,6 +80,20 @@ class FunctionRecorder(TorchFunctionMode):
         elif func is torch.Tensor.requires_grad_:
             tape.tensors.refresh(result)
         return result
+
+    def _opaque(
+        self,
+        kind: CallKind,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        frame: FrameType,
+    ) -> Any:
+        if kind is CallKind.COLLECTIVE:
+            return self._collectives.run(func, func, args, kwargs, frame)
+        if kind is CallKind.FUNCTIONAL:
+            return self._functional.run(func, args, kwargs, frame)
+        return self._ops.run(named_after(args[0]), func, args, kwargs, frame)
 
 
 def _is_kernel(func: Any, frame: FrameType | None) -> bool:

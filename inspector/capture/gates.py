@@ -4,7 +4,7 @@
     custom autograd.Function      `apply` runs in C++ and calls `forward` back
     ScriptFunction, ScriptMethod  TorchScript runs in its own interpreter
     the encoder layers' question whether somebody overrides torch functions
-    collectives, like `torch.distributed.all_reduce`: see `collectives.py`
+    messages between processes: see `collectives.py` and `unasked.py`
     the start of a thread, and of a thread pool's work item: see `threads.py`
 
 Each is one attribute that is replaced while a recording runs and put back afterwards. None of
@@ -27,7 +27,6 @@ from torch.overrides import TorchFunctionMode
 from inspector.capture.arguments import tensors_in
 from inspector.capture.backward import BackwardRecorder
 from inspector.capture.calls import Opaque, named_after
-from inspector.capture.collectives import collectives
 from inspector.capture.modestack import lifted
 from inspector.capture.ops import OpRecorder
 from inspector.capture.tables import forget
@@ -82,9 +81,13 @@ class Replaced:
 
 
 def gates(
-    tape: Tape, ops: OpRecorder, backward: BackwardRecorder, mode: TorchFunctionMode
+    tape: Tape,
+    ops: OpRecorder,
+    backward: BackwardRecorder,
+    mode: TorchFunctionMode,
+    distributed: Iterable[tuple[Any, str, Any]],
 ) -> Replaced:
-    """The gates of one recording."""
+    """The gates of one recording; `distributed` are those of `torch.distributed`."""
     function, method = torch._C.ScriptFunction, torch._C.ScriptMethod
     others = tape.others
     return Replaced(
@@ -99,7 +102,7 @@ def gates(
             Replacement(function, "__call__", _script_call(tape, ops, function, "ScriptFunction")),
             Replacement(method, "__call__", _script_call(tape, ops, method, "ScriptModule")),
             Replacement(torch.overrides, "has_torch_function", _question(mode)),
-            *(Replacement(*found) for found in collectives(tape, ops)),
+            *(Replacement(*found) for found in distributed),
         )
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A thread's stack of function modes: looked into, and modes taken off it at any depth."""
+"""A thread's stacks of modes: looked into, and function modes taken off at any depth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import FrameType
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def mode_depth(mode: TorchFunctionMode) -> int | None:
@@ -66,6 +67,20 @@ def shift(depth: int, inserted: TorchFunctionMode | None) -> None:
         torch._C._push_on_torch_function_stack(inserted)
     for mode in reversed(above):
         torch._C._push_on_torch_function_stack(mode)
+
+
+@contextlib.contextmanager
+def lifted_dispatch(mode: TorchDispatchMode) -> Iterator[None]:
+    """`mode` off this thread's stack of dispatch modes, where it is the innermost."""
+    depth = torch._C._len_torch_dispatch_stack()
+    innermost = depth > 0 and torch._C._get_dispatch_stack_at(depth - 1) is mode
+    if innermost:
+        mode.__exit__(None, None, None)
+    try:
+        yield
+    finally:
+        if innermost:
+            mode.__enter__()
 
 
 def leave_soon(mode: TorchFunctionMode) -> None:

@@ -59,12 +59,15 @@ class OpRecorder:
         kwargs: dict[str, Any],
         frame: FrameType | None,
         held: Sequence[torch.Tensor] = (),
+        end: Callable[[Begun, Any, int], None] | None = None,
     ) -> Any:
         """`call(*args, **kwargs)`, noted as an op that is named after `func`.
 
         What the call runs inside belongs to it and is not noted again. `held` are tensors that
-        it uses without being given them: the parameters of a scripted module.
+        it uses without being given them: the parameters of a scripted module. `end` notes how it
+        ended, in place of our own `end`.
         """
+        noted = end or self.end
         tape = self._tape
         trace = tape.trace  # put aside as by `tape.mute()`, whose call alone would be traced
         muted = trace is not None and sys.gettrace() is trace
@@ -92,11 +95,11 @@ class OpRecorder:
         if muted and sys.gettrace() is trace:
             sys.settrace(None)
             try:
-                self.end(begun, result, duration)
+                noted(begun, result, duration)
             finally:
                 sys.settrace(trace)
         else:
-            self.end(begun, result, duration)
+            noted(begun, result, duration)
         return result
 
     def begin(

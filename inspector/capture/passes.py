@@ -14,7 +14,7 @@ import sys
 import time
 import weakref
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from operator import attrgetter
 from threading import get_ident
@@ -155,6 +155,19 @@ class PassWatch:
                 entry.edges = tuple([None if edge is None else id(edge) for edge in following])
                 todo += [edge for edge in following if edge is not None]
         self._clock = time.perf_counter_ns()
+
+    @property
+    def runs_compiled(self) -> bool:
+        """Whether code that `torch.compile` made is part of the pass."""
+        return any(watched.compiled for watched in self._watched.values())
+
+    def gradients(self) -> Iterator[torch.Tensor]:
+        """The gradients that the pass has left in leaves."""
+        for watched in self._watched.values():
+            if watched.is_leaf and watched.ran_as is not None:
+                grad = _variable(watched.node).grad
+                if grad is not None:
+                    yield grad
 
     def _is_of_an_op(self, node: Node) -> bool:
         """Whether a recorded op made or used a node: with `only` most did not."""

@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -17,12 +17,15 @@ import torch
 
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
+from inspector.capture.terminated import Terminated
 from inspector.errors import CaptureError, SourceError
 from inspector.language import sentence
 from inspector.records import Recording
 
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl+C ended."""
+TERMINATED = 143
+"""What it reports for one that SIGTERM ended."""
 
 _OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _RUNPY = ("<frozen runpy>", runpy.__file__)
@@ -73,6 +76,7 @@ def run_script(
     script: str,
     arguments: tuple[str, ...],
     around: AbstractContextManager[object],
+    within: AbstractContextManager[object] | None = None,
     *,
     as_module: bool = False,
 ) -> int:
@@ -84,6 +88,7 @@ def run_script(
     Args:
         script, arguments, as_module: see `record_script`.
         around: entered just before the script begins, left when it has ended.
+        within: entered after it and left before it, so that only the script runs in it.
 
     Returns:
         The script's exit code. Its own exception is printed on stderr.
@@ -97,15 +102,18 @@ def run_script(
     status = 0
     _become_main(script, arguments, as_module)
     try:
-        with around:
+        with around, within or nullcontext():
             if as_module:
                 runpy.run_module(script, run_name="__main__", alter_sys=True)
             else:
                 _run_file(os.path.abspath(script))
     except SystemExit as request:
         status = _status(request)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        _print_own(interrupt)
         status = INTERRUPTED
+    except Terminated:
+        status = TERMINATED
     except BaseException as error:
         if _not_started(error):
             raise

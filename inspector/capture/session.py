@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from inspector.capture.arguments import tensors_in
 from inspector.capture.assemble import Assembler
 from inspector.capture.backward import BackwardRecorder
+from inspector.capture.collectives import CollectiveRecorder
 from inspector.capture.compiled import CompiledGates, Pause, tracing_gates
 from inspector.capture.functions import FunctionRecorder
 from inspector.capture.gates import Replaced, Replacement, gates
@@ -35,10 +36,12 @@ from inspector.capture.summary import undisturbed
 from inspector.capture.tables import fill_tables
 from inspector.capture.tape import Tape
 from inspector.capture.threads import stop_counting_here
+from inspector.capture.unasked import UnaskedRecorder
 from inspector.capture.warned import WarningRecorder
 from inspector.errors import CaptureError
 from inspector.language import sentence
 from inspector.making import uncollected
+from inspector.ranks import process
 from inspector.records import Recording
 
 Mode = TypeVar("Mode", TorchFunctionMode, TorchDispatchMode)
@@ -211,9 +214,15 @@ class Session:
                 self._lines = stack.enter_context(LineRecorder(tape, self._here))
             self._here = ()
             ops = OpRecorder(tape)
-            mode = FunctionRecorder(tape, ops, steps)
-            torch_gates = stack.enter_context(gates(tape, ops, BackwardRecorder(tape, mode), mode))
-            pause = Pause(self._modules, torch_gates, mode, kernels, self._lines)
+            collectives = CollectiveRecorder(tape, ops)
+            unasked = UnaskedRecorder(collectives)
+            mode = FunctionRecorder(tape, ops, steps, collectives)
+            backward = BackwardRecorder(tape, mode, unasked)
+            sending = (*collectives.gates(), *unasked.gates())
+            torch_gates = stack.enter_context(gates(tape, ops, backward, mode, sending))
+            dispatch = [unasked] if kernels is None else [unasked, kernels]
+            collectives.dispatch = dispatch
+            pause = Pause(self._modules, torch_gates, mode, dispatch, self._lines)
             stack.enter_context(CompiledGates(tape, ops, pause))
             stack.enter_context(tracing_gates(tape, pause))
             stack.enter_context(WarningRecorder(tape))
@@ -277,6 +286,7 @@ class Session:
             "python": platform.python_version(),
             "duration_ms": seconds * 1000,
             "values": tape.options.values,
+            **_process(tape),
             **self.meta,
         }
         if not self._dropped:
@@ -311,6 +321,12 @@ class Session:
 
 
 _PATHS_TOLD = 8
+
+
+def _process(tape: Tape) -> dict[str, int]:
+    """Which of how many processes this is, where there are several."""
+    known = tape.messages.process or process()
+    return {} if known is None else dict(zip(("rank", "world_size"), known, strict=True))
 
 
 def _already_running() -> str:

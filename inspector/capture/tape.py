@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.capture.batches import Summaries
 from inspector.capture.frames import Base, PositionTable, Site
+from inspector.capture.messages import Messages
 from inspector.capture.options import CaptureOptions
 from inspector.capture.otherthreads import CALL, OtherThreads
 from inspector.capture.tensors import TensorTable
@@ -227,6 +228,7 @@ class Tape:
         self.warnings: dict[tuple[str, str, Site], RawWarning] = {}
         self.thread = threading.get_ident()
         self.others = OtherThreads()
+        self.messages = Messages()  # between processes
 
     @property
     def thread_is_ours(self) -> bool:

@@ -7,8 +7,9 @@ counter moves, so that an in-place write shows as a new value with its own produ
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -130,10 +131,48 @@ class TensorTable:
             version = NO_VERSION
         if not written and live.version == version:
             return live.tensor
+        if not written and NO_VERSION < version < live.version and self._is_where_it_was(live):
+            # DistributedDataParallel sets the counter back after it has written buffers.
+            live.version = version
+            self.raw[live.tensor] = self.raw[live.tensor]._replace(version=version)
+            return live.tensor
         # Written through an alias: the value changed although no op returned this object.
         if storage is not None and not written:
             self.unseen_writes = True
         return self._new_value(tensor, live, storage.writer if written and storage else None)
+
+    def _is_where_it_was(self, live: _Live) -> bool:
+        """Whether a tensor still uses the memory that it used before."""
+        tensor = live()
+        return tensor is not None and self._storages.get(_storage_key(tensor)) is live.storage
+
+    @contextlib.contextmanager
+    def unread(self) -> Iterator[None]:
+        """For tensors that are not there yet: their values are not read."""
+        reads, self._reads = self._reads, False
+        try:
+            yield
+        finally:
+            self._reads = reads
+
+    def lend(self, tensor: torch.Tensor) -> None:
+        """Note that somebody else may write into `tensor` from now on: its next use is read anew,
+        and has no producer.
+        """
+        live = self._live.get(id(tensor))
+        if live is not None and live() is tensor and live.storage is not None:
+            live.storage.writer = None
+            live.storage.writes += 1
+
+    def take_back(self, tensor: torch.Tensor) -> bool:
+        """Undo `lend`, unless the tensor was used meanwhile; whether that was so."""
+        live = self._live.get(id(tensor))
+        if live is None or live() is not tensor or live.storage is None:
+            return False
+        if live.storage.writes != live.writes + 1:
+            return False
+        live.storage.writes = live.writes
+        return True
 
     def engine_wrote(self, tensor: torch.Tensor) -> None:
         """Note that the autograd engine added to `tensor`, a gradient, in place."""

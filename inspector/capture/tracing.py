@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from inspector.capture.branches import BranchStatement, Position
+from inspector.capture.frames import is_installed
 
 Trace = Callable[[FrameType, str, Any], Any]
 
@@ -35,6 +36,7 @@ class TracedFlow:
 
     def __init__(self, code: CodeType) -> None:
         self.code = code
+        self.is_installed = is_installed(code.co_filename)
         self.steps: dict[tuple[int, int], int] = defaultdict(int)
         self.returns: dict[tuple[int, int], int] = defaultdict(int)
         self.raises: dict[tuple[int, int], int] = defaultdict(int)
@@ -113,10 +115,12 @@ class LineTracer:
         self._is_user = is_user
         self._flows: dict[int, TracedFlow | None] = {}
         self._declined: set[int] = set()  # not counted in, and of no interest to another tracer
+        self._foreign: set[int] = set()  # of installed packages
         self._kept: list[CodeType] = []  # so that no id() of a code object is used again
         self._previous: Any = None  # a trace function
         self._installed: Trace | None = None  # one object, so that `is` finds it again
         self._running = False
+        self._importing = False
         self.interrupted = False
         """Whether the program installed or removed a tracer meanwhile: counting ended there."""
 
@@ -130,6 +134,7 @@ class LineTracer:
         self._previous = sys.gettrace()
         self._installed = self._global
         self._running = True
+        self._importing = False
         for frame in here:
             code = frame.f_code
             flow = self._flows[id(code)] if id(code) in self._flows else self._flow(code)
@@ -169,7 +174,8 @@ class LineTracer:
                 sys.settrace(self._installed)
 
     def _global(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if id(frame.f_code) in self._declined:
+        number = id(frame.f_code)
+        if number in self._declined or (self._importing and number in self._foreign):
             return None
         previous = self._previous
         if not self._running:  # put back by the program, or the recording ended on another thread
@@ -180,10 +186,17 @@ class LineTracer:
         flow = self._flows[id(code)] if id(code) in self._flows else self._flow(code)
         before = frame.f_lineno if code.co_flags & _SUSPENDABLE else 0
         if previous is None:
-            if flow is not None:
-                return _local(flow, before)
-            self._declined.add(id(code))
-            return None
+            if flow is None:
+                self._declined.add(id(code))
+                return None
+            if flow.is_installed:
+                self._foreign.add(number)
+                if self._importing:
+                    return None
+                if code.co_name == "<module>":
+                    self._importing = True
+                    return self._imports
+            return _local(flow, before)
         theirs = previous(frame, event, arg)
         if sys.gettrace() == previous:  # coverage's tracer installs itself again when called
             sys.settrace(self._installed)
@@ -192,6 +205,16 @@ class LineTracer:
         if theirs is None:
             theirs = _theirs(frame.f_trace)
         return self._local(flow, frame, theirs, before)
+
+    def _imports(self, frame: FrameType, event: str, arg: Any) -> Trace:
+        """The local trace function of an installed module that is imported.
+
+        Nothing of installed packages is counted meanwhile: the import of a large one runs
+        millions of lines, and counting them took as long again as running them.
+        """
+        if event == "return":
+            self._importing = False
+        return self._imports
 
     def _flow(self, code: CodeType) -> TracedFlow | None:
         self._kept.append(code)
@@ -286,10 +309,13 @@ def _theirs(local: Any) -> Trace | None:
 
 
 def _is_ours(local: Any) -> bool:
-    return getattr(local, "__code__", None) is _COUNT
+    return getattr(local, "__code__", None) in _OURS
 
 
-_COUNT = next(const for const in _local.__code__.co_consts if isinstance(const, CodeType))
+_OURS = (
+    next(const for const in _local.__code__.co_consts if isinstance(const, CodeType)),
+    LineTracer._imports.__code__,
+)
 
 
 def _release(frame: FrameType) -> None:

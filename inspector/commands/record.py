@@ -1,14 +1,16 @@
 """`inspector record`: run a script as it is, and record some or all of it.
 
-Exit codes: the script's own (130 after Ctrl-C, 1 after an exception, 0 where `--stop` ended it);
-2 when the recording cannot be written, or nothing could be started.
+Exit codes: the script's own (130 after Ctrl-C, 143 after SIGTERM, 1 after an exception, 0 where
+`--stop` ended it); 2 when the recording cannot be written, or nothing could be started.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +19,7 @@ from inspector.commands.places import WRONG_USE, not_written, target
 from inspector.commands.progress import Progress
 from inspector.commands.speaking import report
 from inspector.errors import InspectorError
-from inspector.language import counted
+from inspector.language import counted, sentence
 from inspector.ranks import of_rank, with_part
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ Examples:
   python -m inspector record --watch train.py
   python -m inspector record -m package.module --its --own args
 \b
-Exit code: the script's own; 130 after Ctrl-C, 0 where --stop ended the script; 2 when the
-recording cannot be written or the script cannot be started. A script that is killed or that
-calls os._exit() ends without a recording of what was not written before.
+Exit code: the script's own; 130 after Ctrl-C, 143 after SIGTERM, 0 where --stop ended the script;
+2 when the recording cannot be written or the script cannot be started. A script that is killed
+(SIGKILL) or that calls os._exit() ends without a recording of what was not written before.
 """
 
 
@@ -51,6 +53,7 @@ class _Recorder:
         self.progress = Progress(quiet)
         self.quiet = quiet
         self.failed = False
+        self._wrote: set[str] = set()
         self.script_ended: Callable[[], bool] = lambda: False
         self._at_the_end: list[Callable[[], None]] = []
 
@@ -89,6 +92,7 @@ class _Recorder:
             reason = getattr(error, "strerror", None) or str(error)
             report(not_written(name, reason))
             return
+        self._wrote.add(part)
         if not self.quiet:
             report(
                 counted(
@@ -98,6 +102,22 @@ class _Recorder:
                     file=name,
                 )
             )
+        if not part:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Take away the good step of a former run: beside this one it would pass for its own."""
+        from inspector.capture.watching.nonfinite import BEFORE, PART
+        from inspector.store import load
+
+        former = Path(with_part(self.target, BEFORE))
+        if BEFORE in self._wrote or not former.is_file():
+            return
+        with contextlib.suppress(InspectorError, OSError):
+            if load(former).meta.get(PART) == BEFORE:
+                former.unlink()
+                name = with_part(self.output, BEFORE)
+                report(sentence("took away {file}, which was of a former run", file=name))
 
 
 @click.command(context_settings={"allow_interspersed_args": False}, epilog=EPILOG)
@@ -146,18 +166,21 @@ def record(output: str, quiet: bool, module: bool, script: str, arguments: tuple
            **asked: Any) -> None:  # fmt: skip
     """Run SCRIPT with its own ARGUMENTS and record it, without a change to its code.
 
-    An exception, sys.exit or Ctrl-C still writes the recording. Each call of an optimizer's
-    step() is a step; without --stop the script runs on when its steps are recorded.
+    An exception, sys.exit, Ctrl-C or SIGTERM still writes the recording. Each call of an
+    optimizer's step() is a step; without --stop the script runs on when its steps are recorded.
     """
     _check(asked)
     recorder = _Recorder(of_rank(output), quiet)
     from inspector.capture.script import about, run_script
+    from inspector.capture.terminated import Termination
 
     watch = _watch(recorder, about(script, arguments), asked)
     recorder.script_ended = lambda: watch.over
-    status = run_script(script, arguments, watch, as_module=module)
+    termination = Termination()
+    status = run_script(script, arguments, watch, termination, as_module=module)
     if not watch.forked:  # a child of the script ends as it would alone: the parent tells
         _conclude(recorder, watch)
+    termination.finish()
     sys.exit(status)
 
 

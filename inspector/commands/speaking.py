@@ -6,6 +6,7 @@ click itself says stay English.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import click
@@ -20,8 +21,9 @@ def told(text: str) -> str:
 
 
 def report(text: str) -> None:
-    """Say something on stderr."""
-    click.echo(encodable(f"inspector: {told(text)}", sys.stderr), err=True)
+    """Say something on stderr, where there still is one: a script may have closed it."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(encodable(f"inspector: {told(text)}", sys.stderr), err=True)
 
 
 def encodable(text: str, stream: object) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy
 
 from inspector import records
+from inspector.formats.described import FIELDS
 from inspector.records import Recording
 
 Json = dict[str, Any]
@@ -88,11 +89,15 @@ def schema() -> Json:
         }
     }
     body = _object(Recording, kinds)
-    for name in LEFT_OUT:
-        del body["properties"][name]
-        body["required"].remove(name)
-    body["properties"]["tensors"] = {"type": "array", "items": {"$ref": "#/$defs/TensorInfo"}}
-    properties = {"format": {"const": FORMAT}, "version": {"const": VERSION}}
+    body["properties"]["tensors"] = {
+        "description": FIELDS["Recording.tensors"],
+        "type": "array",
+        "items": {"$ref": "#/$defs/TensorInfo"},
+    }
+    properties = {
+        "format": {"description": "What this document is.", "const": FORMAT},
+        "version": {"description": "Of what the fields mean.", "const": VERSION},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A recording of the inspector",
@@ -106,11 +111,14 @@ def schema() -> Json:
 def _object(record_type: type[Any], kinds: Json) -> Json:
     known = {"numpy": numpy, "os": os}
     hints = typing.get_type_hints(record_type, vars(records) | known)
-    names = [field.name for field in fields(record_type)]
+    names = [field.name for field in fields(record_type) if field.name not in LEFT_OUT]
+    told = {name: FIELDS[f"{record_type.__name__}.{name}"] for name in names}
     return {
         "description": inspect.cleandoc(record_type.__doc__ or ""),
         "type": "object",
-        "properties": {name: _type(hints[name], kinds) for name in names},
+        "properties": {
+            name: {"description": told[name], **_type(hints[name], kinds)} for name in names
+        },
         "required": names,
         "additionalProperties": False,
     }

@@ -16,12 +16,12 @@ Json = dict[str, Any]
 INPUTS, PARAMETERS = "inputs", "parameters"
 
 
-def to_model_explorer(recording: Recording) -> list[Json]:
-    """A recording as a list with one collection of graphs, as Model Explorer opens it."""
+def to_model_explorer(recording: Recording) -> Json:
+    """A recording as a collection of graphs, as Model Explorer opens it."""
     graphs = [{"id": "forward", "nodes": list(_Forward(recording).nodes())}]
     if recording.grad_nodes:
         graphs.append({"id": "backward", "nodes": list(_backward(recording))})
-    return [{"label": str(recording.meta.get("model") or "recording"), "graphs": graphs}]
+    return {"label": str(recording.meta.get("model") or "recording"), "graphs": graphs}
 
 
 class _Forward:
@@ -79,13 +79,21 @@ class _Forward:
 def _backward(recording: Recording) -> Iterator[Json]:
     spaces = namespaces(recording.module_calls)
     incoming: dict[int, list[Json]] = {node.id: [] for node in recording.grad_nodes}
+    calls = {node.id: _call_of(recording, node) for node in recording.grad_nodes}
     for node in recording.grad_nodes:
         for slot, target in enumerate(node.next):
             incoming[target].append(_edge(f"grad:{node.id}", str(slot), len(incoming[target])))
+            if recording.grad_nodes[target].op is None and calls[target] is None:
+                calls[target] = calls[node.id]  # no op made it: it lies with what gives to it
     for node in recording.grad_nodes:
-        op = None if node.op is None else recording.ops[node.op]
-        space = "" if op is None or op.module_call is None else spaces[op.module_call]
+        call = calls[node.id]
+        space = "" if call is None else spaces[call]
         yield _node(f"grad:{node.id}", node.name, space, incoming[node.id], _facts(node))
+
+
+def _call_of(recording: Recording, node: GradNode) -> int | None:
+    """The module call whose op made a node."""
+    return None if node.op is None else recording.ops[node.op].module_call
 
 
 def _facts(node: GradNode) -> dict[str, str]:

@@ -17,7 +17,7 @@ import shutil
 import types
 import typing
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,39 +26,14 @@ import pyarrow
 import pyarrow.parquet
 
 from inspector import records
+from inspector.columns import TABLES
 from inspector.errors import InspectorError
 from inspector.formats.document import plain
 from inspector.language import sentence
-from inspector.records import (
-    Decision,
-    GradNode,
-    LineBranch,
-    ModuleCall,
-    Op,
-    ParameterInfo,
-    ProgramWarning,
-    Recording,
-    Source,
-    Step,
-    TensorInfo,
-    TensorSummary,
-)
+from inspector.records import Recording, Source, TensorSummary
 from inspector.writing import write_whole
 
 FORMATS = ("csv", "parquet")
-
-TABLES: dict[str, type[Any]] = {
-    "ops": Op,
-    "tensors": TensorInfo,
-    "module_calls": ModuleCall,
-    "decisions": Decision,
-    "grad_nodes": GradNode,
-    "parameters": ParameterInfo,
-    "steps": Step,
-    "branches": LineBranch,
-    "warnings": ProgramWarning,
-}
-"""The tables, and what their rows are. `lines` has one more: how often each line ran."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
 """Texts that begin with one of these get an apostrophe in CSV; reading takes it away again."""
@@ -80,13 +55,11 @@ _Column = tuple[str, Any, Callable[[Any], Any]]
 
 
 def tables(recording: Recording) -> dict[str, pyarrow.Table]:
-    """The tables of a recording by name."""
-    found = {}
-    for name, record_type in TABLES.items():
-        rows = getattr(recording, name)
-        if name == "tensors":
-            rows = [rows[number] for number in sorted(rows)]
-        found[name] = _table(rows, record_type)
+    """The tables of a recording by name: those of `columns.TABLES`, and how often lines ran."""
+    found = {
+        name: _table(_rows(getattr(recording, name)), record_type)
+        for name, record_type in TABLES.items()
+    }
     lines = [
         (file, line, count)
         for file, counts in sorted(recording.lines.items())
@@ -100,6 +73,13 @@ def tables(recording: Recording) -> dict[str, pyarrow.Table]:
     ]
     found["lines"] = pyarrow.table(arrays, names=["file", "line", "count"])
     return found
+
+
+def _rows(held: Any) -> Iterable[Any]:
+    """The records of a field: in a row, by id, or one or none."""
+    if isinstance(held, Mapping):
+        return [held[number] for number in sorted(held)]
+    return held if isinstance(held, tuple) else [] if held is None else [held]
 
 
 def write_tables(recording: Recording, path: str | os.PathLike[str], format: str) -> None:
@@ -252,6 +232,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return repr(value)
+        return "NaN" if value != value else repr(value)  # polars knows no "nan"
     text = value if isinstance(value, str) else json.dumps(plain(value))
     return f"'{text}" if not text or text.startswith(FORMULA) else text

@@ -85,9 +85,9 @@ def entry_of(
     Raises:
         LibraryError: the name, a tag or the note is too long.
     """
-    model = _line(str(recording.meta.get("model", "")))[:LONGEST_NAME]
+    model = printable(str(recording.meta.get("model", "")))[:LONGEST_NAME]
     failure = recording.failure
-    ops = sorted({_line(op.name)[:LONGEST_NAME] for op in recording.ops})
+    ops = sorted({printable(op.name)[:LONGEST_NAME] for op in recording.ops})
     return Entry(
         id=entry_id,
         name=checked_name(name or model or "recording"),
@@ -98,7 +98,7 @@ def entry_of(
         model=model,
         ops=len(recording.ops),
         op_names=tuple(ops[:MOST_OP_NAMES]),
-        failure="" if failure is None else _line(failure.type)[:LONGEST_NAME],
+        failure="" if failure is None else printable(failure.type)[:LONGEST_NAME],
         size=size,
         digest=digest,
     )
@@ -110,7 +110,7 @@ def checked_name(name: str) -> str:
     Raises:
         LibraryError: nothing is left, or it is longer than `LONGEST_NAME`.
     """
-    name = _line(name)
+    name = printable(name)
     if not 0 < len(name) <= LONGEST_NAME:
         raise LibraryError(
             sentence(
@@ -129,7 +129,7 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
         LibraryError: one is longer than `LONGEST_TAG`, or there are more than `MOST_TAGS`.
     """
     found: dict[str, str] = {}
-    for tag in map(_line, tags):
+    for tag in map(printable, tags):
         if len(tag) > LONGEST_TAG:
             raise LibraryError(
                 sentence(
@@ -170,7 +170,8 @@ def checked_note(note: str) -> str:
     return note
 
 
-def _line(text: str) -> str:
+def printable(text: str) -> str:
+    """A text in one line, without control characters."""
     return " ".join(_printable(" ".join(text.split())).split())
 
 
@@ -216,10 +217,10 @@ def of_json(entry_id: str, text: str) -> Entry:
             note=checked_note(_text(found, "note", LONGEST_NOTE)),
             added=_moment(found),
             pinned=found.get("pinned") is True,
-            model=_line(_text(found, "model")),
+            model=printable(_text(found, "model")),
             ops=_number(found, "ops"),
-            op_names=tuple(map(_line, _texts(found, "op_names", MOST_OP_NAMES))),
-            failure=_line(_text(found, "failure")),
+            op_names=tuple(map(printable, _texts(found, "op_names", MOST_OP_NAMES))),
+            failure=printable(_text(found, "failure")),
             size=_number(found, "size"),
             digest=_digest(found),
         )

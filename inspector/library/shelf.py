@@ -21,9 +21,9 @@ from inspector.library.entries import (
     entry_of,
 )
 from inspector.library.files import ABOUT, MOST_PICTURE, PICTURE, TRASH, Files, reason_of, refused
+from inspector.library.laid import Laid
 from inspector.library.places import default_folder, is_folder, locked, read_small, settle_folder
-from inspector.library.taking import Source, draw, measured, take
-from inspector.records import Recording
+from inspector.library.taking import Picture, Source, draw, measured, move_in, take
 from inspector.store import load
 
 
@@ -42,21 +42,25 @@ class Library:
     def __init__(
         self,
         folder: str | os.PathLike[str] | None = None,
-        picture: Callable[[Recording], str] | None = None,
+        picture: Picture | None = None,
     ) -> None:
         self.folder = (default_folder() if folder is None else Path(folder)).absolute()
         self._picture = picture
         self._files = Files(self.folder)
         self._index = index.Index(self._files)
+        self._laid = Laid(self._files, self._index, picture)
 
     def entries(self, search: str = "", tag: str = "") -> tuple[Entry, ...]:
         """The recordings, the pinned first, then the newest.
+
+        Files that somebody laid into the folder beside others are taken in before.
 
         Args:
             search: words that all occur in a recording's name, tags, note, model, exception or
                 names of ops, as parts of words and whatever their case.
             tag: that it has; "" for any.
         """
+        self._laid.take_in()  # `problems` tells of those that can't be
         return self._index.ask(lambda database: index.found(database, search, tag))
 
     def entry(self, id: str) -> Entry:
@@ -99,14 +103,16 @@ class Library:
                 self._files.recording(home)
             except LibraryError as error:
                 found.append(error.message)
-        for path in sorted(self.folder.glob("*.inspect")):
+        for path in self._laid.strange_folders():
             found.append(
                 sentence(
-                    "{file} lies in the library's folder but was not added to it.",
-                    file=str(path),
+                    "{folder} holds recordings, but is no folder of the library. Move its files "
+                    "into {library}, and they are taken in.",
+                    folder=str(path),
+                    library=str(self.folder),
                 )
             )
-        return tuple(found)
+        return (*found, *self._laid.take_in())
 
     def add(
         self, source: Source, name: str = "", tags: Iterable[str] = (), note: str = ""
@@ -134,12 +140,7 @@ class Library:
                 recording = take(source, part, name)
                 draw(part, recording, self._picture)
                 entry = entry_of(recording, new, *measured(part), name, tags, note)
-                self._files.write(part, entry)
-                settle_folder(part)
-                with locked(self.folder, exclusive=True):
-                    part.rename(self.folder / new)
-                    settle_folder(self.folder)
-                    self._index.note_down(entry)
+                move_in(part, entry, self._files, self._index)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
@@ -198,8 +199,8 @@ class Library:
         """Make again, from the recordings themselves, the index and what else is missing.
 
         A recording whose text is missing or refused gets a new one, named after its model; the
-        old one stays beside it as "about.refused". Missing pictures are drawn, and what dead
-        processes left over is deleted.
+        old one stays beside it as "about.refused". Missing pictures are drawn, what lies in the
+        folder is taken in, and what dead processes left over is deleted.
 
         Returns:
             How many recordings there are now.
@@ -213,6 +214,7 @@ class Library:
                     self._repair(home)
             with locked(self.folder, exclusive=True):
                 self._index.discard()
+            self._laid.take_in(all_of_it=True)
         return len(self.entries())
 
     def _repair(self, home: Path) -> None:

@@ -11,13 +11,19 @@ from pathlib import Path
 
 from inspector.errors import FileFormatError, InspectorError, LibraryError
 from inspector.language import sentence
-from inspector.library.files import MOST_PICTURE, PICTURE, RECORDING, refused
+from inspector.library.entries import Entry
+from inspector.library.files import MOST_PICTURE, PICTURE, RECORDING, Files, refused
+from inspector.library.index import Index
+from inspector.library.places import locked, settle_folder
 from inspector.records import Recording
 from inspector.store import MAX_BYTES, load, load_bytes, save
 from inspector.writing import write_whole
 
 Source = str | os.PathLike[str] | bytes | Recording
 """A file, its bytes, or a recording that no file holds yet."""
+
+Picture = Callable[[Recording], str]
+"""Draws a small SVG of a recording."""
 
 _CHUNK = 2**20
 
@@ -39,7 +45,7 @@ def take(source: Source, home: Path, name: str) -> Recording:
     if isinstance(source, Recording):
         save(source, target)
         return source
-    _copy(source, target)
+    copy(source, target)
     try:
         return load(target)
     except FileFormatError:
@@ -58,7 +64,7 @@ def measured(home: Path) -> tuple[int, str]:
         return file.tell(), digest
 
 
-def draw(home: Path, recording: Recording, picture: Callable[[Recording], str] | None) -> None:
+def draw(home: Path, recording: Recording, picture: Picture | None) -> None:
     """Put a small picture of a recording beside it, where it can be drawn."""
     if picture is None:
         return
@@ -70,8 +76,32 @@ def draw(home: Path, recording: Recording, picture: Callable[[Recording], str] |
         write_whole(home / PICTURE, drawn)
 
 
-def _copy(source: str | os.PathLike[str] | bytes, target: Path) -> None:
-    """Copy a file or its bytes; both end on the disk."""
+def move_in(part: Path, entry: Entry, files: Files, index: Index) -> None:
+    """Make a filled folder an entry's.
+
+    Args:
+        part: the folder, beside the entries.
+        entry: what is known of the recording in it.
+        files, index: of the library.
+
+    Raises:
+        OSError: it can't be written, or the entry has a folder already.
+    """
+    files.write(part, entry)
+    settle_folder(part)
+    with locked(files.folder, exclusive=True):
+        part.rename(files.folder / entry.id)
+        settle_folder(files.folder)
+        index.note_down(entry)
+
+
+def copy(source: str | os.PathLike[str] | bytes, target: Path) -> None:
+    """Copy a file or its bytes; both end on the disk.
+
+    Raises:
+        LibraryError: it is no file, or too large.
+        OSError: it can't be written.
+    """
     with open(target, "xb") as copy:
         if isinstance(source, bytes):
             _within(len(source), target.name)

@@ -1,29 +1,31 @@
 """What of a `Book` goes into a saved page: answers worked out beforehand, as far as there is room.
 
 A page without a server can draw nothing anew. So it takes along the picture as it is at first and
-those with one more box opened (or closed), each drawing once; the cards, the search, the timeline
-and the findings. Everything is gzipped JSON in base64, piece by piece: `workbench-h-file.js`
-unpacks a piece when it is first needed, and offers only what is there.
+each closed box by itself (`closeups.py`), the cards, the search, the timeline and the findings.
+Everything is gzipped JSON in base64, piece by piece: `workbench-h-file.js` unpacks a piece when it
+is first needed, and offers only what is there.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from inspector.errors import InspectorError
 from inspector.render.answers import Book, answer
+from inspector.render.closeups import Closeup, closed_boxes, closeups
 from inspector.render.findindex import Index
 from inspector.render.findtable import find_table
 from inspector.render.heatscale import heat_payload
+from inspector.render.packed import columns, packed_cards, packed_drawings, piece
+from inspector.render.pairs import PairBook
 from inspector.render.relationwords import relations_answer
-from inspector.render.told import told
+from inspector.render.told import told, told_text
+from inspector.render.workbench import drawings
 from inspector.views import GraphView
+from inspector.views.closeup import base_id
 
 Json = dict[str, Any]
 
@@ -34,7 +36,11 @@ class Limits:
 
     Args:
         room: bytes of all pieces together. What a page cannot do without is there in any case.
-        pictures: pictures with another box opened or closed, at most.
+        closeups: boxes that can be opened, at most.
+        effort: so many ops and autograd nodes times boxes at most: each box takes time for all of
+            them, 0.1 s of a run of 2,000 ops. An answer to "why" counts as eight.
+        both: of a run with more ops and autograd nodes than this, they are drawn as forward and as
+            backward graph, not with both in one picture: that is half of the bytes.
         records: of a run with more ops and autograd nodes than this, only what is drawn has cards,
             and no tensor a history. A card takes 1 ms.
         moments: of a run with more moments than this, none is told in full. One takes 2 ms.
@@ -44,7 +50,9 @@ class Limits:
     """
 
     room: int = 1_450_000
-    pictures: int = 12
+    closeups: int = 600
+    effort: int = 750_000
+    both: int = 2_000
     records: int = 8_000
     moments: int = 400
     histories: int = 400
@@ -57,14 +65,14 @@ class Archive:
 
     Attributes:
         pieces: by name, gzipped JSON in base64.
-        pictures: how many pictures there are besides the first one.
-        boxes: how many boxes could be opened or closed in the first one.
+        closeups: how many boxes can be opened.
+        left_out: how many boxes are drawn closed and cannot be opened.
         answers: the questions that a page with it can answer.
     """
 
     pieces: Mapping[str, str]
-    pictures: int
-    boxes: int
+    closeups: int
+    left_out: int
     answers: tuple[str, ...]
 
 
@@ -78,24 +86,26 @@ class _Packer:
         self._book = book
         self._limits = limits
         self._pieces: dict[str, str] = {}
-        self._drawings: dict[str, int] = {}
         self._cards: dict[str, Json] = {}
-        self._states: list[Json] = []
         self._related: dict[str, Json] = {}
+        self._size = len(book.recording.ops) + len(book.recording.grad_nodes)
+        self._views = book.views(book.shown(frozenset()))
         self._first = answer(book, "picture", {})
         self._has_findings = any(pane["id"] == "findings" for pane in self._first["panes"])
 
     def pack(self) -> Archive:
         book, first = self._book, self._first
-        self._add_state(frozenset(), first)
+        self._cards.update(first["cards"])
+        panes = {pane["id"]: pane for pane in first["panes"]}
+        self._put("first", self._drawings(self._views, panes, first["items"]))
         self._put("timeline", answer(book, "timeline", {}))
         if self._has_findings:
             self._put("findings", answer(book, "findings", {}))
-        boxes = list(self._toggles(frozenset()))
-        self._add_states()
-        whys = self._whys()
+        found, left_out = self._offer_closeups()
+        self._put("relations", {id: one for id, one in self._related.items() if one["relations"]})
         self._pack_cards()
         self._offer_search()
+        asks = self._offer_whys()
         self._offer_histories()
         self._offer_moments()
         answers = self._answers()
@@ -104,11 +114,13 @@ class _Packer:
             "css": first["css"],
             "labels": first["labels"],
             "panes": [_frame(pane) for pane in first["panes"] if self._says_something(pane)],
-            "states": self._states,
-            "whys": whys,
+            "opened": first["opened"],
+            "compare": first.get("compare"),
+            "closeups": found,
+            "whys": asks,
         }
         self._put("contents", contents)
-        return Archive(self._pieces, len(self._states) - 1, len(boxes), answers)
+        return Archive(self._pieces, len(found), left_out, answers)
 
     # -- pieces ------------------------------------------------------------------------------
 
@@ -119,36 +131,30 @@ class _Packer:
     def _put(self, name: str, value: Any) -> None:
         self._pieces[name] = piece(value)
 
-    def _offer(self, name: str, value: Any) -> bool:
-        """Pack it if there is room; whether there was."""
+    def _offer(self, name: str, value: Any, keep: int = 0) -> bool:
+        """Pack it if there is room, and `keep` bytes besides; whether there was."""
         made = piece(value)
-        if len(made) > self._room:
+        if len(made) > self._room - keep:
             return False
         self._pieces[name] = made
         return True
 
     # -- pictures ----------------------------------------------------------------------------
 
-    def _add_state(self, toggled: frozenset[str], found: Json) -> None:
-        """Pack a picture; drawings that are there already are only named."""
-        views = self._book.views(self._book.shown(toggled))
-        drawn = [pane for pane in found["panes"] if pane["id"] in views]
+    def _drawings(
+        self, views: Mapping[str, GraphView], panes: Mapping[str, Json], items: Json
+    ) -> Json:
+        """By pane what belongs to its drawing."""
         heat = self._heat(views)
-        state: Json = {"toggled": sorted(toggled), "opened": found["opened"], "drawings": {}}
-        for pane in drawn:
-            name = pane["id"]
-            items = found["items"].get(name, {})
-            drawing = {
-                "pane": {key: pane[key] for key in _DRAWN if key in pane},
-                "items": items,
+        found = {}
+        for name in views:
+            found[name] = {
+                "pane": {key: panes[name][key] for key in _DRAWN if key in panes[name]},
+                "items": items.get(name, {}),
                 "heat": heat.get(name, []),
-                "relations": dict(self._relations(name, items)),
             }
-            state["drawings"][name] = self._number_of(drawing)
-        if "compare" in found:
-            state["compare"] = found["compare"]
-        self._states.append(state)
-        self._cards.update(found["cards"])
+            self._relate(name, items.get(name, {}))
+        return found
 
     def _heat(self, views: Mapping[str, GraphView]) -> Json:
         """What nodes can be coloured by; nothing where a damaged file has numbers of no scale."""
@@ -160,14 +166,7 @@ class _Packer:
             return {}
         return found
 
-    def _number_of(self, drawing: Json) -> int:
-        text = json.dumps(drawing)
-        if text not in self._drawings:
-            number = self._drawings[text] = len(self._drawings)
-            self._put(f"drawing-{number}", drawing)
-        return self._drawings[text]
-
-    def _relations(self, pane: str, items: Iterable[str]) -> Iterator[tuple[str, Json]]:
+    def _relate(self, pane: str, items: Iterable[str]) -> None:
         if pane == "static":
             return
         book, known = self._book, self._related
@@ -175,41 +174,53 @@ class _Packer:
             if item not in known:
                 found = relations_answer(book.recording, book.index, {"id": item})
                 known[item] = told(found, book.translate)
-            if known[item]["relations"]:
-                yield item, known[item]
 
-    def _add_states(self) -> None:
-        """Pictures with boxes opened, level by level; then those with one closed.
+    def _offer_closeups(self) -> tuple[list[Json], int]:
+        """Pack the boxes by themselves: all, or as many of the outer ones as there is room for.
 
         They get half of the room: the other half is for cards and the search.
-        """
-        least = self._room // 2
-        waiting = deque(frozenset({box}) for box in self._toggles(frozenset()))
-        known = set(waiting)
-        while waiting and self._room > least and len(self._states) <= self._limits.pictures:
-            toggled = waiting.popleft()
-            found = answer(self._book, "picture", {"toggled": sorted(toggled)})
-            before = dict(self._pieces), dict(self._drawings), dict(self._cards)
-            self._add_state(toggled, found)
-            if self._room < least:
-                self._states.pop()
-                self._pieces, self._drawings, self._cards = before
-                return
-            if toggled <= self._book.first_open:
-                continue  # a box was closed: what is open beside it was so before
-            inside = set(self._toggles(toggled)) - {one for other in known for one in other}
-            deeper = [toggled | {box} for box in sorted(inside)]
-            known |= set(deeper)
-            waiting.extend(deeper)
 
-    def _toggles(self, toggled: frozenset[str]) -> Iterator[str]:
-        """Boxes that can be opened in a picture, then those that can be closed."""
-        views = self._book.views(self._book.shown(toggled)).values()
-        closed = (node.id for view in views for node in view.nodes if node.kind == "box")
-        folded = (box.id for view in views for box in view.boxes if box.is_folded)
-        opened = (box.id for view in views for box in view.boxes if not box.is_folded)
-        found = (box.partition("@")[0] for boxes in (closed, folded, opened) for box in boxes)
-        yield from dict.fromkeys(found)
+        Returns:
+            What the page has to know of each; how many boxes are drawn that it cannot open.
+        """
+        keep = self._room // 2
+        limits = self._limits
+        without = ("twins",) if self._size > limits.both else ()
+        most = min(limits.closeups, limits.effort // max(self._size, 1))
+        made = [self._closeup(one) for one in closeups(self._book, most, without)]
+        count = len(made)
+        while count and not self._offer("closeups", packed_drawings(made[:count]), keep=keep):
+            count //= 2
+        kept = made[:count]
+        known = {one["box"] for one in kept}
+        drawn = set(closed_boxes(self._views.values())).union(*(one["closed"] for one in kept))
+        about = [{key: one[key] for key in _ABOUT if key in one} for one in kept]
+        return about, len(drawn - known)
+
+    def _closeup(self, one: Closeup) -> Json:
+        book = self._book
+        shown = book.shown(book.first_open ^ one.opened)
+        panes, items, cards = drawings(
+            list(one.views), one.views, shown, book.cards, book.translate
+        )
+        self._cards.update(cards)
+        boxes = (box for view in one.views.values() for box in view.boxes)
+        found = {
+            "box": one.box,
+            "title": told_text(one.title, book.translate),
+            "around": list(self._around(one.box)),
+            "opened": sorted({base_id(box.id) for box in boxes if not box.is_folded}),
+            "closed": closed_boxes(one.views.values()),
+            "drawings": told(self._drawings(one.views, panes, items), book.translate),
+        }
+        if isinstance(book, PairBook):
+            found["compare"] = book.compare(one.views["dynamic"], one.opened)
+        return found
+
+    def _around(self, box: str) -> Iterator[str]:
+        index = self._book.index
+        if box in index.by_id:
+            yield from (index.boxes[number].id for number in index.around(index.by_id[box])[:-1])
 
     def _says_something(self, pane: Json) -> bool:
         """Nobody asked for an IR that there is not, nor for the reason."""
@@ -218,21 +229,17 @@ class _Packer:
 
     # -- cards -------------------------------------------------------------------------------
 
-    @property
-    def _tells_all(self) -> bool:
-        recording = self._book.recording
-        return len(recording.ops) + len(recording.grad_nodes) <= self._limits.records
-
     def _pack_cards(self) -> None:
-        """The cards of all ops and autograd nodes; where there is no room, of what is drawn."""
-        self._all_cards = self._tells_all and self._offer("cards", _unique(self._with_all()))
-        if not self._all_cards:
-            self._put("cards", _unique(self._cards))
+        """The cards of all ops and autograd nodes; else of what is drawn, or is drawn at first."""
+        fits = self._size <= self._limits.records
+        self._all_cards = fits and self._offer("cards", packed_cards(self._with_all()))
+        if not self._all_cards and not self._offer("cards", packed_cards(self._cards)):
+            self._put("cards", packed_cards(self._first["cards"]))
 
     def _with_all(self) -> dict[str, Json]:
         cards, recording = dict(self._cards), self._book.recording
         names = [f"dynamic/op:{op.id}" for op in recording.ops]
-        if "backward" in self._states[0]["drawings"]:
+        if "backward" in self._views:
             names += [f"backward/grad:{node.id}" for node in recording.grad_nodes]
         for name in names:
             if name not in cards:
@@ -240,11 +247,18 @@ class _Packer:
                 cards[name] = told(made, self._book.translate)
         return cards
 
-    def _whys(self) -> list[tuple[Json, Json]]:
-        """Questions that the cards of what is drawn offer, with their answers."""
+    # -- what there may be no room for ---------------------------------------------------------
+
+    def _offer_search(self) -> None:
+        book = self._book
+        index = Index(book.recording, book.static, book.overlay, book.index)
+        found = told(find_table(index), book.translate)
+        self._offer("find", {**found, "results": columns(found["results"])})
+
+    def _offer_whys(self) -> list[Json]:
+        """Answers to questions that the cards of what is drawn offer; the questions, in order."""
         found: list[tuple[Json, Json]] = []
-        if not self._has_findings:
-            return found
+        most = min(self._limits.whys, self._limits.effort // (8 * max(self._size, 1)))
         asks = (
             offer["ask"]
             for card in self._cards.values()
@@ -252,20 +266,15 @@ class _Packer:
             for offer in tensor.get("whys", ())
         )
         for ask in {json.dumps(ask): ask for ask in asks}.values():
-            if len(found) == self._limits.whys:
+            if len(found) == most or not self._has_findings:
                 break
             try:
                 found.append((ask, answer(self._book, "why", ask)))
             except InspectorError:
                 continue  # it has no answer: it is not offered
-        return found
-
-    # -- what there may be no room for ---------------------------------------------------------
-
-    def _offer_search(self) -> None:
-        book = self._book
-        index = Index(book.recording, book.static, book.overlay, book.index)
-        self._offer("find", told(find_table(index), book.translate))
+        while found and not self._offer("whys", [told_why for _, told_why in found]):
+            found = found[: len(found) // 2]
+        return [ask for ask, _ in found]
 
     def _offer_histories(self) -> None:
         """Where the tensors at the head of the drawn cards come from, and where they go."""
@@ -294,26 +303,10 @@ class _Packer:
 _DRAWN = ("svg", "note", "empty")
 """Of a pane, what belongs to its drawing."""
 
+_ABOUT = ("box", "title", "around", "opened", "compare")
+"""Of a closeup, what is needed before it is shown."""
+
 
 def _frame(pane: Json) -> Json:
     """A pane without its drawing."""
     return {key: value for key, value in pane.items() if key != "svg"}
-
-
-def _unique(cards: Mapping[str, Json]) -> Json:
-    """Cards by name, each once: a node has the same card in two panes."""
-    known: dict[str, int] = {}
-    names: dict[str, int] = {}
-    different: list[Json] = []
-    for name, card in cards.items():
-        number = names[name] = known.setdefault(json.dumps(card), len(known))
-        if number == len(different):
-            different.append(card)
-    return {"names": names, "cards": different}
-
-
-def piece(value: Any) -> str:
-    """A value as gzipped JSON in base64. The same value always gives the same text."""
-    # ASCII only: a name can hold half a character (a lone surrogate), which UTF-8 has not.
-    text = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
-    return base64.b64encode(gzip.compress(text, 9, mtime=0)).decode("ascii")

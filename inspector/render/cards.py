@@ -31,6 +31,7 @@ from inspector.render.cardparts import (
     number_text,
     stats,
 )
+from inspector.render.messagewords import messages_of_ops
 from inspector.render.relationwords import saved_text
 from inspector.render.tensorcards import INLINE, TensorCards
 from inspector.views import words
@@ -127,6 +128,7 @@ class Cards:
         self._decisions = {decision.op: decision for decision in recording.decisions}
         self._totals = call_totals(recording)
         self._saved = saved_by_op(recording)
+        self._messages = messages_of_ops(recording)
         self._node_ops: dict[int, list[int]] = {}
         for op, node in overlay.op_to_node.items() if overlay is not None else ():
             self._node_ops.setdefault(node, []).append(op)
@@ -245,6 +247,8 @@ class Cards:
         yield _DURATION, duration_text(op.duration_us)
         if op.phase != "forward":
             yield sentence("ran in"), PHASES.get(op.phase, op.phase)
+        if op.id in self._messages:
+            yield sentence("sends"), self._messages[op.id]
         if op.overwrites:
             yield sentence("overwrites"), ", ".join(f"%{i}" for i in op.overwrites)
         if op.id in self._saved:

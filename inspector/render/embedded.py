@@ -17,11 +17,16 @@ MOST = 3_000
 HEIGHT = 640
 """Of the frame, in px."""
 
-LIMITS = Limits(room=800_000, pictures=4, records=MOST, moments=100, whys=20)
+LIMITS = Limits(room=800_000, closeups=200, records=MOST, moments=100, whys=20)
+
+_UNTRUSTED = sentence(
+    "The graph is shown when the notebook is trusted: Trust Notebook, in the File menu or the "
+    "command palette."
+)
 
 _FRAME = (
     '<iframe sandbox="allow-scripts allow-downloads" allowfullscreen title="{title}" '
-    'style="width: 100%; height: {height}px; border: 0" srcdoc="{page}"></iframe>'
+    'style="width: 100%; height: {height}px; border: 0" srcdoc="{page}">{otherwise}</iframe>'
 )
 
 
@@ -29,12 +34,19 @@ def embedded(recording: Recording) -> str:
     """HTML of a recording for a notebook's output, in the language of the environment.
 
     It needs no server, no network and no other cell: a saved notebook shows it again. The frame is
-    of no origin: its script can reach neither the notebook nor the machine.
+    of no origin: its script can reach neither the notebook nor the machine. Where a notebook is not
+    trusted, JupyterLab takes the frame away and leaves the text in it, which says so.
     """
     if len(recording.ops) + len(recording.grad_nodes) > MOST:
         return summary(recording)
     text = page(Book(recording).told_in(of_environment()), limits=LIMITS)
-    return _FRAME.format(title=html.escape(_name(recording)), height=HEIGHT, page=html.escape(text))
+    otherwise = language(of_environment())(_UNTRUSTED)
+    return _FRAME.format(
+        title=_text(_name(recording)),
+        height=HEIGHT,
+        page=html.escape(text),
+        otherwise=_text(f"{recording!r} {otherwise}"),
+    )
 
 
 def summary(recording: Recording) -> str:

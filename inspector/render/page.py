@@ -5,6 +5,7 @@
 The file holds the workbench's own JavaScript and CSS, and an `archive` of answers. Nothing of the
 recording is markup in it: names, sources and values are gzipped JSON, which the workbench sets as
 text. A content security policy lets only our own script run, by its hash, and nothing be loaded.
+Script and style are gzipped, too: a few lines unpack them, and the policy names both hashes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import os
 from importlib import resources
 
 from inspector.errors import RenderError
-from inspector.language import LANGUAGES, Translate, of_environment, sentence
+from inspector.language import LANGUAGES, Translate, counted, of_environment, sentence
 from inspector.records import Overlay, Recording, StaticGraph
 from inspector.render.answers import Book
 from inspector.render.archive import Archive, Limits, archive
+from inspector.render.packed import zipped
 from inspector.render.pairs import PairBook
 from inspector.render.workbench import script_text, style_text
 from inspector.writing import write_whole
@@ -41,8 +43,8 @@ def export_html(
     """Write one HTML file that shows a recording, or two beside each other, as the workbench does.
 
     The file opens from disk in any browser of 2023 or later. It holds the graphs, the source, the
-    timeline, findings, cards and the search; boxes can be opened one at a time, as far as there
-    is room for their pictures. The page says what it does not hold.
+    timeline, findings, cards and the search; a box that is opened is shown by itself, with what is
+    beside it. The page says what it does not hold.
 
     Args:
         subject: a recording; or two, (a, b): their union, with what differs.
@@ -100,33 +102,34 @@ def _overlay(static: StaticGraph, recording: Recording) -> Overlay:
 
 def page(book: Book, *, title: str = "", limits: Limits | None = None) -> str:
     """The text of a page that shows a book, in the book's language."""
-    script = "\n".join([script_text(), _asset("page.js")])
-    style = "\n".join([style_text(), _asset("page.css")])
-    room = ROOM - len(script.encode()) - len(style.encode())
-    packed = archive(book, limits or Limits(room=room))
+    boot, script = _asset("boot.js"), "\n".join([script_text(), _asset("page.js")])
+    ours = {"script": zipped(script), "style": zipped(style_text())}
+    packed = archive(book, limits or Limits(room=ROOM - sum(map(len, ours.values()))))
     tell = book.translate
     name = title or _title(book)
     pieces = "\n".join(
         f'<script type="text/plain" data-piece="{one}">{data}</script>'
-        for one, data in sorted(packed.pieces.items())
+        for one, data in sorted({**packed.pieces, **ours}.items())
     )
     return _PAGE.format(
         lang=book.language.replace("_", "-"),
         code=book.language,
         ops=len(book.recording.ops),
-        policy=_policy(script),
+        policy=_policy(boot, script),
         title=_text(name),
         facts=_text(tell(_facts(book))),
         about=_text(tell(_ABOUT)),
+        theme=_text(tell(_THEME)),
         holds="".join(f"<p>{_text(told)}</p>" for told in _holds(packed, tell)),
         starting=_text(tell(_STARTING)),
-        style=style,
-        script=script,
+        style=_asset("page.css"),
+        boot=boot,
         pieces=pieces,
     )
 
 
 _ABOUT = sentence("About this page")
+_THEME = sentence("Light or dark")
 _STARTING = sentence(
     "Unpacking … If nothing comes, this browser is too old: any of 2023 or later shows the page. "
     "It needs JavaScript."
@@ -159,12 +162,22 @@ def _holds(packed: Archive, tell: Translate) -> list[str]:
             "This is a saved page: it needs no server and no network, and asks nobody anything."
         )
     ]
-    if packed.boxes:
+    if packed.closeups:
         found.append(
-            sentence(
-                "Besides the first picture it holds {count} with another box opened or closed, one "
-                "box at a time.",
-                count=packed.pictures,
+            counted(
+                "It holds {count} box by itself: open it to see what is in it.",
+                "It holds {count} boxes, each by itself: open one to see what is in it.",
+                packed.closeups,
+            )
+        )
+    if packed.left_out:
+        found.append(
+            counted(
+                "{count} more box is drawn closed and is not in it: open the recording itself "
+                "in the inspector.",
+                "{count} more boxes are drawn closed and are not in it: open the recording "
+                "itself in the inspector.",
+                packed.left_out,
             )
         )
     if "card" not in packed.answers:
@@ -173,20 +186,21 @@ def _holds(packed: Archive, tell: Translate) -> list[str]:
         found.append(sentence("The search finds what is drawn."))
     found.append(
         sentence(
-            "Not in it: any other picture, pictures of large tensors' values, and where a size "
-            "comes from. Open the recording itself in the inspector for these."
+            "Not in it: several boxes open at once, pictures of large tensors' values, and where "
+            "a size comes from. Open the recording itself in the inspector for these."
         )
     )
     return [tell(one) for one in found]
 
 
-def _policy(script: str) -> str:
-    """What the page may do: run this one script, and style itself."""
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+def _policy(*scripts: str) -> str:
+    """What the page may do: run these scripts, and style itself."""
+    digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(one).decode('ascii')}'" for one in digests)
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src 'sha256-{digest}'",
+            f"script-src {hashes}",
             # Marks and places are set as style attributes. A style runs nothing, and can load
             # nothing: neither pictures nor fonts of elsewhere are allowed.
             "style-src 'unsafe-inline'",
@@ -224,10 +238,11 @@ _PAGE = """<!doctype html>
 <h1>{title}</h1>
 <p class="quiet">{facts}</p>
 <details><summary>{about}</summary>{holds}</details>
+<button id="theme" type="button">{theme}</button>
 </header>
 <main id="workbench"><p id="note">{starting}</p></main>
 {pieces}
-<script type="module">{script}</script>
+<script type="module">{boot}</script>
 </body>
 </html>
 """

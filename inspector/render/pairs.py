@@ -130,18 +130,17 @@ class PairBook(Book):
         elif self.static_reason:
             shown_panes.append(panes["static"])
         found["panes"] = shown_panes
-        found["compare"] = {"names": list(self.names), "texts": self._texts(shown)}
+        found["compare"] = self.compare(self.views(shown)["dynamic"], shown.opened)
         return found
 
-    def _texts(self, shown: Shown) -> Json:
-        """What the picture says otherwise where it is looked at as A, or as B."""
+    def compare(self, view: GraphView, opened: frozenset[str]) -> Json:
+        """What a picture with these boxes open says otherwise of A alone, and of B alone."""
         runs = self.sides[0].recording, self.sides[1].recording
-        view = self.views(shown)["dynamic"]
-        both = side_texts(self.union, runs, view, shown.opened, self.index)
-        return {
-            name: _drawn_texts(texts, self.translate)
-            for name, texts in zip("ab", both, strict=True)
+        both = side_texts(self.union, runs, view, opened, self.index)
+        texts = {
+            name: _drawn_texts(one, self.translate) for name, one in zip("ab", both, strict=True)
         }
+        return {"names": list(self.names), "texts": texts}
 
     def _list(self) -> Json:
         lines = [

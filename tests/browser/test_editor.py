@@ -27,7 +27,7 @@ import mount from "/editor.js";
 const root = document.getElementById("host").attachShadow({ mode: "open" });
 root.innerHTML = '<link rel="stylesheet" href="/editor.css"><div></div>';
 window.told = []; window.runs = 0;
-window.draw = (data) => mount({
+window.draw = (data) => window.end = mount({
   data, parentElement: root.lastChild,
   setStateValue: (name, value) => told.push(value), setTriggerValue: () => { runs += 1; },
 });
@@ -78,7 +78,8 @@ def open_editor(browser: Browser) -> Iterator[OpenEditor]:
 def draw(page: Page, **changes: Any) -> None:
     """What a run of Python sends."""
     data = {
-        "code": CODE, "version": "1", "height": 300, "errors": [], "files": "/ace",
+        "code": CODE, "typed": CODE, "version": "1", "height": "300px", "errors": [],
+        "readOnly": False, "files": "/ace",
         "label": "Your code", "messages": {},
     }  # fmt: skip
     page.evaluate("data => draw(data)", data | changes)
@@ -116,6 +117,52 @@ def test_another_version_replaces_what_was_typed(open_editor: OpenEditor) -> Non
     expect(page.locator(".ace_text-layer")).to_have_text("x = 1")
     page.wait_for_timeout(1000)  # longer than the typing has to rest
     assert page.evaluate("told.filter(one => one.version === '2')") == []
+
+
+def test_what_was_typed_last_into_the_text_before_is_told(open_editor: OpenEditor) -> None:
+    page = open_editor()
+    page.locator(".ace_content").click()
+    page.keyboard.type("mine")
+    draw(page, code="x = 1", typed="x = 1", version="2")
+    page.wait_for_function("told.length === 1")
+    told = page.evaluate("told[0]")
+    assert (told["version"], "mine" in told["text"]) == ("1", True)
+
+
+def test_an_editor_that_is_made_anew_goes_on_with_what_was_typed(open_editor: OpenEditor) -> None:
+    page = open_editor()
+    expect(page.locator(".ace_content")).to_have_count(1)
+    page.evaluate("""() => {
+        const root = document.getElementById("host").shadowRoot;
+        root.lastChild.replaceWith(document.createElement("div"));
+        end();
+    }""")
+    draw(page, typed="x = 2")
+    expect(page.locator(".ace_text-layer")).to_have_text("x = 2")
+    page.wait_for_timeout(1000)  # longer than the typing has to rest
+    assert page.evaluate("told.length") == 0, "Python knows it"
+
+
+def test_the_end_of_a_call_that_was_overtaken_ends_nothing(open_editor: OpenEditor) -> None:
+    page = open_editor()
+    page.locator(".ace_content").click()
+    page.keyboard.type("typed ")
+    page.evaluate("end()")  # what Streamlit does when data came twice in a moment
+    draw(page)
+    page.wait_for_timeout(200)
+    expect(page.locator(".ace_content")).to_have_count(1)
+    expect(page.locator(".ace_text-layer")).to_contain_text("typed")
+
+
+def test_what_can_only_be_read_takes_no_keys(open_editor: OpenEditor) -> None:
+    page = open_editor()
+    draw(page, readOnly=True)
+    page.locator(".ace_content").click()
+    page.keyboard.type("mine")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(1000)  # longer than the typing has to rest
+    expect(page.locator(".ace_text-layer")).not_to_contain_text("mine")
+    assert page.evaluate("[told.length, runs]") == [0, 0]
 
 
 def test_errors_stand_on_their_lines_until_something_is_typed(open_editor: OpenEditor) -> None:

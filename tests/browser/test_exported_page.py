@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+import torch
+from playwright.sync_api import Browser, Locator, Page, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from export_models import HOSTILE, branching, hostile, tower
+from export_models import HOSTILE, Tower, branching, hostile, tower
 
+import inspector
 from inspector.records import Recording
 from inspector.render.answers import Book
 from inspector.render.archive import Limits
@@ -64,15 +66,15 @@ def text_of(recording: Recording, **limits: int) -> str:
 
 @pytest.fixture(scope="module")
 def branching_page() -> str:
-    return text_of(branching(), pictures=2)
+    return text_of(branching(), closeups=2)
 
 
 @pytest.fixture(scope="module")
 def tower_page() -> str:
-    return text_of(tower(), pictures=2)
+    return text_of(tower())
 
 
-def node(shown: Page, name: str, pane: str = "dynamic") -> object:
+def node(shown: Page, name: str, pane: str = "dynamic") -> Locator:
     return shown.locator(f'.wb-panel[data-pane="{pane}"] .node[data-id="{name}"]')
 
 
@@ -122,26 +124,86 @@ def test_the_search_finds_what_is_in_closed_boxes(open_file: Open, tower_page: s
     expect(shown.locator(".wb-card")).to_contain_text("linear")
 
 
-def test_a_box_opens_and_another_one_takes_its_place(open_file: Open, tower_page: str) -> None:
-    shown = open_file(tower_page)
-    boxes = shown.locator('.wb-panel[data-pane="dynamic"] .node.box')
-    first, second = boxes.nth(0), boxes.nth(1)
-    names = [one.get_attribute("data-id") for one in (first, second)]
-    first.locator(".box-toggle").click()
-    expect(node(shown, names[0])).to_have_count(0)
-    node(shown, names[1]).locator(".box-toggle").click()
-    expect(node(shown, names[1])).to_have_count(0)
-    expect(node(shown, names[0])).to_have_count(1)
-    expect(shown.locator(".wb-notice")).to_contain_text("one at a time")
+def closed(shown: Page) -> Locator:
+    return shown.locator('.wb-panel[data-pane="dynamic"] .node.box')
 
 
-def test_a_picture_that_is_not_there_is_told_of(open_file: Open, tower_page: str) -> None:
+def test_a_box_that_is_opened_is_shown_by_itself_and_leads_back(
+    open_file: Open, tower_page: str
+) -> None:
     shown = open_file(tower_page)
-    last = shown.locator('.wb-panel[data-pane="dynamic"] .node.box').last
-    name = last.get_attribute("data-id")
+    count = closed(shown).count()
+    box = closed(shown).nth(2)
+    name = box.get_attribute("data-id")
+    box.locator(".box-toggle").click()
+    trail = shown.locator('.wb-panel[data-pane="dynamic"] .wb-trail')
+    expect(trail).to_contain_text(tower().module_calls[int(str(name)[5:])].path)
+    expect(node(shown, str(name))).to_have_count(0)
+    frame = shown.locator(f'.wb-panel[data-pane="dynamic"] .box[data-id="{name}"]')
+    expect(frame).to_have_count(1)
+    ops = shown.locator('.wb-panel[data-pane="dynamic"] .node.op')
+    ops.first.click()
+    expect(shown.locator(".wb-card")).to_contain_text("torch")
+    shown.locator('.wb-tab[data-pane="backward"]').click()
+    expect(shown.locator('.wb-panel[data-pane="backward"] .node.grad').first).to_be_visible()
+    shown.locator('.wb-panel[data-pane="backward"] .wb-trail button').first.click()
+    expect(shown.locator(".wb-trail")).to_have_count(0)
+    expect(closed(shown)).to_have_count(count)
+
+
+def test_closing_the_box_that_is_shown_leads_back_too(open_file: Open, tower_page: str) -> None:
+    shown = open_file(tower_page)
+    count = closed(shown).count()
+    name = closed(shown).first.get_attribute("data-id")
+    closed(shown).first.locator(".box-toggle").click()
+    frame = shown.locator(f'.wb-panel[data-pane="dynamic"] .box[data-id="{name}"]')
+    frame.locator(".box-toggle").first.click()
+    expect(closed(shown)).to_have_count(count)
+
+
+def test_every_box_of_a_run_can_be_opened(open_file: Open, tower_page: str) -> None:
+    shown = open_file(tower_page)
+    names = [one.get_attribute("data-id") for one in closed(shown).all()]
+    assert len(names) >= 15
+    for name in names:
+        node(shown, str(name)).locator(".box-toggle").dispatch_event("click")
+        expect(shown.locator('.wb-panel[data-pane="dynamic"] .wb-trail')).to_have_count(1)
+        assert shown.locator('.wb-panel[data-pane="dynamic"] .node.op').count() >= 2
+        shown.locator('.wb-panel[data-pane="dynamic"] .wb-trail button').first.click()
+        expect(shown.locator(".wb-trail")).to_have_count(0)
+
+
+def test_stepping_leaves_a_box_where_the_run_goes_on(open_file: Open, tower_page: str) -> None:
+    shown = open_file(tower_page)
+    closed(shown).nth(8).locator(".box-toggle").dispatch_event("click")
+    expect(shown.locator('.wb-panel[data-pane="dynamic"] .wb-trail')).to_have_count(1)
+    shown.locator(".wb-track").focus()
+    shown.keyboard.press("Home")  # the first op, of the first stage
+    expect(shown.locator(".wb-trail")).to_have_count(0)
+
+
+def test_a_box_that_there_was_no_room_for_says_so(open_file: Open) -> None:
+    shown = open_file(text_of(tower(), closeups=1))
+    last = closed(shown).last
+    name = str(last.get_attribute("data-id"))
     last.locator(".box-toggle").dispatch_event("click")
-    expect(shown.locator(".wb-notice")).to_contain_text("does not hold the picture")
+    expect(shown.locator(".wb-notice")).to_contain_text("There was no room")
     expect(node(shown, name)).to_have_count(1)
+
+
+def test_a_box_of_the_ir_leaves_the_other_graphs_as_they_are(
+    open_file: Open, tmp_path: Path
+) -> None:
+    model = Tower(24)
+    recording = inspector.record(model, torch.ones(2, 8))
+    export_html(recording, tmp_path / "ir.html", static=inspector.script(model))
+    shown = open_file((tmp_path / "ir.html").read_text("utf-8"))
+    count = closed(shown).count()
+    boxes = shown.locator('.wb-panel[data-pane="static"] .node.box')
+    boxes.first.locator(".box-toggle").dispatch_event("click")
+    expect(shown.locator('.wb-panel[data-pane="static"] .wb-trail')).to_have_count(1)
+    expect(shown.locator(".wb-trail")).to_have_count(1)
+    expect(closed(shown)).to_have_count(count)
 
 
 def test_nodes_are_coloured_by_a_measure(open_file: Open, branching_page: str) -> None:
@@ -151,7 +213,7 @@ def test_nodes_are_coloured_by_a_measure(open_file: Open, branching_page: str) -
 
 
 def test_hostile_names_are_told_and_not_run(open_file: Open) -> None:
-    shown = open_file(page(Book(hostile()), title=HOSTILE, limits=Limits(pictures=0)))
+    shown = open_file(page(Book(hostile()), title=HOSTILE, limits=Limits(closeups=0)))
     expect(shown.locator("h1")).to_have_text(HOSTILE)
     node(shown, "op:0").click()
     expect(shown.locator(".wb-card")).to_contain_text("</script>")
@@ -161,7 +223,7 @@ def test_hostile_names_are_told_and_not_run(open_file: Open) -> None:
 
 def test_a_script_from_elsewhere_does_not_run(browser: Browser, tmp_path: Path) -> None:
     """Whatever were to get into a saved page: the policy lets only its own script run."""
-    text = text_of(branching(), pictures=0).replace(
+    text = text_of(branching(), closeups=0).replace(
         "<header>",
         '<script>window.broken = 1</script><img src=x onerror="window.broken = 1"><header>',
     )
@@ -178,6 +240,8 @@ def test_the_page_follows_the_systems_theme(open_file: Open, branching_page: str
     for theme in ("light", "dark"):
         shown = open_file(branching_page, theme=theme)
         expect(shown.locator(".wb")).to_have_attribute("data-theme", theme)
+    shown.locator("#theme").click()
+    expect(shown.locator(".wb")).to_have_attribute("data-theme", "light")
 
 
 def test_two_runs_are_switched_between(open_file: Open, tmp_path: Path) -> None:

@@ -100,17 +100,24 @@ def test_a_switch_of_the_language_keeps_what_is_shown(open_page: OpenPage, settl
     expect(page.get_by_role("radio", name="平均值小于零")).to_be_checked()
     expect(page.locator(".wb-card")).not_to_contain_text("单击节点")
 
-    page.get_by_role("link", name="怎样看图").click()
-    page.wait_for_url(re.compile("guide.*lang=zh_CN"))
-    settle(page)
-    expect(page.get_by_role("heading", name="怎样看图")).to_be_visible()
-
-    page.go_back()
-    settle(page)
-    if "guide" in page.url:  # a link to a page without the language makes an entry of its own
-        page.go_back()
+    before = page.url
+    for name, address, heading in (
+        ("怎样看图", "guide", "怎样看图"),
+        ("比较", "compare.*sample=branching", "依输入而分支"),
+    ):
+        link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name)
+        link.hover()
+        expect(link).to_have_attribute("href", re.compile("lang=zh_CN"))  # for a new tab
+        link.click()
+        page.wait_for_url(re.compile(f"{address}.*lang=zh_CN"))
         settle(page)
-    expect(page.get_by_role("heading", name="依输入而分支")).to_be_visible()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+
+        page.go_back()  # once: the page's bare address is no entry of its own
+        expect(page).to_have_url(before)
+        settle(page)
+        expect(page).to_have_url(before)
+        expect(page.get_by_role("heading", name="依输入而分支")).to_be_visible()
 
 
 def test_the_back_button_brings_the_language_back(open_page: OpenPage, settle: Settle) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from playwright.sync_api import Locator, Page, expect
 
+import inspector
+
 OpenPage = Callable[..., Page]
 Settle = Callable[..., None]
 
@@ -86,6 +88,7 @@ def test_an_archive_is_shown_and_run_by_the_shapes_of_its_inputs(
     page.get_by_placeholder("2×3 float32; 4 int64").fill("5x3")
     page.keyboard.press("Enter")
     expect(page.locator(".st-key-code-side .ace_content")).to_contain_text("torch.rand(5, 3)")
+    expect(page.locator(".st-key-code-side .ace_content")).to_have_count(1)
     settle(page)
     button(page, "code-run").click()
     expect(page.get_by_text("Recording (.inspect)")).to_be_visible(timeout=PATIENCE_MS)
@@ -95,3 +98,54 @@ def test_an_archive_is_shown_and_run_by_the_shapes_of_its_inputs(
         {"name": "old.pt", "mimeType": "application/octet-stream", "buffer": b"\x80\x02."}
     )
     expect(page.get_by_text("no pickle is opened here")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_nothing_that_is_typed_is_lost_whatever_happens_meanwhile(
+    open_page: OpenPage, settle: Settle
+) -> None:
+    page = open_page("/code")
+    field = page.locator(".st-key-code-side textarea.ace_text-input")
+    text = page.locator(".st-key-code-side .ace_text-layer")
+    field.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("import time\nfor i in range(5):\n    time.sleep(0.2)\n")
+    page.keyboard.press("Control+Enter")
+    page.keyboard.type("# typed while it runs and ends: all of it stays", delay=40)
+    settle(page)
+    expect(text).to_contain_text("# typed while it runs and ends: all of it stays")
+
+    # The pages are left at once; what was typed last is there again after one press of Back.
+    page.keyboard.type("!!")
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="How to read it").click()
+    expect(page.get_by_role("heading", name="How to read it")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    page.go_back()
+    expect(text).to_contain_text("all of it stays!!", timeout=PATIENCE_MS)
+    settle(page)
+
+    # A message above the editor moves it: it goes on with what stood in it.
+    upload = page.get_by_test_id("stFileUploaderDropzoneInput")
+    upload.set_input_files({"name": "odd.pt", "mimeType": "x/y", "buffer": b"\x80\x02."})
+    expect(page.get_by_text("no pickle is opened here")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    expect(text).to_contain_text("all of it stays!!")
+
+
+def test_a_sample_is_opened_from_its_graph_and_a_recording_goes_on_to_its_own_page(
+    open_page: OpenPage, settle: Settle, tmp_path: Path
+) -> None:
+    explore = open_page("/?sample=branching&input=mean+below+zero&lang=zh_CN")
+    address = explore.locator("a[href^='./code?']").get_attribute("href")
+    assert address is not None
+    page = open_page(address.removeprefix("./"))
+    expect(page.locator(".st-key-code-side .ace_content")).to_contain_text("class Branching")
+    expect(page.get_by_role("heading", name="你的代码")).to_be_visible()
+    assert "input=mean+below+zero" in page.url
+
+    inspector.record(torch.nn.Linear(3, 2), torch.ones(1, 3)).save(tmp_path / "mine.inspect")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(tmp_path / "mine.inspect")
+    expect(page.get_by_role("heading", name="mine.inspect")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    expect(nodes(page, "linear")).to_be_visible(timeout=PATIENCE_MS)
+    assert "/open" in page.url
+    assert "lang=zh_CN" in page.url

@@ -24,9 +24,9 @@ def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
     with undisturbed():
         by_device: dict[torch.device, list[torch.Tensor]] = {}
         for tensor in tensors:
-            stored = _stored(tensor)
-            if stored is not None:
-                by_device.setdefault(stored.device, []).append(stored)
+            values = stored(tensor)
+            if values is not None:
+                by_device.setdefault(values.device, []).append(values)
         # The largest magnitude: infinity and NaN pass through it, and it cannot overflow.
         return all(
             bool(torch.stack([one.isfinite() for one in largest]).all())
@@ -34,8 +34,8 @@ def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
         )
 
 
-def _stored(tensor: torch.Tensor) -> torch.Tensor | None:
-    """The numbers of a tensor, where it has any that may be infinite."""
+def stored(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The numbers of a tensor, where it has any that may be infinite or NaN; undisturbed."""
     if tensor.layout in _VALUES:
         tensor = getattr(tensor.detach(), _VALUES[tensor.layout])()
     floats = tensor.is_floating_point() or tensor.is_complex()

@@ -11,7 +11,7 @@ from typing import Any
 from inspector.capture.options import CaptureOptions
 from inspector.capture.watching.hooks import LastingHooks
 from inspector.capture.watching.span import Span, note_first_step
-from inspector.language import sentence
+from inspector.language import counted, sentence
 from inspector.records import Recording
 
 NEXT_ASKED = 500
@@ -129,18 +129,22 @@ class Watch:
         """Why less was recorded than was asked for, in sentences; asked when it is over."""
         if self.hooks.in_backward and not self.steps:
             return (
-                sentence(
-                    "The program's {count:,} optimizer steps ran inside of backward passes, where "
-                    "a recording can neither begin nor end: they were not counted.",
-                    count=self.hooks.in_backward,
+                counted(
+                    "The program's optimizer step ran inside of a backward pass, where a recording "
+                    "can neither begin nor end: it was not counted.",
+                    "The program's {count} optimizer steps ran inside of backward passes, where a "
+                    "recording can neither begin nor end: they were not counted.",
+                    self.hooks.in_backward,
                 ),
             )
         if self.steps < self._start:
             return (
-                sentence(
-                    "Nothing was recorded: the program ended after {count:,} optimizer steps, and "
+                counted(
+                    "Nothing was recorded: the program ended after {count} optimizer step, and "
                     "recording was to begin after {start:,}.",
-                    count=self.steps,
+                    "Nothing was recorded: the program ended after {count} optimizer steps, and "
+                    "recording was to begin after {start:,}.",
+                    self.steps,
                     start=self._start,
                 ),
             )

@@ -33,6 +33,7 @@
  *   workbench-f-sides.js         two runs side by side: MirrorPane, the same drawing as the other run
  *   workbench-g-findings.js      FindingsPane: what is wrong in the run, and answers to "why"
  *   workbench-h-file.js          FileSource: a saved page's own answers, from what was packed into it
+ *   workbench-h-filefinder.js    FileFinder: the search of a saved page
  *   workbench.js                 the two entry points
  *
  * All text of a recording is set as text; only the SVG is parsed, and `parseSvg` keeps nothing of

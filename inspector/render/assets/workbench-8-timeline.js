@@ -218,6 +218,8 @@ class Timeline {
     const stays = inBox && chosen?.pane === PANE_OF[kind] && drawn.includes(chosen.id); // as before: in the same box
     if (stays) hub.showExact(PANE_OF[kind], own);
     const found = stays || (kind === "op" ? hub.selectOp(id) : kind === "grad" ? hub.selectGrad(id) : this.selectNode(kind, id));
+    const left = !found && own && hub.source?.leave?.(); // a saved page shows one box: the run goes on outside of it
+    if (left) return void left.then(() => this.select({ kind, id, stack }));
     if (!found && stack.length) hub.select("source", lineKey(stack[0].path, stack[0].line));
     else if (inBox && stack.length) this.point(lineKey(stack[0].path, stack[0].line));
     hub.tell();

@@ -24,7 +24,17 @@ class Source {
   /** The answer to a question. Rejects with an Error whose message is for people; `lost` says that the
    * server has forgotten the recording. A refusal is an answer, too: not an error of the network. */
   async ask(question, asked = {}, { signal } = {}) {
-    return this.accepted(await (await this.post(question, asked, signal)).json());
+    return this.accepted(await this.read(await this.post(question, asked, signal)));
+  }
+
+  /** An answer as JSON. A proxy whose server has just ended answers with a page of its own, or nothing. */
+  async read(response) {
+    try {
+      return await response.json();
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Error(this.hub.t("offline"));
+    }
   }
 
   accepted(found) {
@@ -51,7 +61,7 @@ class Source {
   /** Save what a question answers with as a file. */
   async save(asked) {
     const response = await this.post("file", asked);
-    if (response.headers.get("content-type")?.startsWith("application/json")) this.accepted(await response.json());
+    if (response.headers.get("content-type")?.startsWith("application/json")) this.accepted(await this.read(response));
     const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") || "")?.[1] ?? "graph";
     saveBlob(await response.blob(), name);
   }

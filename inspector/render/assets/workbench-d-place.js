@@ -93,7 +93,7 @@ extend(Workbench, {
   /** Open the boxes around an item that a link asks for. */
   async openWay(ref) {
     const { boxes } = await this.source.ask("way", { ref });
-    if (boxes.some((box) => !this.opened.has(box))) await this.show(ref, boxes);
+    if (this.source.uncover || boxes.some((box) => !this.opened.has(box))) await this.show(ref, boxes);
   },
 
   keepsPicture(picture) {
@@ -175,7 +175,8 @@ extend(Workbench, {
   /** Select an item by its reference, with the boxes around it opened first. */
   async show(ref, boxes = []) {
     const closed = boxes.filter((box) => !this.opened?.has(box));
-    if (closed.length && this.source) await this.toggleBoxes(closed);
+    if (this.source?.uncover) await this.source.uncover(ref, boxes); // a saved page has not every picture
+    else if (closed.length && this.source) await this.toggleBoxes(closed);
     const parts = splitRef(ref);
     if (parts && !this.resolve(ref)) await this.waiting; // in a pane that is drawn later
     if (!parts || !this.resolve(ref)) return false;

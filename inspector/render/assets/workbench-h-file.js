@@ -5,8 +5,10 @@
 
 Object.assign(LABELS, {
   fileNotHere: "This saved page does not hold the answer. Open the recording itself in the inspector.",
-  fileNoBox: "This saved page does not hold the picture with that box opened or closed. Open the recording itself in the inspector.",
-  fileOneBox: "This saved page holds its boxes opened one at a time: the others are as they were at first.",
+  fileNoBox: "This saved page cannot draw that: it holds each box opened by itself. Open the recording itself in the inspector.",
+  fileLeftOut: "There was no room for what is in this box in the saved page. Open the recording itself in the inspector.",
+  fileNoPane: "This saved page shows this box in the other graphs only.",
+  fileWhole: "Whole picture", fileTrail: "The box that is shown",
   fileNoTrips: "A saved page cannot look for trips by their number.",
 });
 
@@ -37,7 +39,7 @@ class Archive {
   /** Unpack what is needed at once: what there is, and what it can answer. */
   async open() {
     this.contents = await this.get("contents");
-    this.whys = new Set(this.contents.whys.map(([ask]) => whyKey(ask)));
+    this.whys = new Set(this.contents.whys.map(whyKey));
     return this;
   }
 }
@@ -53,7 +55,8 @@ class FileSource extends Source {
     super("", hub);
     this.archive = archive;
     this.drawings = {}; // of the picture that is shown, by pane
-    this.shown = new Set(); // boxes that are toggled in it
+    this.trail = []; // the box that is shown by itself, after those around it that were shown before
+    this.openNow = new Set(); // boxes that are open in what is shown
   }
 
   can(question, asked) {
@@ -73,42 +76,148 @@ class FileSource extends Source {
     this.controllers.get(name)?.abort();
   }
 
-  /* The picture in which as much as possible is toggled of what is asked for, above all the box that was
-   * toggled last. Others are as they were at first: the page would have to hold each combination. */
-  stateFor(toggled) {
-    const fits = this.archive.contents.states.filter((state) => state.toggled.every((box) => toggled.includes(box)));
-    const added = toggled.filter((box) => !this.shown.has(box));
-    const wanted = added.toReversed().find((box) => fits.some((state) => state.toggled.includes(box)));
-    const holding = wanted === undefined ? fits : fits.filter((state) => state.toggled.includes(wanted));
-    const state = holding.reduce((best, one) => (one.toggled.length > best.toggled.length ? one : best));
-    const missed = added.some((box) => !state.toggled.includes(box));
-    const dropped = toggled.some((box) => !state.toggled.includes(box));
-    return { state, said: missed ? "fileNoBox" : dropped && added.length ? "fileOneBox" : "" };
+  get closeups() {
+    this.byBox ??= new Map(this.archive.contents.closeups.map((one) => [one.box, one]));
+    return this.byBox;
   }
+
+  /* A toggled box is shown by itself; of several, the one that was toggled last. Closing it leads back to
+   * the box around it that was shown before, if there was one. What else there is to open or close would be
+   * a picture that the page does not hold. */
+  chosen(toggled) {
+    const added = toggled.filter((box) => !this.trail.includes(box));
+    const here = this.trail.filter((box) => toggled.includes(box));
+    const wanted = added.toReversed().find((box) => this.closeups.has(box));
+    if (wanted !== undefined) return { trail: [...here.filter((box) => this.isAround(box, wanted)), wanted], said: "" };
+    if (!added.length) return { trail: here, said: "" };
+    const isOpen = added.some((box) => this.openNow.has(box));
+    return { trail: this.trail, said: isOpen ? "fileNoBox" : "fileLeftOut" };
+  }
+
+  isAround(outer, inner) {
+    return this.closeups.get(inner).around.includes(outer);
+  }
+
+  /** Show a picture that holds an item: what is drawn, else the innermost box around it. */
+  async uncover(ref, boxes) {
+    if (this.hub.resolve(ref)) return;
+    const box = boxes.toReversed().find((one) => this.closeups.has(one));
+    await this.showOnly(box === undefined ? [] : [box]);
+  }
+
+  async showOnly(boxes) {
+    if (boxes.join() === this.trail.join()) return;
+    this.hub.memory.toggled = new Set(boxes);
+    await this.hub.askPicture();
+    this.hub.tell();
+  }
+
+  /** Go back to the whole picture; false where it is shown. */
+  leave() {
+    return this.trail.length > 0 && this.showOnly([]);
+  }
+
+  async drawingsOf(box) {
+    const first = await this.archive.get("first");
+    if (box === undefined) return first;
+    const packed = await this.archive.get("closeups");
+    const nowhere = { items: {}, heat: [], pane: { svg: null, note: "", empty: this.hub.t("fileNoPane") } };
+    const found = {};
+    for (const pane of Object.keys(first)) {
+      const at = packed.places[box][pane];
+      found[pane] = at !== undefined ? drawingAt(packed, at) : ofPane(box, pane) ? nowhere : first[pane];
+    }
+    return found;
+  }
+
+  async cardsByName() {
+    const found = await this.archive.get("cards");
+    const [cards, values] = [rowsOf(found.cards), rowsOf(found.values)];
+    for (const card of cards) card.tensors = card.tensors.map((tensor) => ({ ...tensor, ...values[tensor.measured] }));
+    return Object.fromEntries(Object.entries(found.names).map(([name, number]) => [name, cards[number]]));
+  }
+
+  async searched() {
+    const found = await this.archive.get("find");
+    if (!Array.isArray(found.results)) found.results = rowsOf(found.results);
+    return found;
+  }
+
+  /** A box by itself begins at its top; the whole picture is again where it was. */
+  turnViews(trail) {
+    for (const { pane } of this.hub.panes.values()) {
+      if (!(pane instanceof GraphPane)) continue;
+      const [before, after] = [this.trail, trail].map((boxes) => boxes.findLast((box) => ofPane(box, pane.id)));
+      if (before === after) continue;
+      if (before === undefined) pane.wholeView = { ...pane.view };
+      pane.anchor = null;
+      Object.assign(pane.view, after === undefined ? pane.wholeView : { mode: "start" });
+    }
+  }
+
+  /** Take away what would open or close nothing, and say over each graph which box is shown. */
+  adorn() {
+    for (const { pane } of this.hub.panes.values()) {
+      if (!(pane instanceof GraphPane)) continue;
+      for (const toggle of pane.svg?.querySelectorAll(".box-toggle") ?? []) {
+        const box = toggle.closest("[data-id]").dataset.id.split("@")[0];
+        toggle.toggleAttribute("hidden", !this.closeups.has(box) && this.openNow.has(box));
+      }
+      pane.element.querySelector(".wb-trail")?.remove();
+      if (this.trail.length && ofPane(this.trail[0], pane.id)) pane.note.before(this.crumbs());
+    }
+  }
+
+  crumbs() {
+    const part = (text, boxes) => h("button", { type: "button", class: "wb-button wb-word", onclick: () => this.showOnly(boxes) }, text);
+    const around = this.trail.map((box, at) => [this.closeups.get(box).title, this.trail.slice(0, at + 1)]);
+    const [here] = around.pop();
+    return h("nav", { class: "wb-trail", "aria-label": this.hub.t("fileTrail") }, part(this.hub.t("fileWhole"), []),
+      around.map(([title, boxes]) => [" › ", part(title, boxes)]), " › ", h("b", {}, here));
+  }
+}
+
+/** Whether a box is one of the IR, as the pane is, or both are not. */
+function ofPane(box, pane) {
+  return box.startsWith("ir:") === (pane === "static");
+}
+
+/** Columns as the rows that they were; a row has no null. */
+function rowsOf(columns) {
+  const rows = Array.from({ length: Object.values(columns)[0]?.length ?? 0 }, () => ({}));
+  for (const [key, column] of Object.entries(columns)) column.forEach((value, at) => value !== null && (rows[at][key] = value));
+  return rows;
+}
+
+/** A drawing put together again; its ops and autograd nodes were counted from its first one. */
+function drawingAt({ parts, svg, first, items, heat, pane }, at) {
+  const text = svg[at]?.map((number) => parts[number]).join("");
+  const numbered = text?.replace(/\x01(op|grad):(\d+)/g, (all, kind, number) => `${kind}:${Number(number) + first[at][kind]}`);
+  return { items: items[at], heat: heat[at], pane: { ...pane[at], svg: numbered ?? null } };
 }
 
 /** By name; how a saved page answers it. */
 const FILE_ANSWERS = {
   async picture({ toggled = [] }) {
     const { contents } = this.archive;
-    const { state, said } = this.stateFor(toggled);
-    const cards = await this.archive.get("cards");
+    const { trail, said } = this.chosen(toggled);
+    const state = trail.length ? this.closeups.get(trail.at(-1)) : contents;
+    this.cards ??= await this.cardsByName();
     if (this.can("history")) this.histories ??= await this.archive.get("history"); // which cards have one
-    const drawings = {};
-    for (const [pane, number] of Object.entries(state.drawings)) drawings[pane] = await this.archive.get(`drawing-${number}`);
-    this.drawings = drawings;
-    this.shown = new Set(state.toggled);
-    this.cards ??= Object.fromEntries(Object.entries(cards.names).map(([name, number]) => [name, cards.cards[number]]));
+    const drawings = await this.drawingsOf(trail.at(-1));
+    this.turnViews(trail);
+    Object.assign(this, { drawings, trail, openNow: new Set(state.opened) });
+    this.hub.onPicture = () => this.adorn();
     return {
-      key: `state-${contents.states.indexOf(state)}`,
+      key: `file-${trail.at(-1) ?? ""}`,
       css: contents.css,
       labels: contents.labels,
       panes: contents.panes.map((pane) => ({ ...pane, ...drawings[pane.id]?.pane })),
       items: Object.fromEntries(Object.entries(drawings).map(([pane, { items }]) => [pane, items])),
       cards: this.cards,
-      compare: state.compare,
+      compare: state.compare ?? undefined,
       opened: state.opened,
-      toggled: state.toggled,
+      toggled: trail,
       said,
     };
   },
@@ -120,12 +229,12 @@ const FILE_ANSWERS = {
   },
 
   async way({ ref }) {
-    const { results } = await this.archive.get("find");
+    const { results } = await this.searched();
     return { boxes: results.find((one) => one.ref === ref)?.boxes ?? [] };
   },
 
   async find({ q, pane, limit, offset }) {
-    this.finder ??= new FileFinder(await this.archive.get("find"));
+    this.finder ??= new FileFinder(await this.searched());
     return this.finder.find(q, pane, limit, offset, this.hub.t);
   },
 
@@ -133,13 +242,14 @@ const FILE_ANSWERS = {
     return { measure: this.drawings[pane]?.heat.find(({ id }) => id === measure) ?? null };
   },
 
-  relations({ pane, id }) {
-    return this.drawings[pane]?.relations[id] ?? { relations: [], more: 0, bytes: "" };
+  async relations({ pane, id }) {
+    const found = pane === "static" ? {} : await this.archive.get("relations");
+    return found[id] ?? { relations: [], more: 0, bytes: "" };
   },
 
   async why(ask) {
-    const at = this.archive.contents.whys.findIndex(([one]) => whyKey(one) === whyKey(ask));
-    return this.archive.contents.whys[at][1];
+    const at = [...this.archive.whys].indexOf(whyKey(ask));
+    return (await this.archive.get("whys"))[at];
   },
 
   history({ tensor }) {
@@ -157,87 +267,4 @@ const FILE_ANSWERS = {
   findings() {
     return this.archive.get("findings");
   },
-};
-
-// -- search --------------------------------------------------------------------------------------
-
-/* The words of a query mean here what they mean on a server (`findwords.py`), but for trips. */
-class FileFinder {
-  constructor({ results, texts, codes, panes, tensors }) {
-    this.results = results;
-    this.texts = texts; // field -> its different texts
-    this.codes = Object.fromEntries(Object.entries(codes).map(([field, packed]) => [field, unpack(packed)]));
-    this.panes = panes;
-    this.tensors = tensors;
-  }
-
-  find(query, pane, limit = 100, offset = 0, t = String) {
-    const words = wordsOf(query.toLowerCase());
-    if (words.some(({ field }) => field === "trip")) throw new Error(t("fileNoTrips"));
-    const masks = words.map((word) => this.mask(word));
-    const found = [];
-    for (let at = 0; words.length && at < this.results.length; at += 1) {
-      if ((!pane || this.panes[at] === pane) && masks.every((mask) => mask[at])) found.push(this.results[at]);
-    }
-    return { query, total: found.length, offset, results: found.slice(offset, offset + limit) };
-  }
-
-  /** For each entry whether one word fits it. */
-  mask({ word, field }) {
-    const mask = new Uint8Array(this.results.length);
-    const number = field ? null : /^%(\d+)$/.exec(word)?.[1];
-    if (number) {
-      for (const at of this.tensors[Number(number)] ?? []) mask[at] = 1;
-      return mask;
-    }
-    for (const one of field ? [field] : Object.keys(this.texts)) {
-      const fits = this.fitting(one, word, Boolean(field));
-      const codes = this.codes[one];
-      if (fits.size) for (let at = 0; at < mask.length; at += 1) if (fits.has(codes[at])) mask[at] = 1;
-    }
-    return mask;
-  }
-
-  /** Numbers of the texts of a field that a word fits. */
-  fitting(field, word, named) {
-    const test = (FILE_TESTS[field] ?? ((one) => (text) => text.includes(one)))(word, named);
-    const found = this.texts[field].flatMap((text, number) => (test(text) ? [number] : []));
-    const inside = (number) => `.${this.texts[field][number].split(" ")[0]}.`.includes(`.${word}.`);
-    const exactly = field === "module" ? found.filter(inside) : [];
-    return new Set(exactly.length ? exactly : found);
-  }
-}
-
-const FILE_WORDS = /(?:(op|name|module|shape|line|kind|dtype|trip):(?!:))?("[^"]*"?|[([][\d\s,]*[)\]]|\S+)?/g;
-
-/** The words of a query in lower case: {word, field}. */
-function wordsOf(query) {
-  const asked = query.replace(/(?<!\S)trip (\d+)(?!\S)/g, "trip:$1");
-  return [...asked.matchAll(FILE_WORDS)].map(([, field = "", word = ""]) => ({ field, word: word.replace(/^"+|"+$/g, "").trim() }))
-    .filter(({ word }) => word);
-}
-
-/** Field -> the test of its texts for a word, where it is more than that the word is in it. */
-const FILE_TESTS = {
-  shape(word) {
-    const whole = /^[([]([\d\s,]*)[)\]]$/.exec(word);
-    if (whole) {
-      const wanted = `|${(whole[1].match(/\d+/g) ?? []).join("×") || "scalar"}|`;
-      return (text) => text.includes(wanted);
-    }
-    if (!/^\d+(?:[x×,*]\d+)*[x×,*]?$/.test(word)) return (text) => text.includes(word);
-    const row = word.replace(/[x,*]/g, "×");
-    const pattern = new RegExp(`(?<!\\d)${row}${row.endsWith("×") ? "" : "(?!\\d)"}`);
-    return (text) => pattern.test(text);
-  },
-
-  line(word) {
-    if (/^\d+$/.test(word)) return (text) => text.endsWith(`:${word}`);
-    const place = /^(.*):\d+$/.exec(word);
-    if (place) return (text) => (place[1] ? text.endsWith(`/${word}`) || text.endsWith(`\\${word}`) : text.endsWith(word));
-    if (/[/\\]/.test(word)) return (text) => text.includes(word);
-    return (text) => text.split(/[/\\]/).pop().replace(/:[^:]*$/, "").includes(word);
-  },
-
-  kind: (word, named) => (text) => text.split(" ").some((part) => (named ? part.startsWith(word) : part === word)),
 };

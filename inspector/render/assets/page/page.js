@@ -1,4 +1,4 @@
-/* The start of a saved page: unpack what it holds, and show the workbench. */
+/* What a saved page does first: unpack what it holds, and show the workbench. */
 
 const note = document.getElementById("note");
 
@@ -7,8 +7,14 @@ async function start() {
   const archive = await new Archive(pieces).open();
   const { language, ops } = document.documentElement.dataset;
   const data = { source: archive, language, labels: archive.contents.labels, ops: Number(ops), place: {}, place_seq: 1 };
-  mountWorkbench(document.getElementById("workbench"), data, {});
+  const place = document.getElementById("workbench");
+  mountWorkbench(place, data, {});
   note.remove();
+  document.getElementById("theme").addEventListener("click", () => {
+    const { element } = MOUNTED.get(place);
+    document.documentElement.dataset.theme = element.dataset.theme === "dark" ? "light" : "dark";
+    MOUNTED.get(place).applyTheme();
+  });
 }
 
 start().catch((error) => {

@@ -1,0 +1,7 @@
+"""The recordings of the ranks of one run, laid side by side by the messages between them."""
+
+from __future__ import annotations
+
+from inspector.lanes.match import lanes, rank_of
+
+__all__ = ["lanes", "rank_of"]
