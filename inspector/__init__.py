@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspector.advice import advice, model_facts
-    from inspector.capture import CaptureOptions, Session, record, recording
+    from inspector.capture import CaptureOptions, Session, recording
     from inspector.capture.probes import probe_batch_mixing, probe_gradients
+    from inspector.capture.record import record
     from inspector.capture.training import Training, record_training
     from inspector.capture.watching.chosen import recorded
     from inspector.census import census
