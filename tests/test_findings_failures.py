@@ -499,3 +499,16 @@ def test_a_failure_without_an_op_has_no_help_about_one() -> None:
     finding, _ = found(program, "run-failed")
     assert "at this op" not in finding.help
     assert "traceback" in finding.help
+
+
+def test_a_run_that_somebody_stopped_gets_a_note() -> None:
+    def program() -> None:
+        x = torch.ones(2) * 3
+        raise KeyboardInterrupt if x.sum() > 5 else AssertionError
+
+    with contextlib.suppress(KeyboardInterrupt), inspector.recording() as session:
+        program()
+    (finding,) = inspector.findings(session.recording)
+    assert (finding.rule, finding.severity) == ("run-failed", "note")
+    assert finding.source is not None
+    assert finding.source.line == program.__code__.co_firstlineno + 2

@@ -1,4 +1,7 @@
-"""An exception that no other rule explains, or an exit code that says that the run failed."""
+"""An exception that no other rule explains, or an exit code that says that the run failed.
+
+A run that somebody stopped (Ctrl+C, or Stop on the page) did not fail: it gets a note.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ NAME = "run-failed"
 _LONG = 300
 _FINE = ("None", "0", "False")
 """How the exit codes of a program that went well read."""
+_STOPPED = sentence("The run was stopped from outside (KeyboardInterrupt).")
+_TILL_THERE = sentence("What ran until then is in the recording; start it again for the rest.")
 _WITHOUT_OP = sentence(
     "No op raised this: the traceback shows the way to the line. The ops before it are in the "
     "recording."
@@ -28,6 +33,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield from _ended(evidence)
         return
     op = failed_op(evidence)
+    if failure.type == KeyboardInterrupt.__name__:
+        yield Finding(
+            NAME, "note", _STOPPED, op=failure.op, source=failure.source, help=_TILL_THERE
+        )
+        return
     text = " ".join(failure.message.split())
     text = text if len(text) <= _LONG else f"{text[:_LONG]}…"
     message = f"{failure.type}: {text}"
