@@ -15,6 +15,7 @@ from inspector.render.pairs import PairBook
 from inspector.store import load_bytes
 from inspector_app.phrases import named, working
 from inspector_app.runs import Run, run_sample
+from inspector_app.settings import settings
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,11 @@ def pair_of_files(a: File, b: File) -> Pair:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _pair_of(key: tuple[str, ...], _a: File, _b: File) -> Pair:
     """The pair by what tells it from others: the files themselves are no key."""
+    most = settings().most_records
     runs = [
-        Run(load_bytes(one.data, one.name), None, None, sentence("A file has no TorchScript."))
+        Run(
+            load_bytes(one.data, one.name, most), None, None, sentence("A file has no TorchScript.")
+        )
         for one in (_a, _b)
     ]
     return Pair(runs[0], runs[1], (_a.name, _b.name))

@@ -46,6 +46,14 @@ class Settings:
     upload_mb: int | None = None
     sessions: int | None = None
 
+    @property
+    def most_records(self) -> int | None:
+        """Bytes of an uploaded recording's records once unpacked; None leaves it to the store.
+
+        In memory they take about ten times as much.
+        """
+        return None if self.upload_mb is None else 4 * self.upload_mb << 20
+
 
 CLASSROOM = Settings(
     classroom=True,

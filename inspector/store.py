@@ -231,14 +231,25 @@ def load(path: str | os.PathLike[str]) -> Recording:
         ) from error
 
 
-def load_bytes(data: bytes, name: str) -> Recording:
-    """Read a recording from memory (an upload); `name` is for the messages."""
-    return _read(io.BytesIO(data), name)
+def load_bytes(data: bytes, name: str, most: int | None = None) -> Recording:
+    """Read a recording from memory (an upload).
+
+    Args:
+        data: the file.
+        name: for the messages.
+        most: bytes of its records once unpacked, and four times that with its arrays, where that is
+            less than what any recording may have.
+
+    Raises:
+        FileFormatError, FutureVersionError: as by `load`; or it claims more than `most`.
+    """
+    return _read(io.BytesIO(data), name, most)
 
 
-def _read(file: Any, name: str) -> Recording:
+def _read(file: Any, name: str, most: int | None = None) -> Recording:
     try:
         with _no_collection(), zipfile.ZipFile(file) as archive:
+            _check_claims(archive, name, most)
             header = _read_header(archive, name)
             recording = _read_records(archive, header)
     except (
@@ -280,33 +291,36 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _check_claims(archive: zipfile.ZipFile, name: str) -> None:
+def _check_claims(archive: zipfile.ZipFile, name: str, most: int | None) -> None:
     """What the file says of its size and parts, before anything is unpacked."""
     members = archive.infolist()
     size, records, header = _sizes(archive)
-    if size > MAX_BYTES or len(members) > MAX_MEMBERS:
+    most_records = min(most or MAX_RECORDS, MAX_RECORDS)
+    most_bytes = min(4 * most, MAX_BYTES) if most else MAX_BYTES
+    most_header = min(most_records, MAX_HEADER)
+    if size > most_bytes or len(members) > MAX_MEMBERS:
         raise FileFormatError(
             sentence(
                 "{name} was not opened: it claims {count} parts and {size:,} bytes once unpacked; "
-                "a recording has at most {max_members} and {max_bytes:,}.",
+                "a recording that is opened here has at most {max_members} and {max_bytes:,}.",
                 name=name,
                 count=len(members),
                 size=size,
                 max_members=MAX_MEMBERS,
-                max_bytes=MAX_BYTES,
+                max_bytes=most_bytes,
             )
         )
-    if records > MAX_RECORDS or header > MAX_HEADER:
+    if records > most_records or header > most_header:
         raise FileFormatError(
             sentence(
                 "{name} was not opened: it claims {records:,} bytes of records and a header of "
-                "{header:,} once unpacked; a recording has at most {max_records:,} and "
-                "{max_header:,}.",
+                "{header:,} once unpacked; a recording that is opened here has at most "
+                "{max_records:,} and {max_header:,}.",
                 name=name,
                 records=records,
                 header=header,
-                max_records=MAX_RECORDS,
-                max_header=MAX_HEADER,
+                max_records=most_records,
+                max_header=most_header,
             )
         )
     if any(member.compress_type not in _PACKINGS for member in members):
@@ -316,7 +330,6 @@ def _check_claims(archive: zipfile.ZipFile, name: str) -> None:
 
 
 def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    _check_claims(archive, name)
     header = json.loads(_content(archive, _HEADER))
     if header["format"] != FORMAT:
         raise ValueError(

@@ -58,6 +58,11 @@ def test_a_classroom_has_limits_from_the_start(
     assert found.upload_mb is not None
 
 
+def test_what_an_upload_may_unpack_to_follows_from_its_size() -> None:
+    assert Settings().most_records is None
+    assert Settings(upload_mb=20).most_records == 80 * 1024 * 1024
+
+
 def test_each_setting_can_be_said() -> None:
     environment = {
         "INSPECTOR_EDITOR": "off",

@@ -613,6 +613,14 @@ def test_thousands_of_parts_are_refused(small_bytes: bytes) -> None:
         load_bytes(target.getvalue(), "bomb.inspect")
 
 
+def test_a_server_may_open_less_than_any_recording_may_have(small_bytes: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(small_bytes)) as archive:
+        most = sum(one.file_size for one in archive.infolist())
+    assert load_bytes(small_bytes, "run.inspect", most) == load_bytes(small_bytes, "run.inspect")
+    with pytest.raises(FileFormatError, match="that is opened here has at most"):
+        load_bytes(small_bytes, "bomb.inspect", 1000)
+
+
 def test_a_recording_too_large_to_be_opened_is_not_saved(
     small: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

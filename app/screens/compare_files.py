@@ -15,6 +15,7 @@ from inspector_app import librarydesk as desk
 from inspector_app.address import Address, acted
 from inspector_app.pairruns import File, Pair, pair_of_files
 from inspector_app.phrases import escaped, reason_of, say, told
+from inspector_app.settings import settings
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
@@ -116,7 +117,7 @@ def _pair(files: list[File]) -> Pair | None:
 def _problem(file: File) -> str:
     """Why a file is no recording; empty where it is one."""
     try:
-        load_bytes(file.data, file.name)
+        load_bytes(file.data, file.name, settings().most_records)
     except FileFormatError as error:
         return told(reason_of(error))
     return ""

@@ -23,6 +23,7 @@ from inspector_app.phrases import escaped, reason_of, say, told, working
 from inspector_app.runs import Run
 from inspector_app.screens import library_about, library_cards, ranks
 from inspector_app.screens.tables import tables
+from inspector_app.settings import settings
 
 FILES_VARIABLE = "INSPECTOR_FILES"
 """Set by `python -m inspector view`: paths, separated like PATH."""
@@ -205,7 +206,7 @@ def _opened(upload: object, path: str | None) -> tuple[str, Run] | None:
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _from_bytes(digest: str, _data: bytes, _name: str) -> Run:
     """An uploaded file, once for all sessions that upload the same bytes."""
-    return _run(load_bytes(_data, _name))
+    return _run(load_bytes(_data, _name, settings().most_records))
 
 
 @working(sentence("Reading the recording …"))
