@@ -12,6 +12,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -72,40 +73,40 @@ def main() -> None:
 @click.option("--text", is_flag=True, help="Every op, one a line.")
 def info(file: str, text: bool) -> None:
     """Say what is in the recording FILE."""
-    from inspector.store import load
-
-    recording = load(file)
     if text:
-        click.echo(recording.to_text(), nl=False)
-        return
-    model = recording.meta.get("model")
-    click.echo(f"{file}: {told(sentence('a block of code')) if model is None else model}")
-    from inspector.lanes import rank_of
+        from inspector.store import load
 
-    known = rank_of(recording)
+        click.echo(load(file).to_text(), nl=False)
+        return
+    from inspector.outline import outline
+    from inspector.ranks import rank_of
+
+    found = outline(file)
+    model = found.meta.get("model")
+    click.echo(f"{file}: {told(sentence('a block of code')) if model is None else model}")
+    known = rank_of(found.meta)
     if known is not None:
         of_rank = sentence("rank {rank} of {size}", rank=known[0], size=known[1])
         click.echo(f"  {told(of_rank)}")
-    for line in _counts(recording):
+    for line in _counts(found.counts):
         click.echo(f"  {told(line)}")
-    for note in recording.notes:
+    for note in found.notes:
         click.echo(f"  {told(sentence('note: {text}', text=note))}")
-    if recording.failure is not None:
-        raised = f"{recording.failure.type}: {recording.failure.message}"
-        click.echo(f"  {told(sentence('failed: {error}', error=raised))}")
+    if found.raised:
+        click.echo(f"  {told(sentence('failed: {error}', error=found.raised))}")
 
 
-def _counts(recording: Recording) -> tuple[str, ...]:
+def _counts(counts: Mapping[str, int]) -> tuple[str, ...]:
     """How many of each kind of record there are, one a line."""
     return (
-        sentence("{count:>8,} ops", count=len(recording.ops)),
-        sentence("{count:>8,} tensors", count=len(recording.tensors)),
-        sentence("{count:>8,} module calls", count=len(recording.module_calls)),
-        sentence("{count:>8,} decisions", count=len(recording.decisions)),
-        sentence("{count:>8,} autograd nodes", count=len(recording.grad_nodes)),
-        sentence("{count:>8,} parameters", count=len(recording.parameters)),
-        sentence("{count:>8,} steps", count=len(recording.steps)),
-        sentence("{count:>8,} messages between ranks", count=len(recording.collectives)),
+        sentence("{count:>8,} ops", count=counts["ops"]),
+        sentence("{count:>8,} tensors", count=counts["tensors"]),
+        sentence("{count:>8,} module calls", count=counts["module_calls"]),
+        sentence("{count:>8,} decisions", count=counts["decisions"]),
+        sentence("{count:>8,} autograd nodes", count=counts["grad_nodes"]),
+        sentence("{count:>8,} parameters", count=counts["parameters"]),
+        sentence("{count:>8,} steps", count=counts["steps"]),
+        sentence("{count:>8,} messages between ranks", count=counts["collectives"]),
     )
 
 

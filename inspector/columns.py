@@ -148,6 +148,22 @@ def read_table(
         ValueError, IndexError, KeyError, pyarrow.ArrowException: the bytes are damaged, of
             another kind, or refer to rows that are not there.
     """
+    table = opened_table(data, name)
+    columns: dict[str, Iterable[Any]] = {}
+    for field in fields(record_type):  # type: ignore[arg-type]  # record_type is a dataclass
+        if field.name in table.column_names:
+            columns[field.name] = _loaded(table.column(field.name), field, pools)
+        else:
+            columns[field.name] = [_default(field)] * table.num_rows
+    return records_of(record_type, table.num_rows, **columns)
+
+
+def opened_table(data: bytes, name: str) -> pa.Table:
+    """The table itself, looked at before and after: no larger than its bytes, and whole.
+
+    Raises:
+        ValueError, pyarrow.ArrowException: the bytes are damaged, or of another kind.
+    """
     for message in ipc.MessageReader.open_stream(data):
         if message.type == "dictionary" or _is_compressed(message):
             # Its size is only known once it is unpacked, and we write none.
@@ -159,13 +175,7 @@ def read_table(
             sentence("table {name} claims {count:,} rows", name=name, count=table.num_rows)
         )
     table.validate(full=True)
-    columns: dict[str, Iterable[Any]] = {}
-    for field in fields(record_type):  # type: ignore[arg-type]  # record_type is a dataclass
-        if field.name in table.column_names:
-            columns[field.name] = _loaded(table.column(field.name), field, pools)
-        else:
-            columns[field.name] = [_default(field)] * table.num_rows
-    return records_of(record_type, table.num_rows, **columns)
+    return table
 
 
 def _is_compressed(message: Any) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def process() -> tuple[int, int] | None:
@@ -14,6 +16,17 @@ def process() -> tuple[int, int] | None:
     rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "1")
     several = rank.isdecimal() and size.isdecimal() and size != "1"
     return (int(rank), int(size)) if several else None
+
+
+def rank_of(meta: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The rank that was recorded, and how many there were; None for a process on its own.
+
+    Args:
+        meta: of the recording.
+    """
+    rank, size = meta.get("rank"), meta.get("world_size")
+    known = isinstance(rank, int) and isinstance(size, int) and 0 <= rank < size
+    return (int(rank), int(size)) if known else None  # type: ignore[arg-type]
 
 
 def of_rank(path: str | os.PathLike[str]) -> str:

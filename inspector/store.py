@@ -23,9 +23,7 @@ import gc
 import io
 import json
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -37,28 +35,13 @@ from pyarrow import ipc
 
 from inspector.check import self_check
 from inspector.columns import TABLES, Pool, Stack, read_table, to_table, utf8
-from inspector.errors import FileFormatError, FutureVersionError
-from inspector.language import sentence, sentences
-from inspector.records import (
-    Kernel,
-    Recording,
-    Source,
-    TensorSummary,
-)
+from inspector.container import FORMAT, HEADER, VERSION, check_room, content, opened, opened_path
+from inspector.errors import FileFormatError
+from inspector.language import sentence
+from inspector.records import Kernel, Recording, Source, TensorSummary
 from inspector.retold import as_json, from_json
 from inspector.writing import whole
 
-FORMAT = "inspector-recording"
-VERSION = 2  # from 2 on a decision may have no op
-MAX_BYTES = 4 * 2**30
-"""Size of a recording's tables and values before compression. Larger files are refused unread:
-a few megabytes from a stranger could otherwise fill the memory."""
-MAX_RECORDS = 2**30
-"""Size of all but the arrays: in memory, records take about ten times as much as in a table."""
-MAX_HEADER = 2**26
-"""Size of the header: as Python objects, JSON can take twenty times as much."""
-MAX_MEMBERS = 256
-_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BATCH_BYTES = 64 * 2**20
 
 R = TypeVar("R")
@@ -84,9 +67,6 @@ _POOLS: dict[str, type[Any]] = {
 }
 
 
-_HEADER = "header.json"
-_ARRAYS = ("values.arrow", "grads.arrow")
-
 _NUMBERS = "biufc"
 """Kinds of NumPy arrays that are numbers: no objects, which would have to be pickled."""
 
@@ -106,7 +86,7 @@ def _write(recording: Recording, file: IO[bytes]) -> None:
     pools = {name: Pool() for name in _POOLS}
     # Level 1: half the time of the default level for a tenth more bytes.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr(_HEADER, utf8(json.dumps(_header(recording), ensure_ascii=False)))
+        archive.writestr(HEADER, utf8(json.dumps(_header(recording), ensure_ascii=False)))
         for name, record_type in TABLES.items():
             _put(archive, name, [to_table(_rows(recording, name), record_type, pools)])
         for name, record_type in reversed(_POOLS.items()):
@@ -118,41 +98,7 @@ def _write(recording: Recording, file: IO[bytes]) -> None:
             _put(archive, "values", _value_tables(recording.values))
         if recording.grads:
             _put(archive, "grads", _value_tables(recording.grads))
-        _check_room(archive)
-
-
-def _check_room(archive: zipfile.ZipFile) -> None:
-    """What was written is no more than what `load` opens."""
-    size, records, header = _sizes(archive)
-    if size > MAX_BYTES or records > MAX_RECORDS:
-        raise FileFormatError(
-            sentence(
-                "The recording is larger than the {max_bytes} GiB that a file may hold. "
-                "Record with a smaller value_budget_mb or max_ops.",
-                max_bytes=(MAX_BYTES if size > MAX_BYTES else MAX_RECORDS) >> 30,
-            )
-        )
-    if header > MAX_HEADER:
-        raise FileFormatError(
-            sentence(
-                "The texts of the recording (sources, notes and meta) are larger than the {most} "
-                "MiB that a file may hold.",
-                most=MAX_HEADER >> 20,
-            )
-        )
-
-
-def _sizes(archive: zipfile.ZipFile) -> tuple[int, int, int]:
-    """Bytes once unpacked, by what each part says of itself: all, without arrays, the header."""
-    records = header = arrays = 0
-    for member in archive.infolist():
-        if member.filename in _ARRAYS:
-            arrays += member.file_size
-        else:
-            records += member.file_size
-        if member.filename == _HEADER:
-            header += member.file_size
-    return records + arrays, records, header
+        check_room(archive)
 
 
 def _put(archive: zipfile.ZipFile, name: str, tables: Iterable[pa.Table]) -> None:
@@ -219,16 +165,8 @@ def load(path: str | os.PathLike[str]) -> Recording:
         FileFormatError: the file is missing, unreadable, damaged or of another kind.
         FutureVersionError: it was written by a newer version.
     """
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            return _read(file, name)
-    except OSError as error:
-        raise FileFormatError(
-            sentence(
-                "Cannot open {name}: {reason}.", name=name, reason=str(error.strerror or error)
-            )
-        ) from error
+    with opened_path(path) as (archive, header), _no_collection():
+        return _read_records(archive, header)
 
 
 def load_bytes(data: bytes, name: str, most: int | None = None) -> Recording:
@@ -243,40 +181,8 @@ def load_bytes(data: bytes, name: str, most: int | None = None) -> Recording:
     Raises:
         FileFormatError, FutureVersionError: as by `load`; or it claims more than `most`.
     """
-    return _read(io.BytesIO(data), name, most)
-
-
-def _read(file: Any, name: str, most: int | None = None) -> Recording:
-    try:
-        with _no_collection(), zipfile.ZipFile(file) as archive:
-            _check_claims(archive, name, most)
-            header = _read_header(archive, name)
-            recording = _read_records(archive, header)
-    except (
-        zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError,
-        EOFError, OSError, NotImplementedError, RuntimeError, OverflowError, zlib.error,
-        pa.ArrowException, struct.error,
-    ) as error:  # fmt: skip
-        # Each stands for damage at some depth: container, table, column, or reference.
-        damaged = sentence(
-            "{name} is not a readable recording (a file that inspector saved): it is damaged, cut "
-            "short, or of another kind. Record it again, or copy it again in full.",
-            name=name,
-        )
-        raise FileFormatError(sentences(damaged, _reason(error))) from error
-    return recording
-
-
-def _reason(error: Exception) -> str:
-    """What the checks of this package found; what Arrow, zip or JSON say is not for people."""
-    foreign = pa.ArrowException, json.JSONDecodeError, UnicodeError
-    own = isinstance(error, ValueError | LookupError) and not isinstance(error, foreign)
-    if not own or not error.args:
-        return ""
-    found = error.args[0] if isinstance(error.args[0], str) else str(error.args[0])
-    if isinstance(error, KeyError) and " " not in found:
-        return sentence("What was found: {part} is missing.", part=found)
-    return sentence("What was found: {reason}.", reason=found)
+    with opened(io.BytesIO(data), name, most) as (archive, header), _no_collection():
+        return _read_records(archive, header)
 
 
 @contextlib.contextmanager
@@ -291,83 +197,15 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _check_claims(archive: zipfile.ZipFile, name: str, most: int | None) -> None:
-    """What the file says of its size and parts, before anything is unpacked."""
-    members = archive.infolist()
-    size, records, header = _sizes(archive)
-    most_records = min(most or MAX_RECORDS, MAX_RECORDS)
-    most_bytes = min(4 * most, MAX_BYTES) if most else MAX_BYTES
-    most_header = min(most_records, MAX_HEADER)
-    if size > most_bytes or len(members) > MAX_MEMBERS:
-        raise FileFormatError(
-            sentence(
-                "{name} was not opened: it claims {count} parts and {size:,} bytes once unpacked; "
-                "a recording that is opened here has at most {max_members} and {max_bytes:,}.",
-                name=name,
-                count=len(members),
-                size=size,
-                max_members=MAX_MEMBERS,
-                max_bytes=most_bytes,
-            )
-        )
-    if records > most_records or header > most_header:
-        raise FileFormatError(
-            sentence(
-                "{name} was not opened: it claims {records:,} bytes of records and a header of "
-                "{header:,} once unpacked; a recording that is opened here has at most "
-                "{max_records:,} and {max_header:,}.",
-                name=name,
-                records=records,
-                header=header,
-                max_records=most_records,
-                max_header=most_header,
-            )
-        )
-    if any(member.compress_type not in _PACKINGS for member in members):
-        raise ValueError(sentence("a part of it is packed in a way that no recording is"))
-    if len(set(archive.namelist())) < len(members):
-        raise ValueError(sentence("a part is there twice"))
-
-
-def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    header = json.loads(_content(archive, _HEADER))
-    if header["format"] != FORMAT:
-        raise ValueError(
-            sentence(
-                "format is {format}, not {expected}",
-                format=repr(header["format"]),
-                expected=repr(FORMAT),
-            )
-        )
-    if int(header["version"]) > VERSION:
-        raise FutureVersionError(
-            sentence(
-                "{name} was written in format {version}; this version of inspector reads formats "
-                "up to {newest}. Update torch-graph-inspector to open it.",
-                name=name,
-                version=header["version"],
-                newest=VERSION,
-            )
-        )
-    return dict(header)
-
-
-def _content(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A part, no larger than it says: `archive.read` unpacks all there is before it looks."""
-    member = archive.getinfo(name)
-    with archive.open(member) as stream:
-        return stream.read(member.file_size)
-
-
 def _read_records(archive: zipfile.ZipFile, header: dict[str, Any]) -> Recording:
     pools: dict[str, list[Any]] = {}
     for name, record_type in _POOLS.items():
-        pools[name] = read_table(_content(archive, f"{name}.arrow"), name, record_type, pools)
+        pools[name] = read_table(content(archive, f"{name}.arrow"), name, record_type, pools)
         if record_type is Stack:
             pools[name] = [stack.frames for stack in pools[name]]
     held = {*archive.namelist(), "ops.arrow", "tensors.arrow"}
     tables = {
-        name: read_table(_content(archive, f"{name}.arrow"), name, kind, pools)
+        name: read_table(content(archive, f"{name}.arrow"), name, kind, pools)
         if f"{name}.arrow" in held
         else []
         for name, kind in TABLES.items()
@@ -398,7 +236,7 @@ def _read_values(archive: zipfile.ZipFile, name: str) -> dict[int, numpy.ndarray
     if f"{name}.arrow" not in archive.namelist():
         return {}
     found = {}
-    for row in read_table(_content(archive, f"{name}.arrow"), name, _Value, {}):
+    for row in read_table(content(archive, f"{name}.arrow"), name, _Value, {}):
         kind = numpy.dtype(row.dtype)
         if kind.kind not in _NUMBERS:
             raise ValueError(

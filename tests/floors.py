@@ -44,6 +44,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.recipes",
         "inspector.retold",
         "inspector.static_store",
+        "inspector.container",
+        "inspector.outline",
         "inspector.store",
         "inspector.text",
         "inspector.views.model",

@@ -293,7 +293,8 @@ def test_ctrl_c_writes_what_ran_so_far(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 130
-    assert "line 4, in <module>" in errors  # where it was, as Python says
+    # Where it was, as Python says: what it sent may be heard before `print` has returned.
+    assert re.search(r"line [34], in <module>", errors)
     assert "inspector/" not in errors
     recording = inspector.load(tmp_path / "run.inspect")
     assert [op.name for op in recording.ops] == ["ones"]
@@ -371,7 +372,7 @@ def test_a_file_that_is_no_recording_is_a_message(command: str, run: Run, tmp_pa
         ("html", "html", b"<!doctype html>"),
         ("json", "json", b'{"format":"inspector-recording"'),
         ("trace", "trace.json", b'{"traceEvents":['),
-        ("model-explorer", "model-explorer.json", b'[{"label":"Linear"'),
+        ("model-explorer", "model-explorer.json", b'{"label":"Linear"'),
         ("csv", "csv.zip", b"PK"),
         ("parquet", "parquet.zip", b"PK"),
     ],

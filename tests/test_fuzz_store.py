@@ -26,7 +26,7 @@ from pyarrow import ipc
 from torch import Tensor, nn
 
 import inspector
-from inspector import store
+from inspector import container
 from inspector.check import self_check
 from inspector.errors import FileFormatError, InspectorError
 from inspector.language import counted, listed, sentence
@@ -259,7 +259,7 @@ def test_a_header_of_millions_of_values_is_refused_unread(
     parts: dict[str, bytes], inside: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Python objects, they would take more than twenty times as much."""
-    monkeypatch.setattr(store, "MAX_HEADER", 2**20)
+    monkeypatch.setattr(container, "MAX_HEADER", 2**20)
     header = b'{"meta": [' + inside * (2**20 // len(inside)) + b"0]}"
     with pytest.raises(FileFormatError, match=r"not opened: .* a header of 1,048,5"):
         load_bytes(packed({**parts, "header.json": header}), "stranger.inspect")
@@ -270,7 +270,7 @@ def test_records_of_more_than_a_gibibyte_are_refused_unread(
 ) -> None:
     data = packed({**parts, "more.arrow": bytes(2**20)})
     load_bytes(data, "stranger.inspect")
-    monkeypatch.setattr(store, "MAX_RECORDS", 2**20)
+    monkeypatch.setattr(container, "MAX_RECORDS", 2**20)
     with pytest.raises(FileFormatError, match=r"not opened: it claims 1,\d+,\d+ bytes of records"):
         load_bytes(data, "stranger.inspect")
 
@@ -280,7 +280,7 @@ def test_arrays_do_not_count_as_records(
 ) -> None:
     assert len(parts["values.arrow"]) > 0
     records = sum(len(content) for name, content in parts.items() if name not in ARRAYS)
-    monkeypatch.setattr(store, "MAX_RECORDS", records)
+    monkeypatch.setattr(container, "MAX_RECORDS", records)
     load_bytes(packed(parts), "stranger.inspect")
 
 
@@ -288,7 +288,7 @@ def test_what_would_not_be_opened_is_not_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = inspector.record(Gated(), torch.ones(1, 2))
-    monkeypatch.setattr(store, "MAX_HEADER", 100)
+    monkeypatch.setattr(container, "MAX_HEADER", 100)
     with pytest.raises(FileFormatError, match="texts of the recording"):
         found.save(tmp_path / "run.inspect")
     assert list(tmp_path.iterdir()) == []

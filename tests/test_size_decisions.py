@@ -28,10 +28,11 @@ from inspector.capture.expressions import ATTRIBUTES, METHODS
 from inspector.capture.sizes import MAX_READS
 from inspector.capture.steering import SteeringReads
 from inspector.check import self_check
+from inspector.container import VERSION
 from inspector.errors import FutureVersionError
 from inspector.records import Decision, Recording, Source
 from inspector.render.cards import Cards
-from inspector.store import VERSION, load_bytes
+from inspector.store import load_bytes
 from inspector.views import dynamic_view
 
 Found = list[tuple[str, object, str]]

@@ -26,6 +26,7 @@ import inspector
 import sample_models
 from inspector.check import self_check
 from inspector.errors import FileFormatError, FutureVersionError
+from inspector.outline import outline
 from inspector.records import (
     Collective,
     Decision,
@@ -624,7 +625,7 @@ def test_a_server_may_open_less_than_any_recording_may_have(small_bytes: bytes) 
 def test_a_recording_too_large_to_be_opened_is_not_saved(
     small: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.store.MAX_BYTES", 2**10)
+    monkeypatch.setattr("inspector.container.MAX_BYTES", 2**10)
     with pytest.raises(FileFormatError, match="smaller value_budget_mb or max_ops"):
         small.save(tmp_path / "run.inspect")
     assert list(tmp_path.iterdir()) == []
@@ -645,7 +646,7 @@ def test_a_file_that_may_not_be_read_is_named(
     def denied(path: Any, mode: str) -> None:  # root may read everything, so a real file won't do
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("inspector.store.open", denied, raising=False)
+    monkeypatch.setattr("inspector.container.open", denied, raising=False)
     with pytest.raises(FileFormatError, match=r"Cannot open .*run\.inspect: Permission denied"):
         inspector.load(tmp_path / "run.inspect")
 
@@ -719,3 +720,26 @@ def test_a_part_packed_in_a_way_that_no_recording_is_is_refused() -> None:
         archive.writestr("header.json", b"{}")
     with pytest.raises(FileFormatError, match="packed in a way"):
         load_bytes(target.getvalue(), "packed.inspect")
+
+
+def test_an_outline_counts_what_the_file_holds_without_making_records(tmp_path: Path) -> None:
+    recording = every_field()
+    path = tmp_path / "run.inspect"
+    recording.save(path)
+    found = outline(path)
+    loaded = inspector.load(path)
+    for name, count in found.counts.items():
+        rows = getattr(loaded, name)
+        assert count == ((rows is not None) if name == "failure" else len(rows)), name
+    assert (found.meta, found.notes) == (loaded.meta, loaded.notes)
+    assert loaded.failure is not None
+    assert found.raised == f"{loaded.failure.type}: {loaded.failure.message}"
+
+
+def test_an_outline_of_a_damaged_file_is_refused(small_bytes: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "cut.inspect"
+    path.write_bytes(small_bytes[: len(small_bytes) // 2])
+    with pytest.raises(FileFormatError, match="not a readable recording"):
+        outline(path)
+    with pytest.raises(FileFormatError, match="Cannot open"):
+        outline(tmp_path / "none.inspect")

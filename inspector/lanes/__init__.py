@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from inspector.lanes.match import lanes, rank_of
+from inspector.lanes.match import lanes
 
-__all__ = ["lanes", "rank_of"]
+__all__ = ["lanes"]

@@ -11,6 +11,7 @@ from inspector.lanes.misfits import never_comes, unequal_values, unlike, waiting
 from inspector.lanes.order import in_order
 from inspector.language import counted, sentence
 from inspector.meetings import Lanes, Meeting, Mismatch
+from inspector.ranks import rank_of
 from inspector.records import Collective, Recording
 
 ONE_TO_ONE = ("send", "recv")
@@ -52,18 +53,11 @@ def _first(problem: tuple[int, Mismatch]) -> int:
     return problem[0]
 
 
-def rank_of(recording: Recording) -> tuple[int, int] | None:
-    """The rank that was recorded, and how many there were; None for a process on its own."""
-    rank, size = recording.meta.get("rank"), recording.meta.get("world_size")
-    known = isinstance(rank, int) and isinstance(size, int) and 0 <= rank < size
-    return (int(rank), int(size)) if known else None  # type: ignore[arg-type]
-
-
 def _sides(recordings: Iterable[Recording]) -> tuple[tuple[int, ...], int, tuple[Recording, ...]]:
     by_rank: dict[int, Recording] = {}
     sizes: set[int] = set()
     for number, recording in enumerate(recordings, 1):
-        known = rank_of(recording)
+        known = rank_of(recording.meta)
         if known is None:
             raise RanksError(
                 sentence(

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from inspector.container import MAX_BYTES
 from inspector.errors import LibraryError
 from inspector.language import sentence
 from inspector.library.entries import ID, Entry, as_json, of_json
 from inspector.library.places import is_folder, read_small, size_of
-from inspector.store import MAX_BYTES
 from inspector.writing import write_whole
 
 RECORDING = "recording.inspect"

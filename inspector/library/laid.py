@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from inspector.container import MAX_BYTES
 from inspector.errors import FileFormatError, InspectorError, LibraryError
 from inspector.language import sentence, sentences
 from inspector.library.entries import ID, LONGEST_NAME, entry_of, printable
@@ -26,7 +27,7 @@ from inspector.library.index import Index
 from inspector.library.places import is_folder, size_of
 from inspector.library.taking import Picture, copy, draw, measured, move_in
 from inspector.records import Recording
-from inspector.store import MAX_BYTES, load
+from inspector.store import load
 
 ENDING = ".inspect"
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from inspector.container import MAX_BYTES
 from inspector.errors import FileFormatError, InspectorError, LibraryError
 from inspector.language import sentence
 from inspector.library.entries import Entry
@@ -16,7 +17,7 @@ from inspector.library.files import MOST_PICTURE, PICTURE, RECORDING, Files, ref
 from inspector.library.index import Index
 from inspector.library.places import locked, settle_folder
 from inspector.records import Recording
-from inspector.store import MAX_BYTES, load, load_bytes, save
+from inspector.store import load, load_bytes, save
 from inspector.writing import write_whole
 
 Source = str | os.PathLike[str] | bytes | Recording
