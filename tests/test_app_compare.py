@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -117,7 +118,7 @@ def test_the_first_page_offers_the_comparison_with_the_input_before() -> None:
     app.sidebar.radio[0].set_value("mean below zero").run()
     assert not app.exception
     (line,) = [str(one.value) for one in app.markdown if "Compare with" in str(one.value)]
-    address = line.partition("](")[2].removesuffix(")")
+    (address,) = re.findall(r"\]\((\S*compare[^)]*)\)", line)
     assert parse_qs(urlparse(address).query) == {
         "sample": ["branching"],
         "a": ["mean above zero"],

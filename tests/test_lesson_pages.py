@@ -441,7 +441,13 @@ def test_where_no_process_can_be_started_the_text_can_still_be_read(
     assert written(app)["step"] == "2"
 
 
-def test_a_program_that_waits_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_waits_can_be_stopped(
+    lessons: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A text of its own: a run of another test's, prepared for its next step, may end only now.
+    text = SMALL.replace("import torch\n", "import torch  # and wait\n")
+    (lessons / "small.md").write_text(text, encoding="utf-8")
+
     def slow(
         program: Program, stop: threading.Event, heard: Callable[[str], None], **_: Any
     ) -> Outcome:

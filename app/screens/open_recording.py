@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,13 @@ def page() -> None:
         on_change=desk.show,
         args=("",),
     )
-    side_by_side = ranks.wanted(address, uploads, named, what)
+    readable = _readable(uploads) if what == "" else []
+    side_by_side = ranks.wanted(address, readable, named, what)
     if side_by_side:
         desk.tell()
         _show_ranks(address, side_by_side, what)
         return
-    upload = uploads[0] if uploads else desk.handed()
+    upload = _one_of(readable) if readable else desk.handed()
     chosen = _chosen(address, named) if named else None
     library_cards.style()
     desk.tell()
@@ -67,6 +69,32 @@ def page() -> None:
     else:
         address.tell()
         _show_file(address, opened, upload, chosen, named)
+
+
+def _readable(uploads: Sequence[Any]) -> list[tuple[Any, Run]]:
+    """The uploaded files that can be read, as they came; of the others it is said why not."""
+    found = []
+    for upload in uploads:
+        try:
+            found.append((upload, _read(upload.name, upload.getvalue())))
+        except FileFormatError as error:
+            st.error(escaped(told(reason_of(error))), icon=":material/error:")
+    return found
+
+
+def _one_of(readable: Sequence[tuple[Any, Run]]) -> Any:
+    """The uploaded file that is shown: the one that came last, until another is chosen."""
+    files = [upload for upload, _ in readable]
+    if len(files) == 1:
+        return files[0]
+    number = st.sidebar.selectbox(
+        say("Uploaded file"),
+        range(len(files)),
+        index=len(files) - 1,
+        format_func=lambda number: files[number].name,
+        key=f"uploaded/{files[-1].file_id}",
+    )
+    return files[number]
 
 
 def _show_ranks(address: Address, sources: list[ranks.Source], what: str | Entry) -> None:

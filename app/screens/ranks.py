@@ -14,6 +14,7 @@ from inspector.errors import RanksError
 from inspector.lanes import lanes
 from inspector.library import Entry
 from inspector.meetings import Lanes, Mismatch
+from inspector.ranks import rank_of
 from inspector.render.lane_rows import Column, columns, longest_wait, summary
 from inspector_app import librarydesk as desk
 from inspector_app.address import Address, acted, write_some
@@ -39,25 +40,26 @@ _ABOVE, _ROW, _MESSAGE = 176, 46, 96
 
 
 def wanted(
-    address: Address, uploads: Sequence[Any], named: Sequence[str], what: str | Entry
+    address: Address, uploads: Sequence[tuple[Any, Run]], named: Sequence[str], what: str | Entry
 ) -> list[Source]:
     """The recordings that are to be shown side by side; none where one is shown by itself.
 
     Args:
         address: of the page.
-        uploads: files from the browser: several of them are ranks.
+        uploads: files from the browser, and what is in them.
         named: on the command line.
         what: a kept recording that is open, the list of them, or "" for a file.
     """
-    if len(uploads) > 1:
-        return [(upload.name, upload.getvalue()) for upload in uploads]
+    of_ranks = all(rank_of(run.recording.meta) is not None for _, run in uploads)
+    if len(uploads) > 1 and of_ranks:
+        return [(upload.name, upload.getvalue()) for upload, _ in uploads]
     if isinstance(what, Entry):
         mates = _mates(what)
         found: list[Source] = [(one.name, desk.library().path(one.id)) for one in mates]
         return found if len(found) > 1 and _toggled(address, start=False) else []
-    of_ranks = os.environ.get(RANKS_VARIABLE) == "1"
+    from_command_line = os.environ.get(RANKS_VARIABLE) == "1"
     alone = uploads or desk.handed() is not None or what != ""
-    if of_ranks and not alone and _toggled(address, start=True):
+    if from_command_line and not alone and _toggled(address, start=True):
         return [(os.path.basename(path), Path(path)) for path in named]
     return []
 

@@ -187,6 +187,15 @@ def test_a_recording_is_uploaded_and_a_damaged_one_leaves_it_in_place(
     expect(page.get_by_role("heading", name="good.inspect")).to_be_visible()
     expect(node(page, "dynamic", "linear")).to_have_count(1)
 
+    # Two recordings that are no ranks of one run: the newer one is shown, and both can be chosen.
+    other = tmp_path / "other.inspect"
+    inspector.record(torch.nn.ReLU(), torch.ones(1, 2)).save(other)
+    upload.set_input_files(other)
+    settle(page)
+    expect(page.get_by_role("heading", name="other.inspect")).to_be_visible()
+    expect(node(page, "dynamic", "relu")).to_have_count(1)
+    expect(page.get_by_text("Uploaded file", exact=True)).to_be_visible()
+
 
 def test_a_saved_drawing_is_a_picture_of_the_graph(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page("/?sample=branching")

@@ -74,5 +74,5 @@ def test_ranks_that_do_not_fit_are_told_with_their_lines(
     settle(page)
     message = page.get_by_test_id("stAlertContentError")
     expect(message).to_contain_text("The ranks part at message 1 of group 0")
-    expect(message).to_contain_text("rank 0: all_reduce (test_ranks_page.py:")
+    expect(message).to_contain_text("rank 0: all_reduce (test_ranks_in_browser.py:")
     expect(page.locator(".lanes .column.wrong")).to_have_count(1)
