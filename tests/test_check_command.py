@@ -150,6 +150,13 @@ def test_an_empty_recording_ends_with_2(run: Run, tmp_path: Path) -> None:
     assert run("run.inspect").exit_code == 2
 
 
+def test_a_missing_recording_is_named_as_one(run: Run) -> None:
+    result = run("none.inspect")
+    assert result.exit_code == 2
+    assert "Cannot open none.inspect" in result.stderr
+    assert "There is no script none.py" in run("none.py").stderr
+
+
 def test_a_recording_is_known_by_its_first_bytes_whatever_its_name(
     run: Run, tmp_path: Path
 ) -> None:

@@ -102,14 +102,14 @@ def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Re
 
 
 def _is_recording(path: str) -> bool:
-    """Whether a file begins as recordings do, whatever its name; or has their name and is damaged
-    from its first bytes on.
+    """Whether a file begins as recordings do, whatever its name; or has their name and is missing,
+    or damaged from its first bytes on.
     """
     try:
         with open(path, "rb") as file:
             start = file.read(4)
     except OSError:
-        return False  # told as a script that cannot be read
+        start = b""
     return start in ZIP_STARTS or path.endswith(".inspect")
 
 
