@@ -5,20 +5,24 @@ from __future__ import annotations
 import ast
 import threading
 import warnings
+from typing import Any
 
 _lock = threading.Lock()
-"""CPython 3.11 keeps the depth of its parser for all threads together: two that parse at the same
-moment raise a SystemError ("AST constructor recursion depth mismatch", its issue 106905)."""
+"""CPython before 3.11.5 keeps the depth of its parser for all threads together: two that parse at
+the same moment raise a SystemError ("AST constructor recursion depth mismatch", its issue 106905).
+"""
+
+_TRIES = 20
+"""Libraries of the program parse on threads of theirs, without our lock."""
 
 
 def parse(text: str) -> ast.Module | None:
     """The tree of a file's text; None where it is no plain Python (a notebook's magics)."""
     try:
-        with _lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\\d" and the like: the user has been warned
-            return ast.parse(text)
+        tree: ast.Module = _parsed(text, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    return tree
 
 
 def parse_expression(text: str) -> ast.Expression:
@@ -27,9 +31,19 @@ def parse_expression(text: str) -> ast.Expression:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse` does.
     """
+    tree: ast.Expression = _parsed(text, "eval")
+    return tree
+
+
+def _parsed(text: str, mode: str) -> Any:
     with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of "1if" and the like, meant for programmers
-        return ast.parse(text, mode="eval")
+        warnings.simplefilter("ignore")  # of "\\d", "1if" and the like: the user has been warned
+        for _ in range(_TRIES):
+            try:
+                return ast.parse(text, mode=mode)
+            except SystemError:  # another thread parsed meanwhile
+                continue
+        return ast.parse(text, mode=mode)
 
 
 def syntax_error(text: str, file: str = "<text>") -> SyntaxError | None:
