@@ -5,6 +5,7 @@ Oracles: the same program run without a recording, and what its text says.
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Callable
@@ -276,3 +277,17 @@ def test_a_handle_takes_its_hook_away_while_hooks_run() -> None:
     with hooks:
         train(2)
     assert called == ["second", "second"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 3e38])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+def test_one_number_that_is_not_finite_is_seen(value: float, dtype: torch.dtype) -> None:
+    tensors = [torch.ones(3, dtype=dtype), torch.zeros(2, 2), torch.ones(5, dtype=dtype)]
+    tensors[2][3] = value
+    assert all_finite(tensors) is math.isfinite(value)
+
+
+def test_numbers_of_eight_bits_are_read_without_a_word() -> None:
+    values = torch.ones(3).to(torch.float8_e5m2)
+    assert all_finite([values])
+    assert not all_finite([torch.tensor([1.0, math.inf]).to(torch.float8_e5m2)])
