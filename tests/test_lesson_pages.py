@@ -114,8 +114,12 @@ selekt: op add
 
 @pytest.fixture(autouse=True)
 def lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a teacher, with one lesson; nothing is known of any run."""
-    (tmp_path / "small.md").write_text(SMALL, encoding="utf-8")
+    """The folder of a teacher, with one lesson; nothing is known of any run.
+
+    Each test has programs of its own: what another one prepared for its next step may end only now.
+    """
+    text = SMALL.replace("import torch\n", f"import torch  # {tmp_path.name}\n")
+    (tmp_path / "small.md").write_text(text, encoding="utf-8")
     monkeypatch.setenv("INSPECTOR_LESSONS", str(tmp_path))
     monkeypatch.setenv("LANGUAGE", "en")
     st.cache_resource.clear()
@@ -441,13 +445,7 @@ def test_where_no_process_can_be_started_the_text_can_still_be_read(
     assert written(app)["step"] == "2"
 
 
-def test_a_program_that_waits_can_be_stopped(
-    lessons: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A text of its own: a run of another test's, prepared for its next step, may end only now.
-    text = SMALL.replace("import torch\n", "import torch  # and wait\n")
-    (lessons / "small.md").write_text(text, encoding="utf-8")
-
+def test_a_program_that_waits_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(
         program: Program, stop: threading.Event, heard: Callable[[str], None], **_: Any
     ) -> Outcome:
@@ -464,7 +462,9 @@ def test_a_program_that_waits_can_be_stopped(
     assert "It was stopped." in texts(app)
 
 
-def test_sessions_that_open_the_same_step_share_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_that_open_the_same_step_share_one_run(
+    lessons: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[Program] = []
     real = sandbox.run
 
@@ -475,7 +475,8 @@ def test_sessions_that_open_the_same_step_share_one_run(monkeypatch: pytest.Monk
     monkeypatch.setattr(sandbox, "run", counted)
     first, second = opened("The sum", step="1"), opened("The sum", step="1")
     assert graph_of(first) is graph_of(second)
-    assert sum("x * factor" in one.source and one.before == "factor = 2" for one in ran) == 1
+    own = [one for one in ran if lessons.name in one.source]
+    assert sum("x * factor" in one.source and one.before == "factor = 2" for one in own) == 1
 
 
 def test_a_program_that_runs_for_one_session_is_waited_for_by_another(
