@@ -55,7 +55,7 @@ def page() -> None:
         desk.tell()
         _show_ranks(address, side_by_side, what)
         return
-    upload = _one_of(readable) if readable else desk.handed()
+    upload, run = _one_of(readable) if readable else (desk.handed(), None)
     chosen = _chosen(address, named) if named else None
     library_cards.style()
     desk.tell()
@@ -63,7 +63,7 @@ def page() -> None:
         address.tell()
         _show_kept(address, what)
         return
-    opened = None if what == desk.ALL else _opened(upload, chosen)
+    opened = None if what == desk.ALL else _opened(upload, run, chosen)
     if opened is None:
         _list(address, what if named else "")
     else:
@@ -82,11 +82,11 @@ def _readable(uploads: Sequence[Any]) -> list[tuple[Any, Run]]:
     return found
 
 
-def _one_of(readable: Sequence[tuple[Any, Run]]) -> Any:
+def _one_of(readable: Sequence[tuple[Any, Run]]) -> tuple[Any, Run]:
     """The uploaded file that is shown: the one that came last, until another is chosen."""
+    if len(readable) == 1:
+        return readable[0]
     files = [upload for upload, _ in readable]
-    if len(files) == 1:
-        return files[0]
     number = st.sidebar.selectbox(
         say("Uploaded file"),
         range(len(files)),
@@ -94,7 +94,7 @@ def _one_of(readable: Sequence[tuple[Any, Run]]) -> Any:
         format_func=lambda number: files[number].name,
         key=f"uploaded/{files[-1].file_id}",
     )
-    return files[number]
+    return readable[number]
 
 
 def _show_ranks(address: Address, sources: list[ranks.Source], what: str | Entry) -> None:
@@ -143,9 +143,7 @@ def _show_kept(address: Address, entry: Entry) -> None:
     """A recording of the library."""
     library_about.beside(entry)
     try:
-        path = desk.library().path(entry.id)
-        state = os.stat(path)
-        run = _from_path(str(path), state.st_mtime_ns, state.st_size)
+        run = _read(entry.name, desk.library().path(entry.id))
     except (InspectorError, OSError) as error:
         address.write(kept=entry.id)
         st.error(escaped(told(reason_of(error))), icon=":material/error:")
@@ -213,17 +211,20 @@ def _chosen(address: Address, paths: list[str]) -> str:
     ]
 
 
-def _opened(upload: object, path: str | None) -> tuple[str, Run] | None:
-    """The recording to show; a file that can't be read leaves the one shown before."""
+def _opened(upload: Any, run: Run | None, path: str | None) -> tuple[str, Run] | None:
+    """The recording to show; a file that can't be read leaves the one shown before.
+
+    Args:
+        upload: the file from the browser, if that is shown.
+        run: what is in it, where it was read already.
+        path: the file named on the command line.
+    """
     try:
         if upload is not None:
-            data, name = upload.getvalue(), upload.name  # type: ignore[attr-defined]
-            digest = hashlib.sha256(data).hexdigest()
-            st.session_state["_file"] = (name, _from_bytes(digest, data, name))
+            run = run or _read(upload.name, upload.getvalue())
+            st.session_state["_file"] = (upload.name, run)
         elif path is not None:
-            state = os.stat(path)
-            run = _from_path(path, state.st_mtime_ns, state.st_size)
-            st.session_state["_file"] = (os.path.basename(path), run)
+            st.session_state["_file"] = (os.path.basename(path), _read(path, Path(path)))
     except (FileFormatError, OSError) as error:
         st.error(escaped(told(reason_of(error))), icon=":material/error:")
     found: tuple[str, Run] | None = st.session_state.get("_file")
