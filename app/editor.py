@@ -3,7 +3,8 @@
 Nothing of it is copied here and nothing comes from another server: a route hands out the few files
 that are needed, and Python gets the text back when the typing rests, at a click elsewhere, and at
 Ctrl+Enter. What is typed stays in the browser's editor however often the page runs; it is replaced
-only by another `code` or `document`, or after `start_anew`.
+only by another `code` or `document`, or after `start_anew`. The browser's tab keeps it, too: a
+message that is lost on its way, or a reload, loses no work.
 
 One page has one editor for all its documents: Streamlit keeps a component that gives way to one of
 another key in the page until the run has ended, so there would be two, one of them lost.
@@ -86,6 +87,7 @@ def editor(
             "code": code,
             "typed": code if typed is None else typed,
             "version": version,
+            "document": f"{key}/{document}",
             "height": height,
             "errors": [[line, text] for line, text in sorted((errors or {}).items())],
             "files": _address(),

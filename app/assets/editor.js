@@ -1,7 +1,10 @@
 /* A code editor: Ace, or a plain text field where its files do not come.
 
    The text lives here. Python gets it as {version, text} when the typing rests, when the field is
-   left, and at Ctrl+Enter, and replaces it by sending another `version`. */
+   left, and at Ctrl+Enter, and replaces it by sending another `version`.
+
+   The tab keeps it, too: of two messages that come close together Streamlit drops the state in the
+   first when the second leads to another page, and a session ends with a reload or its server. */
 
 const REST = 800; // ms without a key
 const THEMES = { light: "ace/theme/github_light_default", dark: "ace/theme/github_dark" };
@@ -34,6 +37,48 @@ function themeOf(box) {
   return 0.3 * red + 0.6 * green + 0.1 * blue < 110 ? "dark" : "light";
 }
 
+/** A short mark of a text, to know it again. */
+function markOf(text) {
+  let mark = text.length;
+  for (let at = 0; at < text.length; at += 1) mark = (mark * 31 + text.charCodeAt(at)) | 0;
+  return mark;
+}
+
+/** What was typed into one document, kept by the tab, and marks of the texts it came from. */
+class Kept {
+  constructor(document) {
+    this.place = `inspector-editor/${document}`;
+    try {
+      Object.assign(this, JSON.parse(sessionStorage.getItem(this.place)));
+    } catch { /* what stands there is not ours, or the browser keeps nothing */ }
+    if (typeof this.text !== "string" || !Array.isArray(this.seen)) this.begin();
+  }
+
+  begin() { Object.assign(this, { text: null, seen: [] }); }
+
+  /** Whether what is kept was typed into a text. */
+  follows(text) { return this.text !== null && this.seen.includes(markOf(text)); }
+
+  /** Python has a text: the first it had and the last ones are known again. */
+  had(text) {
+    const mark = markOf(text);
+    if (this.seen.includes(mark)) return;
+    this.seen = [...this.seen.slice(0, 1), ...this.seen.slice(1).slice(-30), mark];
+  }
+
+  keep(text) {
+    this.text = text;
+    try {
+      sessionStorage.setItem(this.place, JSON.stringify({ text, seen: this.seen }));
+    } catch { /* full, or forbidden */ }
+  }
+
+  forget() {
+    this.begin();
+    try { sessionStorage.removeItem(this.place); } catch { /* forbidden */ }
+  }
+}
+
 /** What both kinds of field do: tell Python of the text. */
 class Field {
   constructor(parent) {
@@ -47,6 +92,7 @@ class Field {
   }
 
   typed() {
+    this.kept.keep(this.text());
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.tell(), REST);
   }
@@ -56,6 +102,8 @@ class Field {
     const text = this.text();
     if (text === this.told || this.readOnly) return;
     this.told = text;
+    this.kept.had(text);
+    this.kept.keep(text);
     this.send({ version: this.version, text });
   }
 
@@ -67,7 +115,9 @@ class Field {
       if (!fresh) this.tell(); // what was typed last into the text that goes
       this.version = data.version;
       this.told = fresh ? data.typed : data.code;
-      this.put(this.told);
+      const text = this.recall(data, fresh);
+      this.put(text);
+      if (text !== this.told) this.tell();
     }
     this.readOnly = data.readOnly;
     this.allow(!data.readOnly);
@@ -78,6 +128,16 @@ class Field {
       // They are of the text that Python knows: whoever types on is not carried off to them.
       this.mark(this.text() === this.told ? data.errors : []);
     }
+  }
+
+  /** What a field begins with: a new one with what the tab kept, if Python has not heard of it. */
+  recall(data, fresh) {
+    this.kept = new Kept(data.document);
+    const text = this.told;
+    const follows = this.kept.follows(text) && !data.readOnly;
+    if (!follows || (!fresh && this.kept.text !== text)) this.kept.forget();
+    this.kept.had(text);
+    return this.kept.text ?? text;
   }
 
   run() {

@@ -149,3 +149,46 @@ def test_a_sample_is_opened_from_its_graph_and_a_recording_goes_on_to_its_own_pa
     expect(nodes(page, "linear")).to_be_visible(timeout=PATIENCE_MS)
     assert "/open" in page.url
     assert "lang=zh_CN" in page.url
+
+
+def test_what_was_typed_outlives_a_lost_message_and_a_reload(
+    open_page: OpenPage, settle: Settle
+) -> None:
+    page = open_page("/code")
+    text = page.locator(".st-key-code-side .ace_text-layer")
+    page.locator(".st-key-code-side textarea.ace_text-input").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("print('typed last')\n")
+    # The text and the way to another page reach the server in one moment: Streamlit drops the text.
+    page.evaluate(
+        """() => {
+            const native = Object.getPrototypeOf(window.WebSocket.prototype);
+            const send = native.send, held = [];
+            native.send = function (message) { held.push([this, message]); };
+            setTimeout(() => {
+                native.send = send;
+                held.forEach(([socket, message]) => socket.send(message));
+            }, 1000);
+        }"""
+    )
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="How to read it").click()
+    expect(page.get_by_role("heading", name="How to read it")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)
+    page.go_back()
+    expect(text).to_contain_text("typed last", timeout=PATIENCE_MS)
+    settle(page)
+    button(page, "code-run").click()
+    expect(page.locator(".st-key-code-printed")).to_contain_text("typed last", timeout=PATIENCE_MS)
+
+    settle(page)
+    page.reload()
+    expect(text).to_contain_text("typed last", timeout=PATIENCE_MS)
+    settle(page)
+    button(page, "code-reset").click()
+    expect(text).not_to_contain_text("typed last", timeout=PATIENCE_MS)
+    settle(page)
+    page.reload()
+    expect(page.locator(".st-key-code-side .ace_content")).to_have_count(1, timeout=PATIENCE_MS)
+    settle(page)
+    expect(text).to_contain_text("import torch")
+    expect(text).not_to_contain_text("typed last")
