@@ -390,6 +390,10 @@ class Recording:
 
         return embedded(self)
 
+    def input_names(self) -> dict[int, str]:
+        """Id of a tensor that was passed in -> by which parameter, as in "x" or "batch[ids]"."""
+        return {int(number): str(name) for number, name in self.meta.get("input_names", ())}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording to one file; see `inspector.store`."""
         from inspector.store import save

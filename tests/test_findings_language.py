@@ -9,7 +9,6 @@ import re
 import string
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -269,10 +268,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("made", HOSTILE)
 def test_a_hostile_note_stays_the_text_it_is(made: Any) -> None:
-    began = time.perf_counter()
     (note,) = retold.from_json(["a note"], [made])
     assert note == tell(note) == "a note"
-    assert time.perf_counter() - began < 1
 
 
 def test_a_deep_or_large_row_of_notes_is_not_made_again() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.requests import HTTPConnection
@@ -19,6 +20,7 @@ from inspector_app.sandbox import walls
 from inspector_app.settings import CLASSROOM, Settings
 
 SECRET = "s" * 64
+SITE = "https://course.example.org"
 AUTH = {
     "redirect_uri": "https://course.example.org/oauth2callback",
     "cookie_secret": SECRET,
@@ -36,6 +38,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(gate, "settings", lambda: held["settings"])
     monkeypatch.setattr(gate, "sign_in", lambda: held["auth"])
     monkeypatch.setattr(signing, "get_cookie_secret", lambda: SECRET)
+    monkeypatch.setattr(signing, "get_origin_from_redirect_uri", lambda: SITE)
     monkeypatch.setattr(gate.runtime, "get_instance", lambda: server)
     return held
 
@@ -134,16 +137,21 @@ def test_what_goes_by_a_name_is_given_only_to_who_has_signed_in(
 ) -> None:
     assert asked(path)[0] == 200  # nobody needs to sign in
     known["auth"] = AUTH
-    good = cookie({"is_logged_in": True, "sub": "x"})
+    good = cookie({"is_logged_in": True, "sub": "x", "origin": SITE})
     assert asked(path, cookie=f"_streamlit_user={good}")[0] == 200
+    assert asked(path, cookie=f"_streamlit_user={good}", origin=SITE)[0] == 200
+    elsewhere = "https://other.example.org"
+    assert asked(path, cookie=f"_streamlit_user={good}", origin=elsewhere)[0] == 401
     for bad in (
         "",
         "\xff\xfe",
         good[:-2],
         good.swapcase(),
-        cookie({"is_logged_in": True}, secret="t" * 64),
-        cookie({"is_logged_in": False}),
-        cookie({"is_logged_in": "yes"}),
+        cookie({"is_logged_in": True, "origin": SITE}, secret="t" * 64),
+        cookie({"is_logged_in": False, "origin": SITE}),
+        cookie({"is_logged_in": "yes", "origin": SITE}),
+        cookie({"is_logged_in": True}),
+        cookie({"is_logged_in": True, "origin": elsewhere}),
         cookie([True]),
         cookie("chunks-1"),
     ):
@@ -216,9 +224,29 @@ def test_secrets_that_cannot_be_read_stop_the_server_instead_of_opening_it(
 def test_who_could_not_sign_in_is_led_back_and_told(
     path: str, query: str, status: int, cookies: list[bytes], leads_to: str
 ) -> None:
+    sent = led_back(path, query, status, [(b"set-cookie", one) for one in cookies])
+    headers = dict(sent[0]["headers"])
+    if leads_to:
+        assert sent[0]["status"] == 302
+        assert headers[b"location"] == f"/course/?{leads_to}&lang=zh_CN".encode()
+    else:
+        assert (sent[0]["status"], headers[b"location"]) == (status, b"/course/")
+    assert [value for name, value in sent[0]["headers"] if name == b"set-cookie"] == cookies
+
+
+def led_back(
+    path: str,
+    query: str,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    to: bytes = b"/course/",
+    **asking: str,
+) -> list[Any]:
+    """What is sent where Streamlit's sign-in answers so, for an app below /course."""
+    given = {"host": "course.example.org", "accept-language": "zh-CN", **asking}
     scope = {
         "type": "http", "path": f"/{path}", "query_string": query.encode(),
-        "headers": [(b"accept-language", b"zh-CN")],
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
     }  # fmt: skip
     sent: list[Any] = []
 
@@ -226,21 +254,69 @@ def test_who_could_not_sign_in_is_led_back_and_told(
         sent.append(message)
 
     async def answered() -> None:
-        told = signing.telling_trouble(HTTPConnection(scope), path, "/course/", send)
-        headers = [(b"location", b"/course/"), *((b"set-cookie", one) for one in cookies)]
-        await told({"type": "http.response.start", "status": status, "headers": headers})
+        told = signing.leading_back(HTTPConnection(scope), path, "/course/", send)
+        start = {"type": "http.response.start", "status": status}
+        await told({**start, "headers": [(b"location", to), *headers]})
         await told({"type": "http.response.body", "body": b"as it was"})
 
     asyncio.run(answered())
-    headers = dict(sent[0]["headers"])
-    if leads_to:
-        assert sent[0]["status"] == 302
-        assert headers[b"location"] == f"/course/?{leads_to}&lang=zh_CN".encode()
-        assert sent[1].get("body", b"") == b""
-    else:
-        assert (sent[0]["status"], headers[b"location"]) == (status, b"/course/")
-        assert sent[1]["body"] == b"as it was"
-    assert [value for name, value in sent[0]["headers"] if name == b"set-cookie"] == cookies
+    leads_home = dict(sent[0]["headers"])[b"location"] != to or to == b"/course/"
+    assert sent[1].get("body", b"") == (b"" if leads_home else b"as it was")
+    return sent
+
+
+GIVEN = [(b"set-cookie", b"_streamlit_user=abc; Path=/")]
+SERVICE = b"https://login.example.org/authorize?x=1"
+
+
+def kept_by(referer: str, path: str = "auth/login") -> str:
+    """The cookie of ours that a browser keeps when it goes to the service from that page."""
+    sent = led_back(path, "provider=x", 302, [], SERVICE, referer=referer)
+    assert (b"location", SERVICE) in sent[0]["headers"]
+    kept = [value for name, value in sent[0]["headers"] if name == b"set-cookie"]
+    assert all(
+        one.endswith(b"; Path=/course/; Max-Age=900; HttpOnly; SameSite=Lax") for one in kept
+    )
+    return b"".join(kept).partition(b";")[0].decode()
+
+
+def test_who_signs_in_or_out_comes_back_to_where_they_were_in_their_language() -> None:
+    for path, query, headers in (
+        ("auth/login", "code=x", GIVEN),
+        ("auth/logout", "", []),  # the service leads back with nothing to confirm
+    ):
+        kept = kept_by(f"{SITE}/course/code?lang=zh_CN&start=rnn", path)
+        sent = led_back("oauth2callback", query, 302, headers, cookie=kept)
+        assert dict(sent[0]["headers"])[b"location"] == b"/course/code?lang=zh_CN&start=rnn"
+
+
+def test_who_was_refused_reads_so_on_the_page_where_they_were_and_not_once_they_are_in() -> None:
+    kept = kept_by(f"{SITE}/course/code?start=rnn&lang=en")
+    sent = led_back("oauth2callback", "error=x", 302, [], cookie=kept)
+    told = dict(sent[0]["headers"])[b"location"]
+    assert told == b"/course/code?signin=refused&lang=en&start=rnn"
+    kept = kept_by(f"{SITE}{told.decode()}")
+    sent = led_back("oauth2callback", "code=x", 302, GIVEN, cookie=kept)
+    assert dict(sent[0]["headers"])[b"location"] == b"/course/code?lang=en&start=rnn"
+
+
+@pytest.mark.parametrize(
+    "referer",
+    [
+        "https://other.example.org/course/code",
+        "https://course.example.org/other/app",
+        "https://course.example.org//other.example.org/course/",
+        f"https://course.example.org/course/{'x' * 2000}",
+        "https://course.example.org/course/\xe9\r\nset-cookie: a=b",
+        "https://[::1",
+        "",
+    ],
+)
+def test_nothing_leads_elsewhere(referer: str) -> None:
+    assert kept_by(referer) == ""
+    forged = f"_inspector_came_from={quote(referer.removeprefix(SITE), safe='')}"
+    sent = led_back("oauth2callback", "code=x", 302, GIVEN, cookie=forged)
+    assert dict(sent[0]["headers"])[b"location"] == b"/course/"
 
 
 # -- how much --------------------------------------------------------------------------------------

@@ -259,14 +259,12 @@ def test_an_executor_that_was_left_open_ends_with_the_program() -> None:
 
 def test_a_program_can_be_stopped() -> None:
     stop = threading.Event()
-    began = time.monotonic()
     found = run(
         Program("print('on', flush=True)\nwhile True: pass", "x"),
         stop=stop,
         heard=lambda text: stop.set(),
     )
     assert (found.ended, found.output) == ("stopped", "on\n")
-    assert time.monotonic() - began < 10.0
 
 
 def test_a_program_that_waits_for_its_turn_can_be_stopped() -> None:

@@ -6,8 +6,8 @@ Real runs are checked against what the program itself wrote down while it ran.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ import torch
 from handmade import Program, failed
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from work import assert_linear, lines_run
 
 from inspector import record, recording
 from inspector.errors import QuestionError
@@ -556,12 +557,12 @@ def long_run(count: int) -> Recording:
     return Recording(ops, {0: p.tensors[0], **tensors}, module_calls=calls)
 
 
-def test_a_hundred_thousand_ops_take_half_a_second() -> None:
-    long = long_run(100_000)
-    started = time.perf_counter()
-    made = timeline(long)
-    assert time.perf_counter() - started < 0.5 * 4  # a busy machine is slower
-    moment(made, 0)
-    started = time.perf_counter()
-    moment(made, 50_000)
-    assert time.perf_counter() - started < 0.02 * 4
+def test_the_work_for_a_timeline_grows_with_the_ops_and_that_for_a_moment_does_not() -> None:
+    assert_linear(lambda ops: partial(timeline, long_run(ops)), 5_000)
+
+    def work_for_a_moment(ops: int) -> int:
+        made = timeline(long_run(ops))
+        moment(made, 0)
+        return lines_run(lambda: moment(made, ops // 2))
+
+    assert work_for_a_moment(20_000) == work_for_a_moment(5_000)

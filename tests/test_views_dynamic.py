@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from unittest.mock import patch
 
 import pytest
 from handmade import NAN, Program, assert_sound, boxes, edges, failed, ids, node
 from hypothesis import given
 from hypothesis import strategies as st
+from work import assert_linear
 
 from inspector.records import Recording
 from inspector.views import default_open, dynamic_view, hubs
@@ -528,11 +529,9 @@ def test_of_two_thousand_inputs_of_an_op_ten_are_drawn_and_the_rest_is_one_node(
     assert {target for _, target in edges(view)} == {"op:0"}
 
 
-def test_a_chain_of_twenty_thousand_ops_takes_seconds_at_most() -> None:
+def test_a_chain_of_twenty_thousand_ops_is_drawn_in_ranges() -> None:
     recording = chain(20_000)
-    start = time.perf_counter()
     view = dynamic_view(recording, default_open(recording))
-    assert time.perf_counter() - start < 5
     # 67 ranges of 299 ops (the last is shorter), the input and the output.
     assert len(view.nodes) == 67 + 2
     assert sum(len(n.ops) for n in view.nodes if n.kind == "box") == 20_000
@@ -553,10 +552,12 @@ def test_modules_nested_five_hundred_deep_open_to_the_bottom() -> None:
     assert not view.hidden
 
 
-def test_thousands_of_closed_boxes_take_seconds_at_most() -> None:
-    recording = blocks(3000, 4)
-    start = time.perf_counter()
-    ranges = dynamic_view(recording, CLOSED)
-    view = dynamic_view(recording, frozenset(n.id for n in ranges.nodes if n.kind == "box"))
-    assert time.perf_counter() - start < 5
-    assert len(view.edges) == 3000
+def test_the_work_for_closed_boxes_grows_with_their_number() -> None:
+    def drawing(count: int) -> Callable[[], GraphView]:
+        recording = blocks(count, 4)
+        ranges = dynamic_view(recording, CLOSED)
+        opened = frozenset(n.id for n in ranges.nodes if n.kind == "box")
+        return lambda: dynamic_view(recording, opened)
+
+    assert len(drawing(3000)().edges) == 3000
+    assert_linear(drawing, 500)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from inspector.gradients import GradientReport, PathStep, gradient_report, largest_path
 from inspector.language import sentence
@@ -91,7 +92,7 @@ _TREND = (
 @st.fragment
 def depth_view(shown: Shown) -> None:
     """Gradient norms along the depth, of one step."""
-    slider, hint = st.columns([2, 3], gap="medium", vertical_alignment="center")
+    slider, hint = _above(shown)
     with slider:
         step = choose_step(shown)
     figure = depth_figure(shown.recording, shown.report, step, theme(), translate=told)
@@ -115,6 +116,14 @@ def depth_view(shown: Shown) -> None:
             st.markdown(f"`{label}` ({detail}): {what}.{graph_link(shown, int(node))}")
         else:
             st.caption(_depth_hint(shown, step))
+
+
+def _above(shown: Shown) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Places above a chart: for what chooses the pass, and what it shows."""
+    if any(len(one.passes) > 1 for one in shown.report.rounds) or len(shown.report.rounds) > 1:
+        slider, hint = st.columns([2, 3], gap="medium", vertical_alignment="center")
+        return slider, hint
+    return st.container(), st.container()
 
 
 def _depth_hint(shown: Shown, step: int) -> str:
@@ -178,7 +187,7 @@ def steps_view(shown: Shown) -> None:
 @st.fragment
 def path_view(shown: Shown) -> None:
     """The way of the largest gradient through one backward pass, as a chart and a table."""
-    slider, hint = st.columns([2, 3], gap="medium", vertical_alignment="center")
+    slider, hint = _above(shown)
     with slider:
         step = choose_step(shown)
         passes = shown.report.rounds[step].passes

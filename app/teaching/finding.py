@@ -50,7 +50,7 @@ def _at_op(op: int, book: Book) -> Found:
 
 def _tensor(spot: Spot, book: Book) -> Found | Sentence:
     recording = book.recording
-    given = {int(number): str(name) for number, name in recording.meta.get("input_names", ())}
+    given = recording.input_names()
     wanted = [
         tensor.id
         for tensor in sorted(recording.tensors.values(), key=lambda tensor: tensor.id)

@@ -64,7 +64,7 @@ def other_modes(a: Recording, b: Recording) -> Iterator[str]:
 
 def other_inputs(a: Recording, b: Recording) -> Iterator[str]:
     """Tensors passed in with another shape, dtype or device, by name else by position."""
-    names = {int(number): str(name) for number, name in a.meta.get("input_names", ())}
+    names = a.input_names()
     for place, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=False)):
         mine, theirs = a.tensors[x], b.tensors[y]
         one, other = _shape(mine), _shape(theirs)

@@ -79,9 +79,7 @@ class Readings:
 
     @cached_property
     def _inputs(self) -> dict[int, str]:
-        return {
-            int(number): str(name) for number, name in self._recording.meta.get("input_names", ())
-        }
+        return self._recording.input_names()
 
     def _compared(self, decision: Decision) -> float | None:
         """The one number that a bool comes from, where an op compared it."""

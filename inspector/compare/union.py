@@ -216,12 +216,11 @@ class _Union:
         return copies(Decision, found, id=range(len(found)), op=ops, tensor=tensors, value=values)
 
     def _meta(self) -> dict[str, object]:
-        names = dict(self._a.meta.get("input_names", ()))
-        new = [(self._tensor_a[int(i)], name) for i, name in names.items()]
+        new = [(self._tensor_a[i], name) for i, name in self._a.input_names().items()]
         new += [
-            (self._tensor_b[int(i)], name)
-            for i, name in self._b.meta.get("input_names", ())
-            if self._tensor_b[int(i)] >= len(self._a.tensors)
+            (self._tensor_b[i], name)
+            for i, name in self._b.input_names().items()
+            if self._tensor_b[i] >= len(self._a.tensors)
         ]
         return {"model": self._a.meta.get("model"), "input_names": new, **self._loss_from()}
 

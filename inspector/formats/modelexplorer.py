@@ -50,7 +50,7 @@ class _Forward:
         return [self._recording.tensors[number] for number in sorted(wanted)]
 
     def _leaf(self, tensor: TensorInfo) -> Json:
-        names = dict(self._recording.meta.get("input_names", ()))
+        names = self._recording.input_names()
         label = tensor.name or names.get(tensor.id) or tensor.variable or f"%{tensor.id}"
         space = INPUTS if tensor.name is None else PARAMETERS
         return _node(f"tensor:{tensor.id}", str(label), space, [], outputs=[tensor])

@@ -75,8 +75,7 @@ def _told(recording: Recording, tensor: int) -> str:
     if info.name:
         return sentence("the parameter {name}", name=info.name)
     if tensor in recording.inputs:
-        names = dict(recording.meta.get("input_names", ()))
-        name = names.get(tensor, recording.inputs.index(tensor))
+        name = recording.input_names().get(tensor, recording.inputs.index(tensor))
         return sentence("the input {name}", name=name)
     return sentence("a constant")
 

@@ -217,7 +217,7 @@ class _Values:
         self._names: dict[int, str] = {}
         self._count: Counter[str] = Counter()
         self._given: list[str] = []
-        names = {int(number): str(name) for number, name in recording.meta.get("input_names", ())}
+        names = recording.input_names()
         for number in recording.inputs:
             self._give(number, "input", f"%{names.get(number, 'input')}")
 

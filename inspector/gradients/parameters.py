@@ -40,6 +40,7 @@ class _Collector:
             if info.kind == "parameter"
             for name in info.names
         }
+        self._inputs = recording.input_names()
         self._firsts: dict[int, int] = {}
         self._values: dict[str | int, list[TensorInfo]] = defaultdict(list)
         self._arrived: dict[str | int, dict[int, list[GradNode]]] = {}
@@ -163,7 +164,7 @@ class _Collector:
         numbers = range(len(self._rounds))
         moved, uses = self._moved.get(key, {}), self._uses.get(key, {})
         return ParameterGradients(
-            name=_label(key, tensor),
+            name=self._label(key, tensor),
             kind="parameter" if info else "leaf",
             shape=shape,
             dtype=dtype,
@@ -205,6 +206,11 @@ class _Collector:
                     if info.producer is None and not info.requires_grad:
                         yield info
 
+    def _label(self, key: str | int, tensor: TensorInfo | None) -> str:
+        if isinstance(key, str):
+            return key
+        return (tensor.variable if tensor else None) or self._inputs.get(key) or f"%{key}"
+
     def _weight(self, values: list[TensorInfo], round: Round) -> TensorSummary | None:
         """Its values when the round's passes ran: those made before the update."""
         before = round.last_op
@@ -216,12 +222,6 @@ class _Collector:
                 break
             found = tensor
         return None if found is None else found.summary
-
-
-def _label(key: str | int, tensor: TensorInfo | None) -> str:
-    if isinstance(key, str):
-        return key
-    return (tensor.variable if tensor else None) or f"%{key}"
 
 
 def _is_sum(whole: TensorSummary | None, parts: list[TensorSummary | None]) -> bool:

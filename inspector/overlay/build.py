@@ -366,7 +366,7 @@ def _inputs(static: StaticGraph, recording: Recording) -> dict[str, Any]:
     given = recording.meta.get("arguments", {})
     values = {item.name: given[item.label] for item in static.inputs if item.label in given}
     named: dict[str, list[TensorValue]] = {}
-    for number, name in recording.meta.get("input_names", ()):
+    for number, name in recording.input_names().items():
         tensor = recorded(recording.tensors[number])
         named.setdefault(name.partition("[")[0], []).append(tensor)
     if not named:

@@ -77,7 +77,7 @@ class Index:
         self.users = _users(recording)
         self.first_ops = _first_ops(recording)
         self.decisions = {d.op: d.id for d in recording.decisions if d.op is not None}
-        self.input_names = {int(i): str(n) for i, n in recording.meta.get("input_names", ())}
+        self.input_names = recording.input_names()
         self.entries: list[Entry] = []
         self._columns = {field: _Column() for field in FIELDS}
         self._rows: list[_Row] = []

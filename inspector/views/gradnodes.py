@@ -29,8 +29,7 @@ class GradNodes:
         self._index = index
         self._recording = index.recording
         self._visible = visible
-        named = self._recording.meta.get("input_names", ())
-        self._inputs = {int(number): str(name) for number, name in named}
+        self._inputs = self._recording.input_names()
         self._said: dict[int, str] = {}
 
     def node(self, group: Group, own: str) -> ViewNode:

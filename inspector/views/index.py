@@ -18,6 +18,7 @@ from inspector.records import Decision, Recording
 from inspector.views import words
 from inspector.views.folds import folded, split
 from inspector.views.gradflow import GradFlow
+from inspector.views.relations import Keepers
 from inspector.views.tree import LOOP, RANGE, STEP, TRIP, Box, call_id, plain_boxes
 
 Numbers = NDArray[np.int64]
@@ -220,6 +221,11 @@ class ViewIndex:
     def grads(self) -> GradFlow:
         """Which autograd nodes follow on which."""
         return GradFlow(self)
+
+    @cached_property
+    def keepers(self) -> Keepers:
+        """Which autograd nodes keep which tensors."""
+        return Keepers(self.recording.grad_nodes)
 
     @cached_property
     def shapes(self) -> Numbers:

@@ -43,7 +43,7 @@ class Outside:
         self._sketch = sketch
         self._ops = ops
         self._ids = [found.id for found in visible.drawn]
-        self._names = {int(i): str(name) for i, name in self._recording.meta.get("input_names", ())}
+        self._names = self._recording.input_names()
         self._given = frozenset(self._recording.inputs)
 
     def node(self, tensor: TensorInfo, op: int | None, user: str = "") -> str:

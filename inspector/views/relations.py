@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from inspector.records import GradNode, Recording
-from inspector.views.index import ViewIndex
+
+if TYPE_CHECKING:
+    from inspector.views.index import ViewIndex
 
 MOST = 60
 """Relations that are told; of more, only how many there are."""
@@ -49,6 +52,31 @@ class Relations:
     saved_bytes: int = 0
 
 
+class Keepers:
+    """The autograd nodes of each op, and those that keep each tensor for their backward.
+
+    Args:
+        nodes: of the recording.
+    """
+
+    def __init__(self, nodes: Iterable[GradNode]) -> None:
+        self._of_op: dict[int, list[int]] = {}
+        self._of_tensor: dict[int, list[int]] = {}
+        for node in nodes:
+            if node.op is not None:
+                self._of_op.setdefault(node.op, []).append(node.id)
+            for tensor in node.saved:
+                self._of_tensor.setdefault(tensor, []).append(node.id)
+
+    def of_ops(self, ops: Iterable[int]) -> list[int]:
+        """The nodes that these ops made, ascending."""
+        return sorted(node for op in ops for node in self._of_op.get(op, ()))
+
+    def of_tensors(self, tensors: Iterable[int]) -> list[int]:
+        """The nodes that keep one of these tensors, each once, ascending."""
+        return sorted({node for tensor in tensors for node in self._of_tensor.get(tensor, ())})
+
+
 def relations(recording: Recording, index: ViewIndex, item: str) -> Relations:
     """What an item of the dynamic, backward or combined picture keeps, and shares.
 
@@ -61,21 +89,21 @@ def relations(recording: Recording, index: ViewIndex, item: str) -> Relations:
     kind, number = _number(item)
     if kind == "grad":
         nodes = recording.grad_nodes[number : number + 1]
-        return _told(recording, nodes, (), ())
+        return _told(recording, index.keepers, nodes, (), ())
     if kind == "parameters" and number < len(recording.ops):
         taken = index.edges.parameters.get(number, ())
-        return _told(recording, (), (), _uses(index, taken))
+        return _told(recording, index.keepers, (), (), _uses(index, taken))
     if kind in ("tensor", "input", "output") and number in recording.tensors:
-        return _told(recording, (), (number,), _uses(index, (number,)))
+        return _told(recording, index.keepers, (), (number,), _uses(index, (number,)))
     if kind == "op" and number < len(recording.ops):
         ops: Iterable[int] = (number,)
     else:
         box = index.by_id.get(item.partition("@")[0])
         ops = () if not box else index.ops_of(box)
     inside = frozenset(ops)
-    own = [node for node in recording.grad_nodes if node.op in inside]
+    own = [recording.grad_nodes[node] for node in index.keepers.of_ops(inside)]
     made = [tensor for op in sorted(inside) for tensor in recording.ops[op].outputs]
-    return _told(recording, own, made, ())
+    return _told(recording, index.keepers, own, made, ())
 
 
 def saved_by_op(recording: Recording) -> dict[int, tuple[int, ...]]:
@@ -110,17 +138,21 @@ def _uses(index: ViewIndex, tensors: Iterable[int]) -> Iterator[Relation]:
 
 
 def _told(
-    recording: Recording, own: Iterable[GradNode], made: Iterable[int], shared: Iterable[Relation]
+    recording: Recording,
+    keepers: Keepers,
+    own: Iterable[GradNode],
+    made: Iterable[int],
+    shared: Iterable[Relation],
 ) -> Relations:
     """The relations of autograd nodes and of tensors, and those in `shared`."""
     own, wanted = tuple(own), frozenset(made)
     mine = {node.id for node in own}
     found = [_kept(recording, SAVED, node, tensor) for node in own for tensor in node.saved]
     found.extend(
-        _kept(recording, KEPT, node, tensor)
-        for node in recording.grad_nodes
-        if wanted and node.id not in mine
-        for tensor in node.saved
+        _kept(recording, KEPT, recording.grad_nodes[node], tensor)
+        for node in keepers.of_tensors(wanted)
+        if node not in mine
+        for tensor in recording.grad_nodes[node].saved
         if tensor in wanted
     )
     found.extend(shared)

@@ -146,18 +146,15 @@ def test_a_click_shows_the_card_at_once_and_asks_for_values_after_it(
     bench: Callable[..., Bench],
 ) -> None:
     opened = bench().open(run(lambda x: torch.relu(x * 2), matrix(4, 5)))
-    took = opened.page.evaluate(
+    seen = opened.page.evaluate(
         """() => { const node = document.querySelector('.node[data-id="op:1"]');
         const at = (x) => new PointerEvent(x, {bubbles: true, button: 0, pointerId: 1});
-        const start = performance.now();
         node.dispatchEvent(at('pointerdown')); node.dispatchEvent(at('pointerup'));
         node.dispatchEvent(new MouseEvent('click', {bubbles: true}));
-        return [document.querySelector('.wb-card h3')?.textContent, performance.now() - start,
+        return [document.querySelector('.wb-card h3')?.textContent,
           document.querySelectorAll('.wb-card canvas:not([hidden])').length] }"""
     )
-    title, milliseconds, drawn = took
-    assert (title, drawn) == ("relu", 0)
-    assert milliseconds < 50
+    assert seen == ["relu", 0]  # in the same task, before any question could be answered
     expect(opened.canvas("output")).to_be_visible()
 
 

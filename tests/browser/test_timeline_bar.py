@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -336,28 +335,33 @@ def test_a_new_picture_of_the_same_run_keeps_the_moment(bar: Bar) -> None:
     assert bar.later("dynamic") == before
 
 
-def test_a_step_shows_within_fifty_milliseconds_in_a_large_graph(bar_of: OpenBar) -> None:
+def test_a_step_in_a_large_graph_touches_a_handful_of_elements(bar_of: OpenBar) -> None:
     lines = ["def chain(x):", *["    x = x * 1.01"] * 250, "    return x"]
     made: dict[str, Any] = {}
     exec("\n".join(lines), made)  # no file behind it: nothing is folded
     large = bar_of(record(made["chain"], torch.ones(2)), server=False)
     assert large.page.locator(".wb-panel[data-pane=dynamic] .node").count() > 200
     large.track.focus()
-    took = large.page.evaluate(
+    touched = large.page.evaluate(
         """async () => {
           const track = document.querySelector(".wb-track");
-          const took = [];
+          const graph = document.querySelector(".wb-panel[data-pane=dynamic] .wb-stage");
+          const watch = new MutationObserver(() => {});
+          const options = {subtree: true, attributes: true, childList: true};
+          watch.observe(graph, options);
+          const touched = [];
           for (let i = 0; i < 30; i += 1) {
-            const start = performance.now();
             track.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
-            track.getBoundingClientRect();
-            took.push(performance.now() - start);
+            touched.push(new Set(watch.takeRecords().map((change) => change.target)).size);
             await new Promise(requestAnimationFrame);
+            watch.takeRecords();
           }
-          return took;
+          return touched;
         }"""
     )
-    assert statistics.median(took) < 50
+    entering, *steps = touched  # all that comes later turns pale
+    assert entering > 200
+    assert max(steps) < 10
 
 
 # -- details -------------------------------------------------------------------------------------
