@@ -115,9 +115,11 @@ def _script() -> str:
     # Fonts and screen readers go by the document's language.
     language = spoken().replace("_", "-")
     own = json.dumps(language_in_address())
+    words = {"upload": say("Upload"), "drop": say("or drop files here")}
     return (
         f"<script>{code}\ndocument.documentElement.lang = '{language}';"
-        f"\nwindow.__inspectorNavigation.language = {own};</script>"
+        f"\nwindow.__inspectorNavigation.language = {own};"
+        f"\nwindow.__inspectorNavigation.say({json.dumps(words)});</script>"
     )
 
 

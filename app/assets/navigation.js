@@ -40,7 +40,11 @@ if (!window.__inspectorNavigation) {
   };
   document.addEventListener("click", leave, true);
 
-  const say = (event) => {
+  // Words that Streamlit has in English only, for the style sheet.
+  own.say = (words) => Object.entries(words).forEach(([name, text]) =>
+    document.documentElement.style.setProperty(`--say-${name}`, JSON.stringify(text)));
+
+  const speak = (event) => {
     const link = event.target.closest?.(LINK);
     if (!link) return;
     const address = new URL(link.href);
@@ -48,5 +52,5 @@ if (!window.__inspectorNavigation) {
     else address.searchParams.delete("lang");
     if (address.href !== link.href) link.href = address.href;
   };
-  ["pointerover", "focusin"].forEach((what) => document.addEventListener(what, say, true));
+  ["pointerover", "focusin"].forEach((what) => document.addEventListener(what, speak, true));
 }
