@@ -80,12 +80,14 @@ IDLE = """quiet => {
 OpenPage = Callable[..., Page]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these tests, and keep them on one worker: one server and one browser for all."""
+    """Mark these tests; those of the app stay on one worker, for there is one server for all."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            served = "server" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("browser" if served else item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
