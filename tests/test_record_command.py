@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import inspector
+from inspector.capture.terminated import Termination
 from inspector.cli import main
 from inspector.commands.progress import Progress
 
@@ -99,6 +100,13 @@ def test_recording_begins_after_the_steps_that_were_asked_to_pass(run: Run, tmp_
     assert lines[header + 1] == 2
 
 
+def test_stacks_begin_in_the_script(run: Run, tmp_path: Path) -> None:
+    script = train(tmp_path)
+    assert run("--steps", 1, "train.py").exit_code == 0
+    recording = inspector.load(tmp_path / "run.inspect")
+    assert {frame.file for op in recording.ops for frame in op.stack} == {str(script)}
+
+
 def test_the_script_ends_with_the_recording_if_asked_to(run: Run, tmp_path: Path) -> None:
     train(tmp_path, text=TRAIN + "open('ran on', 'w')")
     result = run("--steps", 1, "--stop", "train.py")
@@ -139,10 +147,10 @@ def test_a_module_with_children_is_recorded_with_them(run: Run, tmp_path: Path) 
 
 def test_a_module_that_is_not_there_is_told_with_those_that_are(run: Run, tmp_path: Path) -> None:
     train(tmp_path)
-    run("--only", "decoder", "--steps", 1, "train.py")
+    told = run("--only", "decoder", "--steps", 1, "train.py").stderr
     recording = inspector.load("run.inspect")
     assert recording.ops == ()
-    assert any("Net.encoder.0" in note for note in recording.notes)
+    assert any("Net.encoder.0" in note and note in told for note in recording.notes)
 
 
 def test_the_first_step_that_is_not_finite_is_kept_with_the_one_before(
@@ -298,11 +306,23 @@ def test_shells_get_their_completion(shell: str) -> None:
     assert "_INSPECTOR_COMPLETE" in result.stdout
 
 
-def test_completion_knows_the_options_of_record() -> None:
-    words = {"COMP_WORDS": "inspector record --wh", "COMP_CWORD": "2"}
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("inspector record --wh", "plain,--when-nonfinite"),
+        ("inspector record tr", "file,tr"),
+        ("inspector record train.py --wh", "file,--wh"),  # an option of the script's
+        ("inspector info ru", "file,ru"),
+        ("inspector diff a.inspect ru", "file,ru"),
+        ("inspector export --against ru", "file,ru"),
+        ("inspector library --folder ke", "dir,ke"),
+    ],
+)
+def test_completion_knows_options_and_where_files_stand(line: str, completed: str) -> None:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
     environment = {**words, "_INSPECTOR_COMPLETE": "bash_complete"}
     result = CliRunner().invoke(main, prog_name="inspector", env=environment)
-    assert "plain,--when-nonfinite" in result.output
+    assert result.output.split() == [completed]
 
 
 # -- the same script under plain Python ------------------------------------------------------------
@@ -440,7 +460,8 @@ def test_sigterm_ends_the_script_as_under_python_and_keeps_what_ran(
         "time.sleep(0.2); os.kill(pid, signal.SIGTERM)\n"
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n",
     }
-    ends = "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)\n"
+    ends = "import os, signal, time\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    ends += "    time.sleep(60)\nexcept BaseException:\n    pass\nprint('it ran on')\n"
     (tmp_path / "train.py").write_text("import torch\ntorch.ones(1)\n" + forks[children] + ends)
     result = started("-u", "-m", "inspector", "record", "train.py", cwd=tmp_path)
     assert result.returncode == -signal.SIGTERM
@@ -449,6 +470,55 @@ def test_sigterm_ends_the_script_as_under_python_and_keeps_what_ran(
     recording = inspector.load(tmp_path / "run.inspect")
     assert recording.failure is not None
     assert recording.failure.type == "Terminated"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_script_finds_and_sets_handlers_as_under_python(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("""
+import os, signal
+print(signal.getsignal(signal.SIGTERM).name)
+print(signal.signal(signal.SIGTERM, lambda number, frame: print("mine")).name)
+os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+print(signal.getsignal(signal.SIGTERM).name)
+""")
+    before = signal.signal, signal.getsignal
+    assert run("-q", "train.py").stdout == "SIG_DFL\nSIG_DFL\nmine\nSIG_DFL\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert (signal.signal, signal.getsignal) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_sigterm_waits_while_a_recording_is_begun_or_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Termination, "_end", lambda self: told.append("end"))
+    with Termination() as termination:
+        termination.last_words = lambda error: told.append(type(error).__name__)
+        with termination.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert told == []
+        assert told == ["Terminated", "end"]
+    termination.finish()
+
+
+def test_the_exit_code_of_a_scripts_own_excepthook_counts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # put back afterwards
+    hook = "import sys, torch\nsys.excepthook = lambda *error: sys.exit(42)\n"
+    (tmp_path / "train.py").write_text(hook + "torch.ones(1)\nraise ValueError\n")
+    assert run("train.py").exit_code == 42
+    assert len(inspector.load("run.inspect").ops) == 1
+
+
+def test_an_excepthook_that_fails_is_told_as_python_tells_it(tmp_path: Path) -> None:
+    hook = "import sys\nsys.excepthook = lambda *error: 1 / 0\nraise ValueError('first')\n"
+    (tmp_path / "train.py").write_text(hook)
+    plain = started("train.py", cwd=tmp_path)
+    recorded = started("-m", "inspector", "record", "-q", "train.py", cwd=tmp_path)
+    assert (recorded.returncode, recorded.stderr) == (plain.returncode, plain.stderr)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ _RUNNERS = frozenset(
     (os.path.join(_INSPECTOR, *path), function)
     for path, function in (
         (("capture", "record.py"), "record"),
-        (("capture", "script.py"), "record_script"),
+        (("capture", "script.py"), "run_script"),
         (("notebook.py",), "record_cell"),
     )
 )

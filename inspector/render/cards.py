@@ -47,13 +47,14 @@ TENSOR_ITEMS = ("tensor", "input", "output")
 """What stands before the number of a tensor in an item's id."""
 
 
-BOXES = ("loop", "trip", "repeat", "range", "nodes", "twins", "leaves")
+BOXES = ("loop", "trip", "expression", "repeat", "range", "nodes", "twins", "leaves")
 """What stands before the numbers in the id of a box that is no module call and no step."""
 
 BOX_KINDS = {
     "module": sentence("module"),
     "loop": sentence("loop"),
     "trip": sentence("trip"),
+    "expression": sentence("expression"),
     "repeat": sentence("repeat"),
     "range": sentence("range"),
     "step": sentence("step"),

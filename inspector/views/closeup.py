@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
+from inspector.language import sentence
 from inspector.views.model import GraphView, ViewBox
 
 MOST_BESIDE = 24
 """Nodes outside of the box that are drawn; where more are beside it, the first ones."""
+
+MOST_PASSES = 8
+"""Backward passes through the box that are drawn: training steps can be ten thousand."""
+
+MORE_PASSES = sentence("more backward passes")
 
 
 def base_id(box: str) -> str:
@@ -24,11 +31,13 @@ def closeup(view: GraphView, box: str) -> GraphView | None:
 
     Returns:
         The box with all that is in it, and the nodes outside that an edge joins to what is inside,
-        without the boxes that these are in; None where the picture has no such box open.
+        without the boxes that these are in; None where the picture has no such box open. Of very
+        many passes the first are there.
     """
-    inside = _within(view.boxes, box)
-    if not inside:
+    copies = [one.id for one in view.boxes if base_id(one.id) == box]
+    if not copies:
         return None
+    inside = _within(view.boxes, copies[:MOST_PASSES])
     mine = {node.id for node in view.nodes if node.box in inside}
     beside = dict.fromkeys(
         end
@@ -59,16 +68,16 @@ def closeup(view: GraphView, box: str) -> GraphView | None:
         nodes=nodes,
         edges=edges,
         boxes=boxes,
-        hidden={},
+        hidden={MORE_PASSES: len(copies[MOST_PASSES:])},
         ranks=tuple(rank for rank in ranks if len(rank) > 1),
         room=None,
     )
 
 
-def _within(boxes: tuple[ViewBox, ...], box: str) -> set[str]:
-    """The ids of a box and of those inside it; a view lists outer boxes first."""
-    found: set[str] = set()
+def _within(boxes: tuple[ViewBox, ...], outer: Collection[str]) -> set[str]:
+    """The ids of boxes and of those inside them; a view lists outer boxes first."""
+    found = set(outer)
     for one in boxes:
-        if base_id(one.id) == box or one.parent in found:
+        if one.parent in found:
             found.add(one.id)
     return found

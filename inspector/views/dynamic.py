@@ -16,7 +16,7 @@ from inspector.views.model import GraphView, ViewBox, ViewNode
 from inspector.views.outside import KEPT, MANY, Outside
 from inspector.views.sizereads import SizeReads
 from inspector.views.sketch import Sketch
-from inspector.views.tree import title
+from inspector.views.tree import STEP, title
 from inspector.views.visible import Drawn, Visible
 
 Ranks = tuple[tuple[str, ...], ...]
@@ -182,7 +182,11 @@ class DynamicPicture:
     def _add_data(self) -> None:
         """An edge for each tensor that goes from one drawn thing to another."""
         edges, visible = self._index.edges, self.visible
-        rows = visible.pairs(edges.sources, edges.targets, edges.carried)
+        rows = [
+            row
+            for row in visible.pairs(edges.sources, edges.targets, edges.carried)
+            if row[1] >= 0 or not self._is_step(row[2])
+        ]
         crowded = self._outside.crowded(rows)
         alone = [found for found in visible.drawn if found.box is None]
         proxies = iter([found.op for found in alone if found.op in edges.parameters])
@@ -206,6 +210,11 @@ class DynamicPicture:
             self._outside.add_parameters(waiting)
             waiting = next(proxies, None)
         self._outside.add_more(crowded)
+
+    def _is_step(self, number: int) -> bool:
+        """Whether it is a closed step: its edge from the loss stands for its gradients."""
+        box = self.visible.drawn[number].box
+        return box is not None and self._index.boxes[box].kind == STEP
 
     def _origin(self, tensor: TensorInfo, user: str) -> str:
         """The node that a tensor comes from, for a node that is no op."""

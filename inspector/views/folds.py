@@ -12,7 +12,8 @@ from math import ceil, isqrt
 
 from inspector.loops import Loops
 from inspector.records import Recording
-from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, TRIP, Box
+from inspector.views.expressions import Expressions
+from inspector.views.tree import EXPRESSION, LOOP, MODULE, RANGE, REPEAT, TRIP, Box
 
 MOST = 300
 """A box shows at most about this many children; more are split into ranges."""
@@ -77,16 +78,23 @@ class Structure:
 def folded(
     recording: Recording, loops: Loops, boxes: list[Box], marks: Sequence[object] = ()
 ) -> None:
-    """Find what is equal: wrap repeated calls in boxes, and note the runs of equal members."""
+    """Find what is equal: wrap repeated calls in boxes, and note the runs of equal members.
+
+    What an expression ran beside the model gets a box first.
+    """
     structure = Structure(recording, loops, boxes, marks)
+    expressions = Expressions(recording, boxes)
     for number in range(len(boxes) - 1, -1, -1):
         box = boxes[number]
         _bound(box, boxes)
         if box.kind == LOOP:
             box.runs = _runs(box.children[: box.members], structure.of, boxes)
         else:
+            for made in _wrap_expressions(number, boxes, expressions):
+                structure.measure(made)
             _wrap_repeats(number, boxes, structure)
         structure.measure(number)
+        expressions.note(number)
 
 
 def _bound(box: Box, boxes: list[Box]) -> None:
@@ -116,6 +124,33 @@ def _runs(
     return runs if len(runs) < len(members) and len(runs) <= MOST else []
 
 
+def _wrap_expressions(number: int, boxes: list[Box], expressions: Expressions) -> list[int]:
+    """Put what an expression ran beside the model into a box of its own; the numbers of those."""
+    children: list[int] = []
+    made: list[int] = []
+    for members in expressions.grouped(number):
+        if len(members) == 1:
+            children += members
+            continue
+        box = Box("", EXPRESSION, number, children=members)
+        _bound(box, boxes)
+        box.id, box.number = f"expression:{box.first}", box.first
+        made.append(_around(members, box, boxes))
+        children.append(~made[-1])
+    boxes[number].children = children
+    return made
+
+
+def _around(members: list[int], box: Box, boxes: list[Box]) -> int:
+    """Add a box around some children of another; its number."""
+    boxes.append(box)
+    here = len(boxes) - 1
+    for member in members:
+        if member < 0:
+            boxes[~member].parent = here
+    return here
+
+
 def _wrap_repeats(number: int, boxes: list[Box], structure: Structure) -> None:
     """Put equal module calls that follow on each other into a box of their own."""
     found: list[int] = []
@@ -133,10 +168,7 @@ def _wrap_repeats(number: int, boxes: list[Box], structure: Structure) -> None:
         repeat = Box(f"repeat:{first.number}", REPEAT, number, first.number, children=calls)
         repeat.members = len(calls)
         repeat.runs = [(0, len(calls))]
-        boxes.append(repeat)
-        here = len(boxes) - 1
-        for call in calls:
-            boxes[~call].parent = here
+        here = _around(calls, repeat, boxes)
         _bound(repeat, boxes)
         structure.measure(here)
         found.append(~here)
@@ -200,9 +232,4 @@ def _range(parent: int, part: list[int], boxes: list[Box]) -> int:
     box = Box("", RANGE, parent, children=part)
     _bound(box, boxes)
     box.id = f"range:{box.first}/{box.last}"
-    boxes.append(box)
-    here = len(boxes) - 1
-    for child in part:
-        if child < 0:
-            boxes[~child].parent = here
-    return ~here
+    return ~_around(part, box, boxes)

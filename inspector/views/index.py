@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,7 @@ from inspector.views import words
 from inspector.views.folds import folded, split
 from inspector.views.gradflow import GradFlow
 from inspector.views.relations import Keepers
-from inspector.views.tree import LOOP, RANGE, STEP, TRIP, Box, call_id, plain_boxes
+from inspector.views.tree import EXPRESSION, LOOP, RANGE, STEP, TRIP, Box, call_id, plain_boxes
 
 Numbers = NDArray[np.int64]
 
@@ -138,7 +139,8 @@ class ViewIndex:
         earlier = set(self.path(before - 1)) if before else set()
         for inner in path[path.index(here) + 1 :]:
             box = self.boxes[inner]
-            is_around = box.kind == RANGE or (box.kind == STEP and inner in earlier)
+            is_between = box.kind in (STEP, EXPRESSION) and inner in earlier
+            is_around = box.kind == RANGE or is_between
             if not (is_around or self._is_in_loop(read, box)):
                 break
             here = inner
@@ -195,16 +197,21 @@ class ViewIndex:
     def reads(self) -> Mapping[int, list[tuple[Decision, int]]]:
         """Decisions without an op, by the op that ran next; equal ones are one with a count.
 
-        A loop that runs no op and asks for a size on each trip asks a thousand times.
+        A loop that runs no op and asks for a size on each trip asks a thousand times. Beside the
+        model one line that asks all parameters the same asks once.
         """
         equal: dict[tuple[object, ...], list[Decision]] = {}
         for read in self.recording.decisions:
             if read.op is None:
-                what = read.tensor, read.kind, repr(read.value), read.source
+                tensor = None if read.module_call is None else read.tensor
+                what = tensor, read.kind, repr(read.value), read.source
                 equal.setdefault((*what, read.before_op, read.module_call), []).append(read)
         found: dict[int, list[tuple[Decision, int]]] = {}
         for reads in equal.values():
-            found.setdefault(reads[0].before_op or 0, []).append((reads[0], len(reads)))
+            first = reads[0]
+            if any(read.tensor != first.tensor for read in reads):
+                first = replace(first, tensor=None)
+            found.setdefault(first.before_op or 0, []).append((first, len(reads)))
         return found
 
     @cached_property

@@ -96,8 +96,9 @@ class ViewBox:
     """An open box around nodes: a module call, an IR block, a step, a loop.
 
     `kind` is "module", "block", "call", "step", "loop" (one execution of a loop statement),
-    "trip" (one trip of it, or equal trips in a row), "repeat" (equal module calls in a row) or
-    "range" (a part of too many children); `flags` as for nodes ("executed", "skipped"),
+    "trip" (one trip of it, or equal trips in a row), "repeat" (equal module calls in a row),
+    "expression" (what one ran beside the model: a constructor, a data loader) or "range" (a part
+    of too many children); `flags` as for nodes ("executed", "skipped"),
     `badge` too ("×12"). `is_folded`: of equal trips or calls it shows only one, though it is not
     among the open boxes; opening it shows all.
     """

@@ -122,7 +122,7 @@ class Morph:
         """For each part of an id in the union what it is in its A and in its B."""
         found = self.union
         for number, own in enumerate(zip(found.of_a, found.of_b, strict=True)):
-            for kind in ("op", "parameters"):
+            for kind in ("op", "parameters", "expression"):
                 yield f"{kind}:{number}", (_token(kind, own[0]), _token(kind, own[1]))
         mine = {new: old for old, new in found.tensors_a.items()}
         theirs = {new: old for old, new in found.tensors_b.items()}

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from inspector.language import counted, listed, sentence
-from inspector.records import Recording
+from inspector.records import Op, Recording
 from inspector.views import words
+from inspector.views.expressions import expression_of, title_of_expression
 from inspector.views.folds import trips_in
 from inspector.views.index import ViewIndex
 from inspector.views.model import ViewBox
-from inspector.views.tree import LOOP, MODULE, RANGE, REPEAT, STEP, TRIP, Box, title
+from inspector.views.tree import EXPRESSION, LOOP, MODULE, RANGE, REPEAT, STEP, TRIP, Box, title
 from inspector.views.visible import Frame
 
 
@@ -30,6 +31,8 @@ def title_of(index: ViewIndex, box: Box, count: int = 1) -> str:
         if trips is not None:
             return _trips(*trips)
         return sentence("ops {first:,}–{last:,}", first=box.first, last=box.last)
+    if box.kind == EXPRESSION:
+        return _expression(index, box) or _line_of(recording.ops[box.first])
     call = recording.module_calls[box.number]
     if box.kind == REPEAT:
         last = index.boxes[~box.whole[-1]]
@@ -57,6 +60,8 @@ def subtitle_of(index: ViewIndex, box: Box) -> str:
         return trips_told(index.loops.runs[box.number].trips)
     if box.kind == REPEAT:
         return f"{box.members} × {index.recording.module_calls[box.number].type}"
+    if box.kind == EXPRESSION:
+        return _line_of(index.recording.ops[box.first]) if _expression(index, box) else ""
     return _lines(index.recording, box) if box.kind == RANGE else ""
 
 
@@ -153,6 +158,16 @@ def _first_op(index: ViewIndex, member: int) -> int:
 
 def _size(index: ViewIndex, member: int) -> int:
     return 1 if member >= 0 else index.boxes[~member].size
+
+
+def _expression(index: ViewIndex, box: Box) -> str:
+    return title_of_expression(index.recording.sources, index.recording.ops[box.first])
+
+
+def _line_of(op: Op) -> str:
+    """The line of the expression that ran an op."""
+    place = expression_of(op)
+    return "" if place is None else sentence("line {line}", line=place.line)
 
 
 def _lines(recording: Recording, box: Box) -> str:

@@ -1,9 +1,9 @@
-"""The boxes of a recording, nested as what ran was: calls, steps, loops, trips, repeats, ranges.
+"""The boxes of a recording, nested as what ran was: calls, steps, loops and their trips.
 
 The tree is made once per recording and does not depend on which boxes are open. The outermost
 module call has no box of its own: it is the whole picture. A call of a single op that calls
 nothing is drawn as that op; so is a trip with a single thing in it, and a loop that went round
-once has no box.
+once has no box. Expressions, repeats and ranges are put around what is in them later.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from inspector.loops import Loops
 from inspector.records import ModuleCall, Recording
 
-MODULE, STEP, LOOP, TRIP, REPEAT, RANGE = "module", "step", "loop", "trip", "repeat", "range"
+MODULE, STEP, LOOP, TRIP = "module", "step", "loop", "trip"
+EXPRESSION, REPEAT, RANGE = "expression", "repeat", "range"
 
 TINY = 3
 """A loop of this many trips with one thing in each needs no box around them."""
@@ -25,9 +26,10 @@ class Box:
     """One box, or the whole picture (number 0, without an id).
 
     `number` is what the box stands for: a module call, a step, the execution of a loop, the
-    first call of a repeat; `trip` counts from 0. `children` are in order: the ids of ops, and
-    boxes as `~number of the box`. `ops` are those of all depths, in order; `first` and `last`
-    bound them, and are all there is to know where the ops follow on each other (`is_run`).
+    first call of a repeat, the first op of an expression; `trip` counts from 0. `children` are in
+    order: the ids of ops, and boxes as `~number of the box`. `ops` are those of all depths, in
+    order; `first` and `last` bound them, and are all there is to know where the ops follow on
+    each other (`is_run`).
     `members` of a loop are how many of its first children are a trip each; of a repeat, all.
     `runs` are equal members in a row: (first member, how many). `whole` are the children before
     they were split into ranges.
