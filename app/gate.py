@@ -25,12 +25,12 @@ from streamlit import config, runtime
 from inspector.language import ENGLISH, Sentence, sentence
 from inspector.languages import language
 from inspector_app.settings import settings
-from inspector_app.signing import language_of, sign_in, signed_in, telling_trouble
+from inspector_app.signing import CALLBACK, language_of, leading_back, sign_in, signed_in
 
 OF_WHO_SIGNED_IN = ("inspector-data/", "media/", "_stcore/upload_file/")
 """Below the base path: what goes by a name that only a session was told."""
 
-SIGNING_IN = ("auth/login", "oauth2callback")
+SIGNING_IN = ("auth/login", "auth/logout", CALLBACK)
 
 METRICS = "_stcore/metrics"
 """Figures of the server: whoever asks has all that it remembers walked through."""
@@ -84,7 +84,7 @@ class Gate:
             return HTTPStatus.MISDIRECTED_REQUEST, _name_refused(asking.headers["host"])
         if known.classroom and path == METRICS:
             return HTTPStatus.NOT_FOUND, _NOT_HERE
-        if path.startswith(OF_WHO_SIGNED_IN) and sign_in() and not signed_in(asking.cookies):
+        if path.startswith(OF_WHO_SIGNED_IN) and sign_in() and not signed_in(asking):
             return HTTPStatus.UNAUTHORIZED, _SIGN_IN
         if known.sessions is not None and self._open >= known.sessions and _enters(asking):
             return HTTPStatus.SERVICE_UNAVAILABLE, _FULL
@@ -183,7 +183,7 @@ def _sending(asking: HTTPConnection, send: Send) -> Send:
     path = _path(asking)
     if path not in SIGNING_IN:
         return send
-    return telling_trouble(asking, path, f"{base()}/", send)
+    return leading_back(asking, path, f"{base()}/", send)
 
 
 def _uploads(asking: HTTPConnection) -> bool:

@@ -10,15 +10,15 @@ import streamlit as st
 
 from inspector.languages import language
 from inspector.meetings import Lanes
-from inspector.render.lane_rows import Column, lane_rows
+from inspector.render.lane_rows import Column, lane_rows, lanes_asset
 from inspector_app.phrases import spoken
 
-_FOLDER = Path(__file__).parent / "assets"
+_OWN = Path(__file__).parent / "assets" / "lanes.js"
 
 _mount = st.components.v2.component(
     "inspector_lanes",
-    css=(_FOLDER / "lanes.css").read_text(encoding="utf-8"),
-    js=(_FOLDER / "lanes.js").read_text(encoding="utf-8"),
+    css=lanes_asset("lanes.css"),
+    js=lanes_asset("lanes.js") + _OWN.read_text(encoding="utf-8"),
 )
 
 

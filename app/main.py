@@ -115,7 +115,15 @@ def _script() -> str:
     # Fonts and screen readers go by the document's language.
     language = spoken().replace("_", "-")
     own = json.dumps(language_in_address())
-    words = {"upload": say("Upload"), "drop": say("or drop files here")}
+    words = {
+        "upload": say("Upload"),
+        "drop": say("or drop files here"),
+        "away": say("The server does not answer"),
+        "away-more": say(
+            "This page goes on by itself as soon as it does. What you typed stays in this tab. What"
+            " was run or uploaded may be gone then: run it or upload it again."
+        ),
+    }
     return (
         f"<script>{code}\ndocument.documentElement.lang = '{language}';"
         f"\nwindow.__inspectorNavigation.language = {own};"

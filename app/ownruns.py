@@ -48,6 +48,7 @@ class Seat:
         before: the one with a graph before it.
         reason: why the last program could not be run at all.
         looked: what is looked at in the workbench.
+        came_back: whether the browser brought its text along from a session before this one.
         chosen, given, shapes: what the editor was to begin with when the page was left: a name,
             an input of a sample, the inputs of an archive.
     """
@@ -62,6 +63,7 @@ class Seat:
     before: Ran | None = None
     reason: str = ""
     looked: Place = field(default_factory=Place)
+    came_back: bool = False
     chosen: str = ""
     given: str = ""
     shapes: str = ""

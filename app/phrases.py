@@ -160,7 +160,7 @@ def size(count: int) -> str:
 
 def escaped(text: str) -> str:
     """Text as Markdown that shows it letter by letter: messages and names are not markup."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])", r"\\\1", text)
 
 
 def prose(text: str) -> str:

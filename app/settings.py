@@ -127,6 +127,7 @@ def settings() -> Settings:
     Raises:
         InspectorError: one of them cannot be read.
     """
-    # Any other program, such as a test runner, has arguments of its own.
-    ours = Path(sys.argv[0]).resolve() == Path(__file__).resolve().with_name("main.py")
+    # Any other program, such as a test runner, has arguments of its own. Told by its name, not its
+    # place: where the package is installed, as in the container, another copy of it can be run.
+    ours = Path(sys.argv[0]).name == "main.py"
     return read(sys.argv[1:] if ours else (), os.environ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,13 @@ def with_part(path: str | os.PathLike[str], part: str) -> str:
     """
     place = Path(path)
     return str(place.with_name(f"{place.stem}.{part}{place.suffix}"))
+
+
+def without_rank(path: str | os.PathLike[str]) -> str:
+    """`path` without the rank in its name, where there is one.
+
+    >>> without_rank("runs/run.rank1.inspect")
+    'runs/run.inspect'
+    """
+    place = Path(path)
+    return str(place.with_name(re.sub(r"\.rank\d+(?=\.)", "", place.name, count=1)))

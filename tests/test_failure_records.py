@@ -43,6 +43,23 @@ def test_a_backward_pass_knows_the_tensors_that_it_started_from() -> None:
     assert made_by(session.recording, second.roots) == ["mean"]
 
 
+def test_an_exception_that_cannot_say_what_it_is_reaches_the_program_all_the_same() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("its own mistake")
+
+    def program() -> None:
+        torch.ones(2)
+        raise Mute
+
+    with pytest.raises(Mute), inspector.recording() as session:
+        program()
+    failure = session.recording.failure
+    assert failure is not None
+    assert failure.message == failure.type
+    assert failure.type.endswith("Mute")
+
+
 def test_a_failed_node_is_named_with_what_it_had_kept() -> None:
     def program() -> None:
         net = nn.Linear(2, 3)

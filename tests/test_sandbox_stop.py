@@ -89,10 +89,65 @@ def test_where_nothing_can_be_forked_it_keeps_its_recording_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(running, "FORKS", False)
+    monkeypatch.setattr("inspector_app.sandbox.alone._is_root", lambda: False)
     found = stopped("import torch\nx = torch.ones(1)\nprint('on', flush=True)\nwhile True: pass\n")
     assert (found.ended, found.reason, found.output) == ("stopped", "It was stopped.", "on\n")
     assert found.recording is not None
     assert [op.name for op in found.recording.ops] == ["ones"]
+
+
+CHILDREN = """
+import os, time, torch
+x = torch.ones(1)
+for _ in range(9):
+    if not os.fork():
+        kept = bytearray(b"x") * (110 << 20)
+        time.sleep(1000)
+try:
+    time.sleep(1000)
+finally:
+    print("its last words")
+"""
+
+# It lowers the first of its two limits, so that the test does not take two minutes.
+BUSY = """
+import resource, torch
+x = torch.ones(1)
+resource.setrlimit(resource.RLIMIT_CPU, (1, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+try:
+    while True:
+        if sum(range(1000)) < 0:
+            break
+finally:
+    print("its last words")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+@pytest.mark.parametrize(
+    ("source", "ended", "reason"),
+    [
+        (CHILDREN, "memory", "It wanted more than 128 MiB of memory."),
+        (BUSY, "time", "It kept processors busy for more than 131 s together and was ended."),
+    ],
+)
+def test_what_uses_too_much_is_told_to_end_and_keeps_its_recording(
+    source: str, ended: str, reason: str
+) -> None:
+    found = run(Program(source, "large"), Limits(seconds=60, memory_mb=128))
+    assert (found.ended, found.reason) == (ended, reason)
+    assert found.output.startswith("its last words\n")
+    assert found.recording is not None
+    assert [op.name for op in found.recording.ops] == ["ones"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+def test_what_uses_too_much_and_does_not_listen_is_killed() -> None:
+    deaf = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{CHILDREN}"
+    found = run(Program(deaf, "large"), Limits(seconds=60, memory_mb=128))
+    assert (found.ended, found.recording) == ("memory", None)
+    assert found.reason == "It wanted more than 128 MiB of memory. What it recorded is lost."
+    assert found.seconds < 60
 
 
 def test_a_program_that_nobody_wants_any_more_ends_at_once() -> None:

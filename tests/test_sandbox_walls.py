@@ -30,6 +30,7 @@ def outcome(source: str, limits: Limits | None = None) -> Outcome:
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS and Windows: a new Python for each program."""
     monkeypatch.setattr(running, "FORKS", False)
+    monkeypatch.setattr("inspector_app.sandbox.alone._is_root", lambda: False)
 
 
 @pytest.mark.usefixtures("alone")
@@ -98,6 +99,16 @@ def test_code_of_others_is_never_run_as_root_with_nothing_around_it(
         assert "run only code you trust" in found.isolation.sentence
 
 
+@pytest.mark.usefixtures("alone")
+def test_where_nothing_can_be_forked_it_is_not_run_as_root_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("inspector_app.sandbox.alone._is_root", lambda: True)
+    found = run(Program("print('ran')", "root", plain=True))
+    assert (found.ended, found.output) == ("refused", "")
+    assert "this server runs as root" in found.reason
+
+
 @pytest.mark.skipif(not LINUX, reason="of Linux")
 def test_another_user_is_a_wall_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "WALLS", (walls.USER,))
@@ -155,6 +166,20 @@ def test_a_server_of_a_usual_user_keeps_programs_apart_too() -> None:
     if "True" not in held:
         pytest.skip("this system has no namespaces within a user namespace")
     assert printed == "1234 2", "itself and its supervisor are all there is"
+
+
+def test_where_the_machine_has_no_memory_left_a_program_cannot_put_others_before_it() -> None:
+    found = run(
+        Program(
+            "place = '/proc/self/oom_score_adj'\nprint(open(place).read().strip())\n"
+            "try:\n    with open(place, 'w') as file:\n        file.write('0')\n"
+            "except OSError:\n    pass\nprint(open(place).read().strip())\n",
+            "first", plain=True,
+        )
+    )  # fmt: skip
+    if not found.isolation.files:
+        pytest.skip("this system does not give programs a /proc that can only be read")
+    assert found.output == "1000\n1000\n"
 
 
 @pytest.mark.skipif(not LINUX, reason="of Linux")

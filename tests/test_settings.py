@@ -15,7 +15,7 @@ from inspector_app import classroom
 from inspector_app.classroom import Quota, allowed_to_run, providers
 from inspector_app.jobs import Job
 from inspector_app.sandbox import Isolation
-from inspector_app.settings import Settings, read
+from inspector_app.settings import CLASSROOM, Settings, read, settings
 
 ROOT = Path(__file__).parents[1]
 APART = Isolation(network=True, files=True, processes=True, limits=True, calls=True)
@@ -107,6 +107,17 @@ def test_a_server_with_a_misspelt_setting_does_not_start() -> None:
     )
     assert ended.returncode != 0
     assert "“--clasroom” cannot be read" in ended.stderr + ended.stdout
+
+
+def test_the_argument_counts_wherever_the_copy_of_the_app_lies_that_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the container `app/main.py` is run, and its modules come from where they are installed."""
+    uncached = settings.__wrapped__
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "app" / "main.py"), "--classroom"])
+    assert uncached() == CLASSROOM
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest", "--classroom"])
+    assert uncached() == Settings()
 
 
 # -- quotas ----------------------------------------------------------------------------------------

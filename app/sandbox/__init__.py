@@ -6,7 +6,8 @@ listening.py what a program prints and how it ends, while it runs
 endings.py   how a program ended, in words
 zygotes.py   the process that runs are forked from, from the server's side
 zygote.py    that process: Python with torch, ready to be forked
-keeper.py    the process that watches over a program and ends all that it began
+keeper.py    the process that keeps a program behind walls and ends all that it began
+watching.py  waits for a program's end, and brings it about at its limits
 walls.py     what Linux offers to keep a process apart: namespaces, another user
 landlock.py  and what it offers where it refuses those
 calls.py     what a process may not ask of the kernel

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 import inspector
-from inspector_app.sandbox.failures import Over, Stopped, TimeLimit
+from inspector_app.sandbox.failures import Over, ProcessorLimit, Stopped, TimeLimit
 
 _RING_SECONDS = 0.02
 _PATIENCE_SECONDS = 2.0
@@ -35,7 +35,7 @@ class Clock:
         self._seconds = seconds
         self._names: dict[str, Any] = {}
         self._until = 0.0
-        self._stopped = False
+        self._over: type[Over] = TimeLimit
         self._waits = False
 
     def start(self, names: dict[str, Any]) -> None:
@@ -50,6 +50,7 @@ class Clock:
             signal.signal(signal.SIGALRM, self._ring)
             signal.setitimer(signal.ITIMER_REAL, self._seconds, _RING_SECONDS)
             signal.signal(signal.SIGINT, self._interrupt)
+            signal.signal(signal.SIGXCPU, self._interrupt)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def stop(self) -> None:
@@ -57,6 +58,7 @@ class Clock:
         if sys.platform != "win32":
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGXCPU, signal.SIG_IGN)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -78,8 +80,8 @@ class Clock:
         return None
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """It is to stop: its time is over now."""
-        self._stopped = True
+        """It is to stop, or has kept processors busy for too long: its time is over now."""
+        self._over = Stopped if number == signal.SIGINT else ProcessorLimit
         self._until = min(self._until, time.monotonic())
         signal.setitimer(signal.ITIMER_REAL, _RING_SECONDS, _RING_SECONDS)
 
@@ -91,9 +93,14 @@ class Clock:
         if not inside or time.monotonic() > self._until + _PATIENCE_SECONDS:
             self._waits = False
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS, _RING_SECONDS)
-            if self._stopped:
-                raise Stopped("The program was stopped.")
-            raise TimeLimit(f"The program's {self._seconds:g} seconds were over.")
+            raise self._over(self._words())
+
+    def _words(self) -> str:
+        if self._over is TimeLimit:
+            return f"The program's {self._seconds:g} seconds were over."
+        if self._over is ProcessorLimit:
+            return "The program's time of processors was over."
+        return "The program was stopped."
 
     def _is_running(self, frame: FrameType | None) -> bool:
         """Whether the program's own code is being run, and not what comes after it."""

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from inspector.language import Sentence, sentence, sentences
+from inspector_app.sandbox.failures import ProcessorLimit
 from inspector_app.sandbox.orders import Ended, Isolation, Order, Outcome
 from inspector_app.sandbox.results import Results, Told
 
@@ -21,6 +22,9 @@ _REFUSALS = {
     "unstarted": sentence("The process that runs programs did not start. Try again."),
 }
 
+_LIMITS = ("stopped", "time", "processor", "memory", "processes", "files")
+"""Why a program was ended from outside, or asked to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -29,7 +33,8 @@ class Ending:
     `over` is "ended" (with its `code`, negative for a signal), "stopped", "time", "memory",
     "processes", "files", "root" (nothing would keep it from doing what root can), "walls" (it was
     to be kept apart and would not have been), "trouble" (it could not begin), "unstarted" (there
-    was no process to run it) or "lost" (nobody knows).
+    was no process to run it) or "lost" (nobody knows). `asked` is "stopped", or the limit at which
+    the program was asked to end, "" for none: it may have done so, and left its results.
     """
 
     over: str
@@ -38,6 +43,7 @@ class Ending:
     isolation: Isolation
     seconds: float
     trouble: str = ""
+    asked: str = ""
 
 
 def outcome(order: Order, ending: Ending, found: Results | None, wrong: str = "") -> Outcome:
@@ -50,7 +56,7 @@ def outcome(order: Order, ending: Ending, found: Results | None, wrong: str = ""
         wrong: what is wrong with what it left.
     """
     if ending.over == "ended" and found is not None:
-        ended, reason = _of_program(found.told, order)
+        ended, reason = _of_program(found.told, order, ending.asked)
         told, recording = found.told, found.recording
         static, overlay = found.static, found.overlay
     else:
@@ -73,20 +79,47 @@ def outcome(order: Order, ending: Ending, found: Results | None, wrong: str = ""
     )
 
 
-def _of_program(told: Told, order: Order) -> tuple[Ended, str]:
-    """What the program's own process tells."""
+def _of_program(told: Told, order: Order, asked: str) -> tuple[Ended, str]:
+    """What the program's own process tells; why it was asked to end, only its keeper knows."""
     kept = ""
     if told.missing:
         kept = sentence("Its recording could not be kept: {reason}", reason=told.missing)
     if told.ended == "done":
         return "done", kept
-    if told.ended == "time":
-        return "time", sentences(_too_long(order), kept)
-    if told.ended == "memory":
-        return "memory", sentences(_too_much(order), kept)
-    if told.ended == "stopped":
-        return "stopped", sentences(sentence("It was stopped."), kept)
-    return "failed", sentences(_failure(told), kept)
+    if told.ended == "failed":
+        return "failed", sentences(_failure(told), kept)
+    over = told.ended
+    if over == "stopped" and asked:
+        over = asked
+    elif told.type == ProcessorLimit.__name__:
+        over = "processor"
+    ended, reason = _at_limit(over, order)
+    return ended, sentences(reason, kept)
+
+
+def _at_limit(over: str, order: Order) -> tuple[Ended, str]:
+    """How a program ended that was ended, and why."""
+    limits = order.limits
+    if over == "time":
+        return "time", sentence(
+            "It took longer than {seconds:g} s and was ended.", seconds=limits.seconds
+        )
+    if over == "processor":
+        return "time", sentence(
+            "It kept processors busy for more than {seconds:g} s together and was ended.",
+            seconds=limits.processor_seconds,
+        )
+    if over == "memory":
+        return "memory", sentence("It wanted more than {mb:,} MiB of memory.", mb=limits.memory_mb)
+    if over == "processes":
+        return "crashed", sentence(
+            "It had more than {count} processes and was ended.", count=limits.processes
+        )
+    if over == "files":
+        return "crashed", sentence(
+            "Its files were larger than {mb:,} MiB together and it was ended.", mb=limits.file_mb
+        )
+    return "stopped", sentence("It was stopped.")
 
 
 def _failure(told: Told) -> str:
@@ -105,39 +138,20 @@ def _failure(told: Told) -> str:
 
 def _of_process(ending: Ending, order: Order, wrong: str) -> tuple[Ended, str]:
     """What is known of a process that left nothing."""
-    limits = order.limits
     lost = "" if order.program.plain else sentence("What it recorded is lost.")
-    if ending.over == "stopped":
-        return "stopped", sentences(sentence("It was stopped."), lost)
-    if ending.over == "time" or (ending.over == "ended" and ending.code == -signal.SIGXCPU):
-        return "time", sentences(_too_long(order), lost)
-    if ending.over == "memory":
-        return "memory", sentences(_too_much(order), lost)
-    if ending.over == "processes":
-        many = sentence("It had more than {count} processes and was ended.", count=limits.processes)
-        return "crashed", sentences(many, lost)
-    if ending.over == "files":
-        large = sentence(
-            "Its files were larger than {mb:,} MiB together and it was ended.", mb=limits.file_mb
-        )
-        return "crashed", sentences(large, lost)
-    if ending.over in _REFUSALS:
-        return "refused", _REFUSALS[ending.over]
-    if ending.over == "trouble":
+    over = ending.over
+    if over == "ended" and -ending.code == getattr(signal, "SIGXCPU", None):
+        over = "processor"
+    if over in _LIMITS:
+        ended, reason = _at_limit(over, order)
+        return ended, sentences(reason, lost)
+    if over in _REFUSALS:
+        return "refused", _REFUSALS[over]
+    if over == "trouble":
         return "refused", sentence("It could not begin: {reason}", reason=ending.trouble)
     if wrong:
         return "crashed", sentence("What it left cannot be read: {reason}", reason=wrong)
     return "crashed", sentences(_death(ending), lost)
-
-
-def _too_long(order: Order) -> str:
-    return sentence(
-        "It took longer than {seconds:g} s and was ended.", seconds=order.limits.seconds
-    )
-
-
-def _too_much(order: Order) -> str:
-    return sentence("It wanted more than {mb:,} MiB of memory.", mb=order.limits.memory_mb)
 
 
 def _death(ending: Ending) -> str:

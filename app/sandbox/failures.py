@@ -21,11 +21,15 @@ class TimeLimit(Over):
     """Its time is over."""
 
 
+class ProcessorLimit(TimeLimit):
+    """It has kept processors busy for too long."""
+
+
 class Stopped(Over, KeyboardInterrupt):
     """Somebody stopped it; to the program, as if by Ctrl-C."""
 
 
-for _kind in (TimeLimit, Stopped):
+for _kind in (TimeLimit, ProcessorLimit, Stopped):
     _kind.__module__ = "builtins"  # a traceback names it without a module of ours
 Stopped.__name__ = Stopped.__qualname__ = "KeyboardInterrupt"  # in the recording's failure, too
 

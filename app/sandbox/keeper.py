@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import time
@@ -20,16 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from inspector_app.sandbox import calls, landlock, limiting, walls
-from inspector_app.sandbox.orders import GRACE_SECONDS, Isolation, Order
+from inspector_app.sandbox.orders import Isolation, Order
 from inspector_app.sandbox.results import NUMBER
-from inspector_app.sandbox.usage import Tree, size_of
+from inspector_app.sandbox.usage import Tree
+from inspector_app.sandbox.watching import Watch, reaped
 from inspector_app.sandbox.work import speak
 
 _NICENESS = 5
 """Programs come after the server where there are few processors."""
-
-_LOOK_SECONDS = 0.05
-"""How often memory and processes are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +98,12 @@ def _supervise(order: Order, channels: Channels, tree: Tree, user: int | None) -
     supervisor = os.getpid()
     program = os.fork()
     if not program:
-        _confine(order, channels, scratch, user, supervisor, held)
+        _confine(order, channels, scratch, user, supervisor, held, tree.proc)
         return
     os.close(channels.output)
     os.close(channels.result)
-    ending = _watch(program, order, channels.status, tree, None if files else scratch)
+    watch = Watch(program, order, channels.status, tree, None if files else scratch)
+    ending = watch.follow()
     if apart:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # all of the namespace but its first process, this one
@@ -122,6 +120,7 @@ def _confine(
     user: int | None,
     supervisor: int,
     held: Isolation,
+    proc: int,
 ) -> None:
     """Become the program's process. If it must be kept apart, and a wall is missing, it ends here.
 
@@ -131,10 +130,11 @@ def _confine(
         user: whom it becomes.
         supervisor: its parent, with which it ends.
         held: the walls that stand already.
+        proc: number of the open `/proc`.
     """
     os.setsid()
     os.nice(_NICENESS)
-    limiting.go_first()
+    limiting.go_first(proc)
     if user is not None:
         walls.become(user)
         held = replace(held, user=True)
@@ -183,65 +183,6 @@ def _settle(channels: Channels, scratch: str) -> None:
     speak()
 
 
-# -- watching ------------------------------------------------------------------------------------
-
-
-def _watch(
-    program: int, order: Order, server: socket.socket, tree: Tree, folder: str | None
-) -> dict[str, Any]:
-    """Wait for the end of a program, or bring it about; how it came to it.
-
-    Args:
-        program: its process.
-        order: with its limits.
-        server: a word from it means that the program is to stop: it is told so, and has a moment
-            to write what was recorded. No more words mean that nobody wants it.
-        tree: the program with all that it starts.
-        folder: of the program, where its size is to be watched.
-    """
-    deadline = time.monotonic() + order.limits.seconds + GRACE_SECONDS
-    over = "time"
-    poll = select.poll()
-    poll.register(server, select.POLLIN | select.POLLHUP)
-    with contextlib.suppress(OSError):  # wakes at once; without it, at the next look
-        poll.register(os.pidfd_open(program), select.POLLIN)
-    own = tree.own_memory()
-    while True:
-        for number, _ in poll.poll(_LOOK_SECONDS * 1000):
-            if number == server.fileno():
-                if not server.recv(1):
-                    return {"over": "stopped"}
-                os.kill(program, signal.SIGINT)
-                over, deadline = "stopped", min(deadline, time.monotonic() + GRACE_SECONDS)
-        status = _reaped(program)
-        if status is not None:
-            code = os.waitstatus_to_exitcode(status)
-            ended = "stopped" if code and over == "stopped" else "ended"
-            return {"over": ended, "code": code}
-        if time.monotonic() > deadline:
-            return {"over": over}
-        found = tree.processes()
-        if len(found) > order.limits.processes + 1:
-            return {"over": "processes"}
-        most = own + (order.limits.memory_mb + limiting.RESERVE_MB) * limiting.MIB
-        if tree.memory(found, most) > most:
-            return {"over": "memory"}
-        if folder is not None and size_of(folder) > order.limits.file_mb * limiting.MIB:
-            return {"over": "files"}
-
-
-def _reaped(program: int) -> int | None:
-    """Let go of children that ended; the status of the program, if it did."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            ended, status = os.waitpid(-1, os.WNOHANG)
-            if ended == program:
-                return status
-            if not ended:
-                break
-    return None
-
-
 def end_all(tree: Tree) -> None:
     """Kill what comes from this process, until there is nothing left that could begin more.
 
@@ -259,4 +200,4 @@ def end_all(tree: Tree) -> None:
             if not found or (sign == signal.SIGSTOP and found == before):
                 break
             before = found
-            _reaped(0)
+            reaped(0)

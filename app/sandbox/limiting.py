@@ -19,17 +19,18 @@ RESERVE_MB = 512
 def limit(limits: Limits) -> bool:
     """Set what this process, and those that it starts, may use up; False where that is refused.
 
-    Memory and file size have a reserve that `use_reserve` gives free.
+    Memory and file size have a reserve that `use_reserve` gives free. The first limit on
+    processors' time interrupts the program (`clock`).
     """
     memory = memory_now() + limits.memory_mb * MIB
     largest = limits.file_mb * MIB
-    seconds = int(2 * limits.seconds) + 1
+    seconds = limits.processor_seconds
     wanted = {
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_AS: (memory, memory + RESERVE_MB * MIB),
         resource.RLIMIT_FSIZE: (largest, 2 * largest),
         resource.RLIMIT_NOFILE: (256, 256),
-        resource.RLIMIT_CPU: (seconds + 10, seconds + 11),
+        resource.RLIMIT_CPU: (seconds, 2 * seconds),
     }
     if sys.platform == "linux":
         tasks = limits.processes + tasks_of_user()
@@ -46,10 +47,16 @@ def limit(limits: Limits) -> bool:
     return held
 
 
-def go_first() -> None:
-    """Where the machine itself has no memory left, end this process before any other."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+def go_first(proc: int) -> None:
+    """Where the machine itself has no memory left, end this process before any other.
+
+    Args:
+        proc: number of an open `/proc`: a program's own can only be read, or it would undo this.
+    """
+    with contextlib.suppress(OSError):
+        number = os.open("self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        with open(number, "w") as file:
+            file.write("1000")
 
 
 def use_reserve() -> None:

@@ -141,6 +141,7 @@ class _Run:
             isolation=Isolation(**walls),
             seconds=self._seconds,
             trouble=str(told.get("reason", "")),
+            asked=str(told.get("asked", "")),
         )
 
     def _unseen(self) -> str:

@@ -95,6 +95,11 @@ class Limits:
     file_mb: int = 64
     processes: int = 32
 
+    @property
+    def processor_seconds(self) -> int:
+        """Of processors that one of its processes may keep busy."""
+        return int(2 * self.seconds) + 11
+
 
 @dataclass(frozen=True, slots=True)
 class Isolation:

@@ -33,7 +33,7 @@ class Tree:
     """
 
     def __init__(self, proc: int, *, apart: bool) -> None:
-        self._proc = proc
+        self.proc = proc
         self.apart = apart
         self._buffer = int("".join(self._rows(_BUFFER)) or 1 << 18)
 
@@ -41,7 +41,7 @@ class Tree:
         """Those that come from this one, by the numbers that `/proc` gives them."""
         children: dict[int, list[int]] = {}
         with contextlib.suppress(OSError):
-            for name in filter(str.isdecimal, os.listdir(self._proc)):
+            for name in filter(str.isdecimal, os.listdir(self.proc)):
                 fields = "".join(self._rows(f"{name}/stat")).rpartition(")")[2].split()
                 if fields:
                     children.setdefault(int(fields[1]), []).append(int(name))
@@ -58,7 +58,12 @@ class Tree:
         Raises:
             OSError: `/proc` is not what it should be.
         """
-        return int(os.readlink("self", dir_fd=self._proc))
+        return int(os.readlink("self", dir_fd=self.proc))
+
+    def number_here(self, pid: int) -> int | None:
+        """A process's number as this one knows it, which may be in another namespace."""
+        ours, known = (self._numbers(one) for one in ("self", pid))
+        return int(known[len(ours) - 1]) if 0 < len(ours) <= len(known) else None
 
     def own_memory(self) -> int:
         """Bytes of this process's own pages, those that it was forked with included."""
@@ -114,6 +119,11 @@ class Tree:
                 return int(row.split()[2]) * 2 * self._buffer  # the last message may overrun it
         return 0
 
+    def _numbers(self, pid: int | str) -> list[str]:
+        """Its numbers in all namespaces of processes that it is in, from the outermost on."""
+        rows = (row.split()[1:] for row in self._rows(f"{pid}/status") if row.startswith("NSpid:"))
+        return next(rows, [])
+
     def _sum(self, path: str, *names: str) -> int:
         rows = (row.split() for row in self._rows(path) if row.startswith(names))
         return sum(int(row[1]) for row in rows) * 1024
@@ -121,7 +131,7 @@ class Tree:
     def _rows(self, path: str) -> Iterator[str]:
         """The rows of a file; none where it cannot be read."""
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            number = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+            number = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.proc)
             with open(number, encoding="utf-8", errors="replace") as file:
                 yield from file
 

@@ -125,7 +125,7 @@ def _furnish(root: str, file_mb: int, user: int) -> None:
     for path in ("/proc", "/dev", "/dev/shm", SCRATCH):
         os.makedirs(root + path, exist_ok=True)
     with contextlib.suppress(OSError):  # refused in containers that hide parts of it
-        _mount("proc", f"{root}/proc", "proc", _NOSUID | _NODEV)
+        _mount("proc", f"{root}/proc", "proc", _RDONLY | _NOSUID | _NODEV)
     for name in ("null", "zero", "full", "random", "urandom"):
         with open(f"{root}/dev/{name}", "w"):
             pass

@@ -118,8 +118,9 @@ def _code(start: Start, own: Seat, options: Options, refusal: str) -> None:
         on_edit=own.edit,
         on_run=partial(_ask_to_run, start.key),
     )
-    if typed != draft:
+    if typed != draft:  # of a session before this one, as of a server that was started anew
         own.edit(start.key, typed)
+        own.came_back = True
     _buttons(start, own, refusal)
     if st.session_state.pop(_ASKED, None) == start.key:
         _run(start, own, options)
@@ -224,12 +225,14 @@ def _graph(start: Start, own: Seat) -> None:
     elif own.job is not None:
         st.info(say("The program is running. Its graph comes here."), icon=":material/hourglass:")
     elif own.ran is None and not own.reason:
-        _welcome(start)
+        _welcome(start, own)
     else:
         st.info(say("There is no graph: see below the code why."), icon=":material/info:")
 
 
-def _welcome(start: Start) -> None:
+def _welcome(start: Start, own: Seat) -> None:
+    if own.came_back:
+        st.caption(say("This page began anew: what ran before is gone, your text is not."))
     st.info(
         say("Press *Run* (Ctrl+Enter): the graph of this program comes here."),
         icon=":material/play_arrow:",

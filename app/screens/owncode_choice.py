@@ -13,7 +13,7 @@ from inspector_app.editor import start_anew
 from inspector_app.ownnotebooks import of_notebook
 from inspector_app.ownruns import Options, Seat
 from inspector_app.ownstarts import EXAMPLE, Start, of_archive, of_sample, of_text, template
-from inspector_app.phrases import language_query, named, prose, reason_of, say, told
+from inspector_app.phrases import language_query, named, printable, prose, reason_of, say, told
 from inspector_app.screens import open_recording
 
 EDITOR = "code-editor"
@@ -137,7 +137,7 @@ def _taken(seat: Seat) -> None:
     seat.refused = ""
     if given is None:
         return
-    name, data = str(given.name), given.getvalue()
+    name, data = printable(str(given.name)), given.getvalue()
     if name.lower().endswith(".inspect"):
         librarydesk.hand_over(name, data)
         seat.recording = True

@@ -41,7 +41,7 @@ def failure_of(
     saved = SavedValues(tape.tensors.raw)
     return Failure(
         type=type(error).__qualname__,
-        message=str(error) or type(error).__qualname__,
+        message=_said(error) or type(error).__qualname__,
         op=None if op is None else op.id,
         source=op.source if op is not None else _raised_at(error),
         inputs=() if op is None else op.inputs,
@@ -52,6 +52,14 @@ def failure_of(
         else saved.ids(node.saved, None if op is None else tape.ops[op.id]),
         roots=_backward_from(error, tape),
     )
+
+
+def _said(error: BaseException) -> str:
+    """Its message; "" of one that cannot say it: its own code would replace the run's exception."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _failed_op(

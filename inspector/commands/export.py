@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inspector.commands.places import cannot_write, stop, target
+from inspector.commands.places import Place, cannot_write, stop, target
 from inspector.commands.speaking import report
 from inspector.language import sentence
 
@@ -32,13 +32,14 @@ EPILOG = """
 Examples:
   python -m inspector export run.inspect --format html
   python -m inspector export new.inspect --against old.inspect --format html -o both.html
+  python -m inspector export run.rank0.inspect run.rank1.inspect --format html
   python -m inspector export run.inspect --format trace       (open it in ui.perfetto.dev)
   python -m inspector export run.inspect --format parquet -o tables/
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("file")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=Place())
 @click.option(
     "--format",
     "kind",
@@ -61,17 +62,21 @@ Examples:
     help="Of a picture; a page is as the reader's system.",
 )
 @click.option(
-    "--against", metavar="OTHER", help="Another recording: the page shows OTHER and FILE."
+    "--against",
+    type=Place(),
+    metavar="OTHER",
+    help="Another recording: the page shows OTHER and FILE.",
 )
 @click.option("--title", default="", help="Of a page.")
 @click.option(
     "-o",
     "--output",
+    type=Place(),
     help="Where to write; FILE with another ending by default. Tables go to a new folder, unless "
     "it ends with .zip.",
 )
 def export(
-    file: str,
+    files: tuple[str, ...],
     kind: str,
     graph: str,
     theme: str,
@@ -79,19 +84,34 @@ def export(
     title: str,
     output: str | None,
 ) -> None:
-    """Write the recording FILE as a picture, as one page that works from disk, or as data."""
+    """Write the recording FILE as a picture, as one page that works from disk, or as data.
+
+    Several FILEs are the ranks of one run: the page shows them side by side.
+    """
+    from inspector.ranks import without_rank
     from inspector.store import load
 
+    several = len(files) > 1
     if against is not None and kind != "html":
         stop(sentence("--against is for pages: add --format html."))
-    recording = load(file)
-    name = output or str(Path(file).with_suffix(ENDINGS.get(kind, f".{kind}")))
+    if several and (kind != "html" or against is not None):
+        stop(
+            sentence(
+                "Several FILEs are the ranks of one run, side by side on a page: add --format "
+                "html, without --against."
+            )
+        )
+    recordings = [load(file) for file in files]
+    stem = without_rank(files[0]) if several else files[0]
+    name = output or str(Path(stem).with_suffix(ENDINGS.get(kind, f".{kind}")))
     place = target(name)
-    for source in (file, against):
+    for source in (*files, against):
         if source is not None and place == Path(source).absolute():
             cannot_write(name, sentence("it is the recording itself"))
-    other = None if against is None else load(against)
-    write = _writer(file, recording, other, kind, graph, theme, title)
+    if kind == "html":
+        write = _page(recordings, None if against is None else load(against), title)
+    else:
+        write = _writer(files[0], recordings[0], kind, graph, theme)
     try:
         write(place)
     except OSError as error:
@@ -99,21 +119,24 @@ def export(
     report(sentence("wrote {file}", file=name))
 
 
-def _writer(
-    file: str,
-    recording: Recording,
-    other: Recording | None,
-    kind: str,
-    graph: str,
-    theme: str,
-    title: str,
+def _page(
+    recordings: list[Recording], against: Recording | None, title: str
 ) -> Callable[[Path], None]:
-    """What writes the recording to a path; what can go wrong before is told here."""
-    if kind == "html":
-        from inspector.render.page import export_html
+    """What writes a page to a path."""
+    from inspector.lanes import lanes
+    from inspector.render.page import export_html
 
-        subject = recording if other is None else (other, recording)
-        return lambda path: export_html(subject, path, title=title)
+    if len(recordings) > 1:
+        together = lanes(recordings)
+        return lambda path: export_html(together, path, title=title)
+    subject = recordings[0] if against is None else (against, recordings[0])
+    return lambda path: export_html(subject, path, title=title)
+
+
+def _writer(
+    file: str, recording: Recording, kind: str, graph: str, theme: str
+) -> Callable[[Path], None]:
+    """What writes a picture or data to a path; what can go wrong before is told here."""
     if kind in PICTURES or kind == "text":
         from inspector.writing import write_whole
 

@@ -43,6 +43,8 @@ class Limits:
             backward graph, not with both in one picture: that is half of the bytes.
         records: of a run with more ops and autograd nodes than this, only what is drawn has cards,
             and no tensor a history. A card takes 1 ms.
+        searched: of a run with more ops and autograd nodes than this, the search finds what is
+            drawn. Each takes 14 to 20 bytes and 0.2 ms, so that of more there is no room.
         moments: of a run with more moments than this, none is told in full. One takes 2 ms.
         histories: of so many tensors at most it is told where they come from and where they go.
             One takes up to 10 ms.
@@ -54,6 +56,7 @@ class Limits:
     effort: int = 750_000
     both: int = 2_000
     records: int = 8_000
+    searched: int = 60_000
     moments: int = 400
     histories: int = 400
     whys: int = 100
@@ -170,7 +173,7 @@ class _Packer:
         if pane == "static":
             return
         book, known = self._book, self._related
-        for item in items:
+        for item in map(base_id, items):  # a copy has the same
             if item not in known:
                 found = relations_answer(book.recording, book.index, {"id": item})
                 known[item] = told(found, book.translate)
@@ -251,6 +254,8 @@ class _Packer:
 
     def _offer_search(self) -> None:
         book = self._book
+        if self._size > self._limits.searched:
+            return
         index = Index(book.recording, book.static, book.overlay, book.index)
         found = told(find_table(index), book.translate)
         self._offer("find", {**found, "results": columns(found["results"])})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from os.path import basename
 from typing import Any
 
@@ -238,3 +239,9 @@ def summary(lanes: Lanes) -> str:
     if not lanes.mismatches:
         told.append(sentence("They fit together on all ranks."))
     return sentences(*told)
+
+
+def lanes_asset(name: str) -> str:
+    """The text of a file that draws the rows: "lanes.js" or "lanes.css"."""
+    folder = resources.files("inspector.render") / "assets" / "lanes"
+    return (folder / name).read_text(encoding="utf-8")

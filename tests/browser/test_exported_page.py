@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
+from savedpages import Open, closed, fit, node, open_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -27,37 +27,7 @@ from inspector.render.findtable import find_table
 from inspector.render.page import export_html, page
 from inspector.render.workbench import script_text
 
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def open_file(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Opens the text of a page from disk, offline; fails on any complaint of the browser."""
-    contexts, complaints = [], []
-
-    def open_file(text: str, ready: str = ".wb .node", theme: str = "light") -> Page:
-        file = tmp_path / "page.html"
-        file.write_text(text, "utf-8")
-        context = browser.new_context(
-            offline=True, color_scheme=theme, viewport={"width": 1280, "height": 800}
-        )
-        contexts.append(context)
-        shown = context.new_page()
-        shown.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
-        shown.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
-        shown.on("request", lambda request: own(request.url) or complaints.append(request.url))
-        shown.goto(file.as_uri())
-        if ready:
-            expect(shown.locator(ready).first).to_be_visible(timeout=30_000)
-        return shown
-
-    def own(url: str) -> bool:
-        return url.startswith((tmp_path.as_uri(), "blob:", "data:", "about:"))
-
-    yield open_file
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+__all__ = ["open_file"]  # a fixture
 
 
 def text_of(recording: Recording, **limits: int) -> str:
@@ -72,10 +42,6 @@ def branching_page() -> str:
 @pytest.fixture(scope="module")
 def tower_page() -> str:
     return text_of(tower())
-
-
-def node(shown: Page, name: str, pane: str = "dynamic") -> Locator:
-    return shown.locator(f'.wb-panel[data-pane="{pane}"] .node[data-id="{name}"]')
 
 
 def test_a_click_lights_up_the_other_panes_and_fills_the_card(
@@ -122,10 +88,6 @@ def test_the_search_finds_what_is_in_closed_boxes(open_file: Open, tower_page: s
     expect(shown.locator(".wb-results [data-at]").first).to_contain_text("stages.20")
     search.press("Enter")
     expect(shown.locator(".wb-card")).to_contain_text("linear")
-
-
-def closed(shown: Page) -> Locator:
-    return shown.locator('.wb-panel[data-pane="dynamic"] .node.box')
 
 
 def test_a_box_that_is_opened_is_shown_by_itself_and_leads_back(
@@ -215,6 +177,7 @@ def test_nodes_are_coloured_by_a_measure(open_file: Open, branching_page: str) -
 def test_hostile_names_are_told_and_not_run(open_file: Open) -> None:
     shown = open_file(page(Book(hostile()), title=HOSTILE, limits=Limits(closeups=0)))
     expect(shown.locator("h1")).to_have_text(HOSTILE)
+    fit(shown)
     node(shown, "op:0").click()
     expect(shown.locator(".wb-card")).to_contain_text("</script>")
     assert shown.evaluate("window.broken") is None
@@ -257,6 +220,7 @@ def test_a_notebooks_frame_shows_the_page_with_nothing_around_it(open_file: Open
     shown = open_file(f"<!doctype html><body>{embedded(branching())}", ready="iframe")
     inside = shown.frame_locator("iframe")
     expect(inside.locator(".wb .node").first).to_be_visible(timeout=30_000)
+    fit(inside)
     inside.locator('.wb-panel[data-pane="dynamic"] .node[data-id="op:3"]').click()
     expect(inside.locator(".wb-card")).to_contain_text("tanh")
     frame = shown.locator("iframe").get_attribute("srcdoc")

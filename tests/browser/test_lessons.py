@@ -178,10 +178,17 @@ def test_a_presentation_has_the_lesson_alone_and_is_driven_by_keys(
     open_page: OpenPage, settle: Settle, theme: str
 ) -> None:
     page = open_page(TRIAL, theme=theme)
+    node = page.locator(".st-key-lesson-graph .node").first
+    usual = node.evaluate("(node) => node.getBoundingClientRect().height")
     page.locator(".st-key-lesson-present button").first.click()
     page.wait_for_url(re.compile("present=1"))
     expect(page.locator("[data-testid=stSidebar]")).to_be_hidden()
     settle(page)
+    page.wait_for_function(  # the graph is read from the back of the room, too
+        "([bench, usual]) =>"
+        " bench.querySelector('.node').getBoundingClientRect().height > 1.15 * usual",
+        arg=[page.locator(".st-key-lesson-graph .wb").element_handle(), usual],
+    )
     for key, step in (("ArrowRight", 1), ("PageDown", 2), ("ArrowLeft", 1)):
         page.keyboard.press(key)
         page.wait_for_url(re.compile(f"step={step}"))

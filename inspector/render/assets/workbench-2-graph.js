@@ -5,6 +5,7 @@ const MAX_FIT = 1.25; // a graph of two nodes is not blown up to fill the pane
 const READABLE = 0.7; // below this scale the small text of a node cannot be read
 const OVERVIEW = 0.2; // below this one two drawings with nothing in common are no picture, either
 const FOOT = 40; // px; what the legend and the buttons take at the bottom
+const PRESENTED = { most: 2, foot: 56 }; // of what is presented: it is read from the back of a room
 const MARGIN = 20; // px of a drawing that are empty below its last node
 const MIN_SCALE = 0.03;
 const MAX_SCALE = 5;
@@ -96,7 +97,8 @@ class GraphPane {
     this.place(held ?? glide.held());
     glide.play();
     this.minimap.redraw();
-    if (focused && this.nodes.has(focused)) this.focusNode(focused, { show: false });
+    if (this.nodes.has(focused)) this.focusNode(focused, { show: false });
+    else if (focused) this.viewport.focus({ preventScroll: true }); // its box was opened: keys go on in this graph
   }
 
   /** Nodes, boxes and edges by id; a node's own name for those who cannot see it. */
@@ -222,7 +224,7 @@ class GraphPane {
     if (!lower && (this.view.mode !== "free" || this.offScreen())) this.fit(this.view.mode === "fit" ? "fit" : "start");
     this.apply();
     this.paint();
-    const kept = this.pendingReveal ?? (lower && this.elementOf(this.marks.selected) ? [this.marks.selected] : null);
+    const kept = this.pendingReveal ?? ((lower || this.untouched) && this.elementOf(this.marks.selected) ? [this.marks.selected] : null);
     if (kept) this.reveal(kept, Boolean(lower));
     return undefined;
   }
@@ -232,10 +234,11 @@ class GraphPane {
     const [W, H] = this.hub.commonRoom(this);
     const [w, h] = this.size;
     const content = Math.max(h - MARGIN, 1);
-    const whole = Math.max(Math.min(MAX_FIT, (W - 2 * PADDING) / w, (H - FOOT) / content), MIN_SCALE);
+    const { most, foot } = this.hub.element.matches(".wb-large, .wb-present") ? PRESENTED : { most: MAX_FIT, foot: FOOT };
+    const whole = Math.max(Math.min(most, (W - 2 * PADDING) / w, (H - foot) / content), MIN_SCALE);
     const all = mode === "fit" || whole >= READABLE || (this.apart() && whole >= OVERVIEW);
     const k = all ? whole : clamp((W - 2 * PADDING) / w, READABLE, 0.9);
-    const y = all ? Math.max((H - FOOT - content * k) / 2, 0) : PADDING; // the buttons cover nothing
+    const y = all ? Math.max((H - foot - content * k) / 2, 0) : PADDING; // the buttons cover nothing
     this.moveTo({ k, x: (W - w * k) / 2, y, mode }, smooth);
     // Wider than the pane: begin at the topmost node, but never with room left empty at a side.
     if (w * k > W) this.view.x = clamp(W / 2 - this.topNodeCentre() * k, W - PADDING - w * k, PADDING);
@@ -303,7 +306,8 @@ class GraphPane {
     const { x, y, w, h } = rects[0];
     const k = this.view.k;
     const free = this.freeArea(covers, w * k, h * k);
-    this.moveTo({ x: free.x + free.w / 2 - (x + w / 2) * k, y: Math.max(free.y + free.h / 2 - (y + h / 2) * k, free.y + PADDING - y * k) }, smooth);
+    const mode = this.untouched ? this.view.mode : "free"; // the card may open yet, and the picture is fitted again
+    this.moveTo({ mode, x: free.x + free.w / 2 - (x + w / 2) * k, y: Math.max(free.y + free.h / 2 - (y + h / 2) * k, free.y + PADDING - y * k) }, smooth);
   }
 
   /** What lies over the drawing now, as rectangles in the viewport: minimap, buttons, legend, forms. */

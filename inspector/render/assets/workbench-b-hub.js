@@ -428,7 +428,8 @@ class Workbench {
     else if (this.presenting) this.present();
     else if (this.memory.maximised) this.maximise(this.memory.maximised);
     else if (this.graph()?.trace.direction) this.graph().trace.clear();
-    else this.clear();
+    else if (this.memory.selected !== null) this.clear();
+    else this.source?.leave?.();
   }
 
   destroy() {

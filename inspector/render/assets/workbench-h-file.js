@@ -55,7 +55,7 @@ class FileSource extends Source {
     super("", hub);
     this.archive = archive;
     this.drawings = {}; // of the picture that is shown, by pane
-    this.trail = []; // the box that is shown by itself, after those around it that were shown before
+    this.trail = []; // the box that is shown by itself, after those around it
     this.openNow = new Set(); // boxes that are open in what is shown
   }
 
@@ -82,20 +82,22 @@ class FileSource extends Source {
   }
 
   /* A toggled box is shown by itself; of several, the one that was toggled last. Closing it leads back to
-   * the box around it that was shown before, if there was one. What else there is to open or close would be
-   * a picture that the page does not hold. */
+   * the box around it, if that is one that can be shown. What else there is to open or close would be a
+   * picture that the page does not hold. */
   chosen(toggled) {
     const added = toggled.filter((box) => !this.trail.includes(box));
-    const here = this.trail.filter((box) => toggled.includes(box));
-    const wanted = added.toReversed().find((box) => this.closeups.has(box));
-    if (wanted !== undefined) return { trail: [...here.filter((box) => this.isAround(box, wanted)), wanted], said: "" };
-    if (!added.length) return { trail: here, said: "" };
-    const isOpen = added.some((box) => this.openNow.has(box));
-    return { trail: this.trail, said: isOpen ? "fileNoBox" : "fileLeftOut" };
+    const wanted = added.findLast((box) => this.closeups.has(box));
+    if (added.length && wanted === undefined) {
+      const isOpen = added.some((box) => this.openNow.has(box));
+      return { trail: this.trail, said: isOpen ? "fileNoBox" : "fileLeftOut" };
+    }
+    return { trail: this.trailTo(wanted ?? this.trail.findLast((box) => toggled.includes(box))), said: "" };
   }
 
-  isAround(outer, inner) {
-    return this.closeups.get(inner).around.includes(outer);
+  /** The boxes around a box that can be shown by themselves, and itself; none for no box. */
+  trailTo(box) {
+    if (box === undefined) return [];
+    return [...this.closeups.get(box).around.filter((outer) => this.closeups.has(outer)), box];
   }
 
   /** Show a picture that holds an item: what is drawn, else the innermost box around it. */
@@ -106,15 +108,15 @@ class FileSource extends Source {
   }
 
   async showOnly(boxes) {
-    if (boxes.join() === this.trail.join()) return;
+    if (boxes.at(-1) === this.trail.at(-1)) return;
     this.hub.memory.toggled = new Set(boxes);
     await this.hub.askPicture();
     this.hub.tell();
   }
 
-  /** Go back to the whole picture; false where it is shown. */
+  /** Go back to what is around the box that is shown. */
   leave() {
-    return this.trail.length > 0 && this.showOnly([]);
+    this.showOnly(this.trail.slice(0, -1));
   }
 
   async drawingsOf(box) {
@@ -163,8 +165,10 @@ class FileSource extends Source {
         const box = toggle.closest("[data-id]").dataset.id.split("@")[0];
         toggle.toggleAttribute("hidden", !this.closeups.has(box) && this.openNow.has(box));
       }
-      pane.element.querySelector(".wb-trail")?.remove();
-      if (this.trail.length && ofPane(this.trail[0], pane.id)) pane.note.before(this.crumbs());
+      const before = pane.element.querySelector(".wb-trail");
+      if (before?.matches(":focus-within")) pane.viewport.focus({ preventScroll: true });
+      before?.remove();
+      if (this.trail.length && ofPane(this.trail[0], pane.id)) pane.note.parentElement.before(this.crumbs());
     }
   }
 
@@ -173,7 +177,7 @@ class FileSource extends Source {
     const around = this.trail.map((box, at) => [this.closeups.get(box).title, this.trail.slice(0, at + 1)]);
     const [here] = around.pop();
     return h("nav", { class: "wb-trail", "aria-label": this.hub.t("fileTrail") }, part(this.hub.t("fileWhole"), []),
-      around.map(([title, boxes]) => [" › ", part(title, boxes)]), " › ", h("b", {}, here));
+      around.flatMap(([title, boxes]) => [" › ", part(title, boxes)]), " › ", h("b", { "aria-current": "page" }, here));
   }
 }
 
@@ -244,7 +248,7 @@ const FILE_ANSWERS = {
 
   async relations({ pane, id }) {
     const found = pane === "static" ? {} : await this.archive.get("relations");
-    return found[id] ?? { relations: [], more: 0, bytes: "" };
+    return found[id.split("@")[0]] ?? { relations: [], more: 0, bytes: "" };
   },
 
   async why(ask) {
