@@ -92,9 +92,9 @@ def test_a_recording_is_checked_like_its_script(run: Run, tmp_path: Path) -> Non
 
 def test_select_and_ignore_take_names_joined_by_commas_or_one_by_one(run: Run) -> None:
     chosen = ["saved-tensor-overwritten", "run-failed"]
-    assert run("--ignore", ",".join(chosen), "train.py").exit_code == 0
-    assert run("--ignore", chosen[0], "--ignore", chosen[1], "train.py").exit_code == 0
-    assert run("--select", "device-mismatch, dtype-mismatch", "train.py").exit_code == 0
+    assert run("--ignore", ",".join(chosen), "train.py").stdout == ""
+    assert run("--ignore", chosen[0], "--ignore", chosen[1], "train.py").stdout == ""
+    assert run("--select", "device-mismatch, dtype-mismatch", "train.py").stdout == ""
     result = run("--select", "run-failed", "train.py")
     assert result.stdout.startswith("train.py:5:5: error run-failed RuntimeError: ")
 
@@ -102,7 +102,8 @@ def test_select_and_ignore_take_names_joined_by_commas_or_one_by_one(run: Run) -
 def test_a_comment_silences_a_rule_in_the_script(run: Run, tmp_path: Path) -> None:
     silenced = FAILING.replace("h += 1", "h += 1  # inspector: ignore[saved-tensor-overwritten]")
     (tmp_path / "train.py").write_text(silenced)
-    assert (run("train.py").exit_code, run("train.py").stdout) == (0, "")
+    result = run("train.py")
+    assert (result.exit_code, result.stdout) == (1, "")  # the script itself failed all the same
 
 
 def test_a_module_can_be_checked(run: Run) -> None:
@@ -192,6 +193,17 @@ def test_a_script_that_ends_with_an_exit_code_has_failed(
     assert result.exit_code == 1
     assert result.stdout.startswith("train.py: error run-failed The program ended with " + said)
     assert "the script ended with exit code" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("--select", "dead-relu"), ("--ignore", "run-failed")])
+def test_a_script_that_fails_has_failed_whatever_rules_may_speak(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    for text in ("raise ValueError('no data')", "import sys; sys.exit(1)"):
+        (tmp_path / "train.py").write_text(text)
+        result = run(*words, "train.py")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "the script ended with exit code 1\ninspector: nothing found" in result.stderr
 
 
 @pytest.mark.parametrize("ending", ["sys.exit()", "sys.exit(0)", "sys.exit(None)"])
@@ -312,7 +324,14 @@ def test_sarif_has_what_its_schema_asks_for() -> None:
                 }
             ],
         },
-        {"ruleId": "mine", "level": "note", "message": {"text": "as it is"}},
+        {
+            "ruleId": "mine",
+            "level": "note",
+            "message": {"text": "as it is"},
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": "runs/a%20b.inspect"}}}
+            ],
+        },
     ]  # fmt: skip
 
 

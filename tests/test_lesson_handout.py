@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 import runpy
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from inspector.render.answers import Book
 from inspector_app.teaching.codetext import code_html
 from inspector_app.teaching.handout import handout, needed
 from inspector_app.teaching.lesson import Lesson, Spot
-from inspector_app.teaching.pictures import Ran, Wanted
+from inspector_app.teaching.pictures import TALLEST, Ran, Wanted, width_of
 from inspector_app.teaching.read import read_lesson
 from inspector_app.teaching.spots import in_words, read_spot
 
@@ -215,6 +216,28 @@ def test_in_another_graph_what_belongs_to_the_selected_item_is_marked(
     nodes = Page(handout(read(text), runs)).all("g", "node")
     linked = [attrs["data-id"] for attrs in nodes if "linked" in attrs["class"].split()]
     assert linked == ["grad:0"]  # the backward pass begins with the last op
+
+
+def test_a_narrow_figure_begins_its_step_and_a_wide_one_comes_below_the_text(
+    runs: Mapping[Wanted, Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def before_figures(figure: str) -> list[str]:
+        sections = handout(read(LESSON), runs).split("<section>")[1:]
+        return [one.partition(figure)[0] for one in sections if figure in one]
+
+    assert before_figures('<figure class="beside">')  # all are narrow
+    assert not any("<p>" in before for before in before_figures('<figure class="beside">'))
+    monkeypatch.setattr("inspector_app.teaching.handout.BESIDE", 10)  # none is
+    assert any("<p>" in before for before in before_figures("<figure>"))
+
+
+def test_what_is_taller_than_its_place_on_paper_is_narrower_there() -> None:
+    def drawn(width: int, height: int) -> str:
+        return f'<svg class="graph" width="{width}" height="{height}" role="img"></svg>'
+
+    assert width_of(drawn(200, 100)) == 200
+    assert width_of(drawn(200, 2 * TALLEST)) == 100  # it is drawn at half its size
+    assert width_of("<p>It could not be drawn.</p>") == math.inf
 
 
 def test_a_picture_that_is_there_already_is_not_drawn_again(page: Page) -> None:

@@ -37,7 +37,7 @@ _FULL = """<style>
   display: none;
 }
 .st-key-lesson-text, .st-key-lesson-code { zoom: 1.3; }
-.st-key-lesson-graph { --wb-large: 1; }
+.st-key-lesson-graph { --wb-large: 1; --wb-card: clamp(170px, 20vh, 226px); }
 </style>"""
 
 

@@ -31,7 +31,16 @@ from inspector_app.teaching.lesson import (
     Text,
     states,
 )
-from inspector_app.teaching.pictures import IR_TEXT, Ran, Scene, Wanted, drawing, names_of, scene_of
+from inspector_app.teaching.pictures import (
+    IR_TEXT,
+    Ran,
+    Scene,
+    Wanted,
+    drawing,
+    names_of,
+    scene_of,
+    width_of,
+)
 from inspector_app.teaching.spots import in_words
 
 SHORT = 24
@@ -40,6 +49,12 @@ SHORT = 24
 ROOM = 4
 """Lines to write an answer on."""
 
+BESIDE, BETWEEN = 300, 32
+"""px: a figure of at most that width (8 cm of 18) stands at the right of its step's text; and
+between two drawings.
+"""
+
+_NARROW = '<figure class="beside">'
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE = Path(__file__).with_name("handout.css")
 
@@ -123,9 +138,16 @@ class _Page:
             yield from self._all_answers()
 
     def _step(self, step: Step, shown: Shown, number: int) -> Iterator[str]:
-        """Text and codes as they stand, then what is shown, then what is asked about it."""
+        """Text and codes as they stand, then what is shown, then what is asked about it.
+
+        A narrow figure comes first: the text stands at its left.
+        """
         count = 0
         asked: list[str] = []
+        scene = None if shown.result == OUTPUT else scene_of(shown, self._runs)
+        figure = "" if scene is None else self._figure(shown, *scene)
+        beside = figure.startswith(_NARROW)
+        yield figure if beside else ""
         for part in step.parts:
             if isinstance(part, Text):
                 yield self._markdown.render(part.markdown)
@@ -142,7 +164,10 @@ class _Page:
                 asked.append(
                     f'<div class="notes">{label}{self._markdown.render(part.markdown)}</div>'
                 )
-        yield from self._shown(shown)
+        yield "" if beside else figure
+        yield from self._printed_by(shown)
+        if "findings" in shown.panes.values() and scene is not None:
+            yield self._findings(scene[1])
         yield from asked
 
     # -- code ----------------------------------------------------------------------------------
@@ -162,14 +187,12 @@ class _Page:
 
     # -- what is shown -------------------------------------------------------------------------
 
-    def _shown(self, shown: Shown) -> Iterator[str]:
+    def _printed_by(self, shown: Shown) -> Iterator[str]:
+        """What the program printed, where that was not on paper yet."""
         if shown.code is None:
             return
         run = shown.code.name, shown.input
         ran = self._runs.get(run, Ran())
-        found = None if shown.result == OUTPUT else scene_of(shown, self._runs)
-        if found is not None:
-            yield from self._figure(shown, *found)
         if run not in self._printed and (ran.output.strip() or ran.reason):
             self._printed.add(run)
             label = self._label(sentence("What it prints"))
@@ -177,22 +200,21 @@ class _Page:
             yield f'{label}<pre class="output{_short(output)}">{escape(output)}</pre>'
             if ran.reason:
                 yield f"<p>{self._told(ran.reason)}</p>"
-        if "findings" in shown.panes.values() and found is not None:
-            yield self._findings(found[1])
 
-    def _figure(self, shown: Shown, scene: Scene, book: Book) -> Iterator[str]:
+    def _figure(self, shown: Shown, scene: Scene, book: Book) -> str:
         """The graphs of a scene, or where they are on paper already."""
         if scene in self._figures:
             again = sentence("The graph is that of figure {number}.", number=self._figures[scene])
-            yield f'<p class="label">{self._told(again)}</p>'
-            return
+            return f'<p class="label">{self._told(again)}</p>'
         drawn = [self._drawing(scene, pane, book) for pane in scene.panes]
         if not drawn:
-            return
+            return ""
         number = self._figures[scene] = len(self._figures) + 1
         caption = self._told(self._caption(shown, scene, number))
         drawings = f'<div class="drawings">{"".join(drawn)}</div>'
-        yield f"<figure>{drawings}<figcaption>{caption}</figcaption></figure>"
+        width = sum(map(width_of, drawn)) + BETWEEN * (len(drawn) - 1)
+        start = _NARROW if width <= BESIDE else "<figure>"
+        return f"{start}{drawings}<figcaption>{caption}</figcaption></figure>"
 
     def _drawing(self, scene: Scene, pane: str, book: Book) -> str:
         if pane == IR_TEXT and book.static is not None:

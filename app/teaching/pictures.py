@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ IR_TEXT = "irtext"
 
 PAPER = 0.8
 """A drawing's size on paper against that on the page: its letters are then 8 pt high."""
+
+
+TALLEST = 472
+"""px; what is taller is drawn smaller (`max-height` in the style)."""
+
+_SIZE = re.compile(r'<svg[^>]* width="([\d.]+)"[^>]* height="([\d.]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,15 @@ def drawing(
     except RenderError as error:
         return error.message
     return on_paper(svg, _marks(view, pane, scene.look, book), number)
+
+
+def width_of(drawn: str) -> float:
+    """The width in px that a drawing takes on paper; infinite for what is text."""
+    size = _SIZE.match(drawn)
+    if size is None:
+        return math.inf
+    width, height = map(float, size.groups())
+    return width * min(1.0, TALLEST / max(height, 1.0))
 
 
 def on_paper(svg: str, marks: Mapping[str, str], number: int) -> str:

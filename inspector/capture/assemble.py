@@ -85,7 +85,8 @@ class Assembler:
         warned = tuple(self._warnings())
         sources = self._sources(ops, (*steps, *decisions, *warned), failure, counts)
         counts = {file: found for file, found in counts.items() if file in sources}
-        assigned = variables(ops, tape.tensors.raw, module_calls, sources, kept=output)
+        raised = None if failure is None or failure.node is not None else failure.op
+        assigned = variables(ops, tape.tensors.raw, module_calls, sources, output, raised)
         return Recording(
             ops=ops,
             tensors=self._tensors(names, assigned, grad_nodes),

@@ -67,6 +67,7 @@ def variables(
     module_calls: Sequence[ModuleCall],
     sources: Mapping[str, str],
     kept: Iterable[int] = (),
+    raised: int | None = None,
 ) -> dict[int, str]:
     """Tensor id -> the variable that the user's code assigned it to.
 
@@ -76,19 +77,33 @@ def variables(
         module_calls: the calls that `ops` refer to.
         sources: the texts of the files in which they ran.
         kept: tensors used in ways that no op shows: what the run returned.
+        raised: the op that ended the run: the calls around it have no value.
     """
     namer = _Namer(sources)
     found: dict[int, str] = {}
     for op in ops:
         if names := namer.of_op(op):
             _assign(found, op, tensors, names)
+    unfinished = set() if raised is None else _around(ops[raised], module_calls)
     for call, op in _last_ops(ops, tensors, module_calls, namer, kept):
+        if call in unfinished:
+            continue
         _assign(found, op, tensors, namer.of_call(call, module_calls))
     for op in ops:  # what is written in place keeps its name
         for output in op.outputs if op.overwrites else ():
             replaced = tensors[output].alias_of
             if replaced in op.overwrites and replaced in found:
                 found.setdefault(output, found[replaced])
+    return found
+
+
+def _around(op: Op, calls: Sequence[ModuleCall]) -> set[int]:
+    """The module calls in which an op ran, from the inside."""
+    found: set[int] = set()
+    call = op.module_call
+    while call is not None:
+        found.add(call)
+        call = calls[call].parent
     return found
 
 

@@ -75,30 +75,29 @@ def check(
     from inspector.findings import chosen_rules, findings
 
     chosen_rules(select or None, ignore)  # a wrong name is told before the script runs for hours
-    recording, name = _recorded(script, arguments, module)
+    recording, status = _recorded(script, arguments, module)
     found = findings(recording, select=select or None, ignore=ignore)
     shown = [one for one in found if notes or one.severity != "note"]
-    _echo(_written(kind, shown, recording, name))
+    _echo(_written(kind, shown, recording, script))
     _mistyped(recording)
-    _summarise(found, shown)
     errors = any(one.severity == "error" for one in found)
-    sys.exit(FOUND_ERRORS if errors else 0)
+    if status and (recording.failure is None or not errors):  # else its failure has been told
+        report(sentence("the script ended with exit code {status}", status=status))
+    _summarise(found, shown)
+    sys.exit(FOUND_ERRORS if errors or status else 0)
 
 
-def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Recording, str]:
-    """The recording, read or made, and what the findings without a line are said to be of."""
+def _recorded(script: str, arguments: tuple[str, ...], module: bool) -> tuple[Recording, int]:
+    """The recording, read or made, and the script's exit code (that of a recording is 0)."""
     if not module and _is_recording(script):
         from inspector.store import load
 
-        return load(script), script
+        return load(script), 0
     from inspector.capture import CaptureOptions
     from inspector.capture.script import record_script
 
     with _output_to_stderr():
-        recording, status = record_script(script, arguments, CaptureOptions(), as_module=module)
-    if status and recording.failure is None:
-        report(sentence("the script ended with exit code {status}", status=status))
-    return recording, script
+        return record_script(script, arguments, CaptureOptions(), as_module=module)
 
 
 def _is_recording(path: str) -> bool:

@@ -177,22 +177,34 @@ def _along(evidence: Evidence, nodes: Sequence[GradNode]) -> float:
     while node is not None:
         if size := norm_of_all(node.grad_outputs):
             sizes.append(size)
-        onward = _onward(evidence, node)
+        onward = _onward(evidence, node, within=True)
         node = max(onward, key=lambda edge: edge[1])[0] if onward else None
     return sizes[0] / sizes[-1] if sizes else 1.0
 
 
-def _onward(evidence: Evidence, node: GradNode) -> list[tuple[GradNode, float]]:
-    """The edges to nodes of other ops, with the norms of the gradients that they carry."""
+def _onward(
+    evidence: Evidence, node: GradNode, within: bool = False
+) -> list[tuple[GradNode, float]]:
+    """The edges to nodes of other ops, with the norms of the gradients that they carry.
+
+    Args:
+        evidence: the recording.
+        node: from where they go.
+        within: whether a way through further nodes of the same op counts: cross_entropy has two.
+    """
     known = [grad for grad in node.grad_inputs if grad is not None]
     if len(known) != len(node.next):
         return []
     targets = [evidence.recording.grad_nodes[number] for number in node.next]
-    return [
+    found = [
         (target, norm)
         for target, grad in zip(targets, known, strict=True)
         if target.op is not None and target.op != node.op and (norm := norm_of(grad))
     ]
+    for target in targets if within else ():
+        if target.op is not None and target.op == node.op:
+            found += _onward(evidence, target, within)
+    return found
 
 
 def _worst_line(

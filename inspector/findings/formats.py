@@ -182,7 +182,8 @@ def as_sarif(
         "semanticVersion": version,
         "rules": [_described(rule) for rule in rules],
     }
-    results = [_result(finding, places, recording, index) for finding in found]
+    whole = {"physicalLocation": {"artifactLocation": {"uri": _uri(name)}}}
+    results = [_result(finding, places, recording, index, whole) for finding in found]
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -202,8 +203,13 @@ def _described(rule: Rule) -> dict[str, Any]:
 
 
 def _result(
-    finding: Finding, places: Places, recording: Recording, index: dict[str, int]
+    finding: Finding,
+    places: Places,
+    recording: Recording,
+    index: dict[str, int],
+    whole: dict[str, Any],
 ) -> dict[str, Any]:
+    """One result. `whole` is the location of one without a line: GitHub takes none without."""
     message = f"{finding.message} {finding.help}".strip()
     result: dict[str, Any] = {
         "ruleId": finding.rule,
@@ -213,8 +219,7 @@ def _result(
     if finding.rule in index:
         result["ruleIndex"] = index[finding.rule]
     place = places.of(finding.source)
-    if place is not None:
-        result["locations"] = [_location(place)]
+    result["locations"] = [whole if place is None else _location(place)]
     related = []
     for number in finding.related[:MOST_RELATED]:
         op = recording.ops[number]

@@ -41,12 +41,20 @@ class Boundary:
     reason: str
 
 
-def boundary_at(recording: Recording, op: Op) -> Boundary | None:
-    """Whether the gradient's way ends at `op`, and why; None where it does not."""
+def boundary_at(recording: Recording, op: Op, output: int | None = None) -> Boundary | None:
+    """Whether the gradient's way ends at `op`, and why; None where it does not.
+
+    Args:
+        recording: what ran.
+        op: one of its ops.
+        output: the output that is asked about: the indices of a `max` or `topk` have no history,
+            its values do. None for all of them.
+    """
     tensors = recording.tensors
     if op.name == _COPIER or not any(tensors[number].requires_grad for number in op.inputs):
         return None
-    if any(tensors[number].requires_grad for number in op.outputs):
+    asked = op.outputs if output is None else (output,)
+    if any(tensors[number].requires_grad for number in asked):
         return None
     if op.name in _COPIES:
         return Boundary(op.id, "detach", _COPIES[op.name])
@@ -55,15 +63,28 @@ def boundary_at(recording: Recording, op: Op) -> Boundary | None:
             return None
         reason = sentence("{op} makes a Python number of it, without history.", op=op.name)
         return Boundary(op.id, "read", reason)
-    dtypes = {tensors[number].dtype for number in op.outputs}
+    dtypes = {tensors[number].dtype for number in asked}
     if not any(dtype.startswith(_FLOATS) for dtype in dtypes):
         given = listed(sorted(dtypes), "{first} and {then}")
         reason = sentence("{op} gives {dtypes}, which has no derivative.", op=op.name, dtypes=given)
         return Boundary(op.id, "integer", reason)
+    if len(asked) < len(op.outputs):
+        return None  # a running mean beside what was normalised
     reason = sentence(
         "It ran with gradients switched off (no_grad, inference_mode, set_grad_enabled)."
     )
     return Boundary(op.id, "no_grad", reason)
+
+
+def index_boundary(recording: Recording, flow: DataFlow, op: Op) -> Boundary | None:
+    """The boundary at an op whose indices alone go on: `x.max(dim=1).indices`, `topk`, `sort`."""
+    tensors = recording.tensors
+    if len(op.outputs) < 2 or any(
+        flow.consumers.get(number) for number in op.outputs if tensors[number].requires_grad
+    ):
+        return None
+    used = (number for number in op.outputs if flow.consumers.get(number))
+    return next(filter(None, (boundary_at(recording, op, number) for number in used)), None)
 
 
 def leading_to_backward(recording: Recording, flow: DataFlow) -> frozenset[int]:
@@ -248,6 +269,7 @@ class _Search:
                     continue
                 visited.add(number)
                 cut = boundary_at(self.recording, op)
+                cut = cut or index_boundary(self.recording, self.flow, op)
                 if cut is not None:
                     cuts.append(cut)
                 for output in op.outputs:

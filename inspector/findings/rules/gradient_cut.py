@@ -10,7 +10,7 @@ from inspector.found import Finding
 from inspector.language import sentence, sentences
 from inspector.records import ParameterInfo
 from inspector.why_records import Why
-from inspector.whys.gradient import boundary_at, why_no_gradient
+from inspector.whys.gradient import boundary_at, index_boundary, why_no_gradient
 
 MOST_SEARCHES = 4
 """Ways that are searched; mostly one op cuts all parameters off."""
@@ -63,7 +63,7 @@ def _uses(evidence: Evidence, waiting: list[ParameterInfo]) -> dict[str, set[int
 def _finding(evidence: Evidence, cut_off: list[ParameterInfo], why: Why) -> Finding:
     recording = evidence.recording
     op = recording.ops[why.cause or 0]
-    boundary = boundary_at(recording, op)
+    boundary = boundary_at(recording, op) or index_boundary(recording, evidence.flow, op)
     kind = "" if boundary is None else boundary.kind
     names = some_of([info.name for info in cut_off])
     learning = [info for info in cut_off if not _is_written(evidence, info)]

@@ -1,8 +1,9 @@
-"""A running sum of losses, which holds on to the autograd graph of every step."""
+"""A running sum or a list of losses, which holds on to the autograd graph of every step."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator, Mapping
 
 from inspector.findings.evidence import Evidence
 from inspector.findings.rule import Rule
@@ -16,9 +17,14 @@ _SCALES = frozenset(("mul", "mul_", "rmul", "div", "div_", "true_divide", "trued
 MOST_BETWEEN = 3
 """Ops between a loss and the sum: a weight, a division by the number of batches."""
 
+ENOUGH_STEPS = 3
+"""Losses of so many optimizer steps, used side by side, were in a list."""
+
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each line that adds up the losses of several backward passes."""
+    """One finding for each line that adds up the losses of several backward passes, or that uses
+    those of several steps side by side.
+    """
     if len(evidence.backwards) < 2:
         return
     pass_of = {
@@ -40,10 +46,56 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         if added is not None:
             place = (op.source.file, op.source.line, op.source.column)
             lines.setdefault(place, []).append((op, added))
-    for found in lines.values():
-        chain = _chain(evidence, found)
-        if len(chain) > 1:
-            yield _finding(evidence, chain)
+    chains = [chain for found in lines.values() if len(chain := _chain(evidence, found)) > 1]
+    for chain in chains:
+        yield _finding(evidence, chain)
+    if not chains:
+        yield from _in_a_list(evidence, pass_of)
+
+
+def _in_a_list(evidence: Evidence, pass_of: Mapping[int, int]) -> Iterator[Finding]:
+    """The first line that takes the losses of several steps when all of them are over."""
+    starts = [step.first_op for step in evidence.optimizer_steps]
+    uses: dict[Hashable, dict[int, Op]] = {}
+    for root in pass_of:
+        for number in evidence.consumers.get(root, ()):
+            op = evidence.recording.ops[number]
+            if op.source is not None and op.id not in evidence.nodes_of:
+                place = (op.source.file, op.source.line, bisect_right(starts, op.id))
+                uses.setdefault(place, {})[root] = op
+    for taken in uses.values():
+        makers = (evidence.maker(root) for root in taken)
+        steps = {bisect_right(starts, maker.id) for maker in makers if maker is not None}
+        if len(steps) >= ENOUGH_STEPS:
+            yield _of_a_list(evidence, taken, pass_of)
+            return
+
+
+def _of_a_list(evidence: Evidence, taken: Mapping[int, Op], pass_of: Mapping[int, int]) -> Finding:
+    ops = sorted({op.id: op for op in taken.values()}.values(), key=lambda op: op.id)
+    first = evidence.maker(min(taken))
+    nodes = sum(len(evidence.passes.get(pass_of[root], ())) for root in taken)
+    return Finding(
+        "graphs-kept-alive",
+        "warning",
+        sentence(
+            "{op} is given the losses of {count} steps with their history, kept until then: they "
+            "hold {nodes} autograd nodes alive, {each} more with every step, and no backward pass "
+            "goes through them again.",
+            op=evidence.words(ops[0]),
+            count=len(taken),
+            nodes=nodes,
+            each=nodes // len(taken),
+        ),
+        op=ops[0].id,
+        tensor=min(taken),
+        source=ops[0].source,
+        related=tuple(op.id for op in (first, *ops[1:20]) if op is not None),
+        help=sentence(
+            "Keep numbers: losses.append(loss.item()), or tensors without history: "
+            "losses.append(loss.detach())."
+        ),
+    )
 
 
 def _unscaled(evidence: Evidence, tensor: int) -> Iterator[int]:
@@ -95,10 +147,11 @@ def _finding(evidence: Evidence, chain: list[tuple[Op, int]]) -> Finding:
 
 RULE = Rule(
     name="graphs-kept-alive",
-    title=sentence("A sum of losses keeps all graphs alive"),
+    title=sentence("A sum or list of losses keeps all graphs alive"),
     what=sentence(
         "A line that adds losses to a sum which requires grad, over several backward passes, "
-        "where no backward pass goes through the sum itself."
+        "where no backward pass goes through the sum itself; and a line that takes the losses of "
+        "several optimizer steps side by side, which were in a list until then."
     ),
     why=sentence(
         "PyTorch says nothing: memory grows with every step. Backward frees what the nodes had "

@@ -100,11 +100,14 @@ def _looked_at(evidence: Evidence, asked: list[Op], last: Step) -> bool:
         bool(before)
         and after <= before
         and not any(
-            ops[number].name in _MEASURES
-            for op in asked
-            for number in evidence.flow.descendants(op.id)
+            _measures(ops[number]) for op in asked for number in evidence.flow.descendants(op.id)
         )
     )
+
+
+def _measures(op: Op) -> bool:
+    """Whether an op compares or counts predictions. `max` without a dim is the brightest pixel."""
+    return op.name in _MEASURES and not (op.name == "max" and len(op.outputs) < 2)
 
 
 def _renewing(evidence: Evidence, late: list[Op]) -> set[int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inspector.findings.evidence import Evidence
+from inspector.findings.evidence import Evidence, some_of
 from inspector.findings.failing import failed_with
 from inspector.findings.rule import Rule
 from inspector.found import Finding
@@ -13,7 +13,6 @@ from inspector.records import Failure, Op
 from inspector.whys.gradient import Boundary, boundary_at
 
 NAME = "loss-without-graph"
-MOST_NAMED = 5
 
 _MESSAGE = r"does not require grad and does not have a grad_fn"
 
@@ -56,14 +55,15 @@ def _cuts(evidence: Evidence, root: int) -> list[Boundary]:
     seen: set[int] = set()
     todo = [root]
     while todo:
-        maker = recording.tensors[todo.pop()].producer
+        number = todo.pop()
+        maker = recording.tensors[number].producer
         if maker is None or maker in seen:
             continue
         seen.add(maker)
         op = recording.ops[maker]
         # What made a parameter (its initialisation, under no_grad) is no part of the loss.
         todo += [one for one in (*op.inputs, *op.overwrites) if recording.tensors[one].name is None]
-        boundary = boundary_at(recording, op)
+        boundary = boundary_at(recording, op) or boundary_at(recording, op, number)
         if boundary is not None:
             found[maker] = boundary
     return [found[number] for number in sorted(found)]
@@ -100,8 +100,8 @@ def _nothing(evidence: Evidence, failure: Failure, root: int | None) -> Finding:
         tensor=name,
     )
     if frozen:
-        names = ", ".join(frozen[:MOST_NAMED])
-        message = sentences(message, sentence("Frozen parameters: {names}.", names=names))
+        names = sentence("Frozen parameters: {names}.", names=some_of(frozen))
+        message = sentences(message, names)
     return Finding(
         NAME, "error", message, op=None if maker is None else maker.id, tensor=root,
         source=failure.source, help=sentence("Set requires_grad on what is to be learned (its "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from inspector.axes import split_arguments
 from inspector.findings.evidence import Evidence
 from inspector.findings.failing import error_at, raised_op, torch_says
 from inspector.findings.rule import Rule
@@ -35,6 +37,13 @@ _PAIRS = {
     "conv3d": (0, 1, 1, 1),
 }
 """Op -> (input, its dimension, other input, its dimension): the two that have to be equal."""
+
+_ALIKE = re.compile(r"match the size of tensor|broadcast|same (?:size|shape|as)|shape mismatch")
+"""What is said where all dimensions have to be equal, or 1."""
+
+_DIM = re.compile(r"(?:dim=|axis=)?-?\d+")
+_JOINS = ("cat", "concat", "concatenate")
+_CLASSES = ("cross_entropy", "nll_loss")
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -73,8 +82,14 @@ def _culprit(evidence: Evidence, op: Op) -> tuple[int, int, int] | None:
     tensors = evidence.recording.tensors
     shapes = [tensors[number].shape for number in op.inputs]
     pair = _PAIRS.get(op.name)
+    if op.name in _JOINS:
+        return _unlike_the_first(op, shapes)
+    if op.name in _CLASSES:
+        return _other_batch(op, shapes)
     if pair is None or len(shapes) < 2:
-        return _unequal(op, shapes)
+        failure = evidence.recording.failure
+        alike = failure is not None and _ALIKE.search(failure.message)
+        return _unequal(op, shapes) if alike else None
     one, at, other, there = pair
     if len(shapes[one]) < abs(at) or len(shapes[other]) < abs(there):
         return None
@@ -102,9 +117,35 @@ def _unequal(op: Op, shapes: list[tuple[int, ...]]) -> tuple[int, int, int] | No
     return None
 
 
+def _unlike_the_first(op: Op, shapes: list[tuple[int, ...]]) -> tuple[int, int, int] | None:
+    """Of tensors that are joined: the first size that differs outside of the joined dimension."""
+    grown = next((text for text in split_arguments(op.arguments) if _DIM.fullmatch(text)), "dim=0")
+    dim = int(grown.partition("=")[2] or grown)
+    for number, shape in zip(op.inputs[1:], shapes[1:], strict=True):
+        if len(shape) != len(shapes[0]):
+            return None
+        for at, (size, expected) in enumerate(zip(shape, shapes[0], strict=True)):
+            if size != expected and at != dim % len(shape):
+                return number, at, expected
+    return None
+
+
+def _other_batch(op: Op, shapes: list[tuple[int, ...]]) -> tuple[int, int, int] | None:
+    """Of class numbers: the first size that is not as that of the scores, whose dimension 1 has
+    the classes.
+    """
+    if len(shapes) < 2 or len(shapes[1]) != len(shapes[0]) - 1:
+        return None
+    expected = (*shapes[0][:1], *shapes[0][2:])
+    for at, (size, wanted) in enumerate(zip(shapes[1], expected, strict=True)):
+        if size != wanted:
+            return op.inputs[1], at, wanted
+    return None
+
+
 def _help(evidence: Evidence, op: Op) -> str:
     shapes = [evidence.recording.tensors[number].shape for number in op.inputs]
-    if op.name in ("cross_entropy", "nll_loss") and len(shapes) > 1 and len(shapes[1]) > 1:
+    if op.name in _CLASSES and len(shapes) > 1 and len(shapes[1]) > 1:
         if shapes[1][-1] == 1:
             target = evidence.tensor_words(op.inputs[1])
             return sentence(

@@ -6,15 +6,23 @@ import ast
 from collections.abc import Iterator
 
 from inspector.findings.evidence import Evidence, some_of
+from inspector.findings.failing import failed_with
+from inspector.findings.holders import Holder, holders, makes_a_module, makes_a_parameter
 from inspector.findings.rule import Rule
 from inspector.found import Finding
 from inspector.language import sentence, sentences
 from inspector.parsing import parse
-from inspector.records import ModuleCall, Recording
+from inspector.records import ModuleCall, Op, Recording
+
+_EMPTY = "optimizer got an empty parameter list"
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for each line that calls such modules, if they have parameters that learn."""
+    """One finding for each line that calls such modules, if they have parameters that learn, and
+    one for an optimizer that found none because of them.
+    """
+    if failed_with(evidence, _EMPTY) is not None:
+        yield from _empty(evidence)
     lines: dict[object, list[ModuleCall]] = {}
     for call in evidence.recording.module_calls:
         if _is_stranger(evidence, call):
@@ -102,6 +110,57 @@ def _is_argument(recording: Recording, call: ModuleCall) -> bool:
     )
 
 
+def _empty(evidence: Evidence) -> Iterator[Finding]:
+    """Where the program put modules, or parameters, into a plain container, if it did."""
+    for file, text in evidence.recording.sources.items():
+        for makes in (makes_a_module, makes_a_parameter):
+            for holder in holders(file, text, makes):
+                made = _made_in(evidence, holder)
+                if made is not None:
+                    yield _nothing_to_move(holder, made)
+                    return
+
+
+def _made_in(evidence: Evidence, holder: Holder) -> Op | None:
+    """The first op that ran below the line of a holder: it filled in a weight."""
+    lines = range(holder.source.line, (holder.source.end_line or holder.source.line) + 1)
+    return next(
+        (
+            op
+            for op in evidence.recording.ops
+            if any(one.file == holder.source.file and one.line in lines for one in op.stack)
+        ),
+        None,
+    )
+
+
+def _nothing_to_move(holder: Holder, made: Op) -> Finding:
+    told = {"attribute": holder.attribute, "owner": holder.owner, "kind": holder.kind}
+    if holder.kind == "tensor":
+        message = sentence(
+            "The optimizer was given no parameters: {attribute} of {owner} is a tensor that "
+            "requires grad, but no nn.Parameter, and parameters() does not see it.",
+            **told,
+        )
+    else:
+        message = sentence(
+            "The optimizer was given no parameters: {attribute} of {owner} is a plain {kind}, and "
+            "parameters() does not see what is in it.",
+            **told,
+        )
+    return Finding(
+        "unregistered-module",
+        "error",
+        message,
+        op=made.id,
+        source=holder.source,
+        help=sentence(
+            "Use nn.ModuleList, nn.ModuleDict, nn.ParameterList or nn.Parameter: what they hold is "
+            "registered."
+        ),
+    )
+
+
 def _first_op(evidence: Evidence, call: ModuleCall) -> int | None:
     """The first op of a call, or of those inside of it."""
     if call.ops:
@@ -117,7 +176,8 @@ RULE = Rule(
         "Calls of modules with parameters inside of a module that has them neither as an "
         "attribute nor in a ModuleList, and whose parameters get gradients. A warning if an "
         "optimizer moved other parameters of that module and never these, else a note, and so for "
-        "a network that is handed in as an argument: it may be fixed on purpose."
+        "a network that is handed in as an argument: it may be fixed on purpose. An error at the "
+        "line of the list if the optimizer found no parameters at all."
     ),
     why=sentence(
         "PyTorch says nothing, or `optimizer got an empty parameter list`. parameters(), "
