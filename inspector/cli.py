@@ -24,7 +24,7 @@ from inspector.commands.check import check
 from inspector.commands.completion import completion
 from inspector.commands.export import export
 from inspector.commands.library import library
-from inspector.commands.places import stop
+from inspector.commands.places import Place, stop
 from inspector.commands.record import record
 from inspector.commands.speaking import report, told
 from inspector.errors import InspectorError
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("file")
+@click.argument("file", type=Place())
 @click.option("--text", is_flag=True, help="Every op, one a line.")
 def info(file: str, text: bool) -> None:
     """Say what is in the recording FILE."""
@@ -111,8 +111,8 @@ def _counts(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 @main.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", type=Place())
+@click.argument("b", type=Place())
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -139,7 +139,7 @@ def diff(a: str, b: str, tolerance: float | None, ops: bool) -> None:
 
 
 @main.command()
-@click.argument("files", nargs=-1)
+@click.argument("files", nargs=-1, type=Place())
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),

@@ -18,6 +18,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.capture import CaptureOptions, recording
+from inspector.capture.tracebacks import strip
 from inspector.language import of_environment, sentence
 from inspector.languages import language
 
@@ -104,18 +105,22 @@ def record_cell(shell: Any, line: str, cell: str) -> Any:
     asked = parser.parse_args(words)
     if not asked.name.isidentifier():
         parser.error(_told(sentence("{name!r} is no name of a variable", name=asked.name)))
-    body, last = _compiled(shell, cell)
+    number = len(shell.history_manager.input_hist_raw) - 1  # its count may be the next cell's
+    body, last = _compiled(shell, cell, number)
     loss = None if asked.loss is None else compile(asked.loss, "<--loss>", "eval")
     value = None
     session = None
     try:
         with recording(CaptureOptions(values=asked.values)) as session:
-            session.meta["model"] = f"In [{shell.execution_count}]"
+            session.meta["model"] = f"In [{number}]"
             exec(body, shell.user_ns)
             if last is not None:
                 value = eval(last, shell.user_ns)
             if loss is not None:
                 eval(loss, shell.user_ns).backward()
+    except BaseException as error:
+        strip(error)
+        raise
     finally:
         if session is not None and session.finished:
             shell.user_ns[asked.name] = session.recording
@@ -123,13 +128,13 @@ def record_cell(shell: Any, line: str, cell: str) -> Any:
     return value
 
 
-def _compiled(shell: Any, cell: str) -> tuple[CodeType, CodeType | None]:
+def _compiled(shell: Any, cell: str, number: int) -> tuple[CodeType, CodeType | None]:
     """A cell as what is run, and what its value is: the last line, where that is an expression.
 
     The shell keeps the text under the name of the file, so that tracebacks and we find its lines.
     """
     text = shell.transform_cell(cell)
-    name = shell.compile.cache(text, shell.execution_count, raw_code=cell)
+    name = shell.compile.cache(text, number, raw_code=cell)
     flags = shell.compile.flags  # `from __future__ import …` of the cells before
     tree = ast.parse(text, name)
     end = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import threading
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 _lock = threading.Lock()
@@ -36,8 +38,7 @@ def parse_expression(text: str) -> ast.Expression:
 
 
 def _parsed(text: str, mode: str) -> Any:
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of "\\d", "1if" and the like: the user has been warned
+    with _lock, _unwarned():
         for _ in range(_TRIES):
             try:
                 return ast.parse(text, mode=mode)
@@ -49,11 +50,26 @@ def _parsed(text: str, mode: str) -> Any:
 def syntax_error(text: str, file: str = "<text>") -> SyntaxError | None:
     """Why a file's text cannot be compiled; None where it can. Nothing of it is run."""
     try:
-        with _lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _lock, _unwarned():
             compile(text, file, "exec", dont_inherit=True)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError) as error:  # NUL, or nested too deeply
         return SyntaxError(str(error) or type(error).__name__)
     return None
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """No warnings of what is wrong in a text: the user has had them.
+
+    `warnings.catch_warnings` would have Python forget which warnings it has shown, and those of the
+    program that is being recorded be shown again.
+    """
+    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    ignore = ("ignore", None, Warning, None, 0)
+    filters.insert(0, ignore)
+    try:
+        yield
+    finally:
+        filters.remove(ignore)

@@ -178,7 +178,9 @@ def test_a_script_finds_what_it_finds_under_python(tmp_path: Path) -> None:
 
 def test_a_module_of_a_package_finds_what_it_finds_under_python(tmp_path: Path) -> None:
     text = (
-        "import sys\nfrom . import beside\nfrom .beside import value\n"
+        "import atexit, pickle, sys\nfrom . import beside\nfrom .beside import value\n"
+        "class Kept: pass\n"
+        "atexit.register(lambda: print(pickle.loads(pickle.dumps(Kept)), __annotations__))\n"
         "print(__name__, __file__, __package__, __spec__.name, sys.argv, value, sys.path[0])\n"
     )
     write(tmp_path / "package", "")

@@ -90,6 +90,7 @@ def test_the_cell_magic_records_shows_and_changes_nothing(run_cells: Any) -> Non
     )
     assert kinds(recorded) == ["display_data", "execute_result"]
     assert recorded[1].data["text/plain"] == "torch.Size([4, 2])"
+    assert recorded[0].data["text/plain"].startswith("<Recording of In [2]: 3 ops")
     assert frame(recorded).startswith("<!doctype html>")
     assert told[0].text.splitlines() == [
         "['linear', 'relu', 'sum'] True True",
@@ -98,6 +99,7 @@ def test_the_cell_magic_records_shows_and_changes_nothing(run_cells: Any) -> Non
     ]
     assert kinds(failing) == ["display_data", "error"]
     assert failing[1].ename == "RuntimeError"
+    assert "inspector/" not in "".join(failing[1].traceback)
     assert frame(failing)
     assert after[0].text == "RuntimeError ['linear', 'ones', 'matmul'] torch.Size([4, 2])\n"
     assert "invalid choice: 'some'" in str(refused)

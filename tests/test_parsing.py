@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 import pytest
@@ -26,6 +27,15 @@ def test_a_parser_that_another_thread_disturbed_is_asked_again(
     assert ast.unparse(tree) == "x = 1"
     disturbed.append(SystemError("AST constructor recursion depth mismatch"))
     assert ast.unparse(parse_expression("x + 1")) == "x + 1"
+
+
+def test_parsing_neither_warns_nor_has_shown_warnings_shown_again() -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        for text in ('x = "\\d"', "y = 1if x else 2"):
+            warnings.warn("mind the step", stacklevel=1)
+            assert parse(text) is not None
+    assert [str(one.message) for one in shown] == ["mind the step"]
 
 
 def test_what_is_no_python_has_no_tree() -> None:

@@ -75,6 +75,30 @@ def test_a_broadcasting_loss_warns_at_its_caller() -> None:
     assert recording.tensors[warning.tensor].shape == (2,)
 
 
+def test_a_warning_of_a_hook_is_shown_at_its_backward_pass() -> None:
+    def program(x: torch.Tensor) -> None:
+        net = nn.Linear(2, 1)
+        net.register_full_backward_hook(lambda module, inputs, outputs: None)
+        net(x.detach()).sum().backward()  # stacklevel=5: through the engine
+
+    recording, shown = watched(program, times=2)
+    assert shown == alone(program, times=2)
+    assert len(shown) == 1
+    assert recording.warnings[0].message.startswith("Full backward hook")
+
+
+def test_a_warning_shown_once_is_not_shown_again_at_the_next_new_function() -> None:
+    functions = [torch.exp, torch.sin, torch.Tensor.t]
+
+    def program(x: torch.Tensor) -> None:
+        warnings.warn("mind the step", stacklevel=1)
+        if functions.pop()(x).requires_grad:  # what is read is looked for in the source
+            pass
+
+    _, shown = watched(program, times=3)
+    assert len(shown) == 1
+
+
 def test_a_warning_of_the_programs_own_is_recorded_once_per_place() -> None:
     def program(x: torch.Tensor) -> None:
         warnings.warn("mind the step", UserWarning, stacklevel=1)

@@ -123,11 +123,16 @@ def _classify(func: Callable[..., Any]) -> CallKind:
     return CallKind.COMPUTE
 
 
+_resolve: Callable[[Any], str | None] = getattr(resolve_name, "__wrapped__", resolve_name)
+"""Without its filter of warnings: Python forgets what it has shown when a filter is set, and would
+show the program's warnings again."""
+
+
 def qualified_name(func: Callable[..., Any]) -> str:
     """As in "torch.nn.functional.linear"; functions torch can't name go by module and qualname."""
     if isinstance(func, Opaque):
         return func.function
-    name = resolve_name(func)
+    name = _resolve(func)
     if name is None:
         module = getattr(func, "__module__", None) or "torch"
         name = f"{module}.{getattr(func, '__qualname__', type(func).__name__)}"

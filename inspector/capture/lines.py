@@ -13,6 +13,7 @@ from types import FrameType
 from inspector.capture.branches import line_branches, line_counts
 from inspector.capture.monitoring import LineMonitor, available
 from inspector.capture.tape import Tape
+from inspector.capture.terminated import Terminated
 from inspector.capture.tracing import LineTracer
 from inspector.language import sentence
 from inspector.records import LineBranch
@@ -46,10 +47,10 @@ class LineRecorder:
             self._tape.trace = self._counter.alone
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, place: object) -> None:
         self._tape.trace = None
         self._counter.stop()
-        if self._counter.interrupted:
+        if self._counter.interrupted and not isinstance(error, Terminated):  # we may have muted it
             self._tape.note(
                 sentence(
                     "Lines were counted only until the program set a tracer of its own, or took "

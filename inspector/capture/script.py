@@ -10,26 +10,18 @@ import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
-
-import torch
 
 from inspector.capture.options import CaptureOptions
 from inspector.capture.session import Session
-from inspector.capture.terminated import Terminated
+from inspector.capture.tracebacks import RUNPY, file_of, frames, strip
 from inspector.errors import CaptureError, SourceError
 from inspector.language import sentence
 from inspector.records import Recording
 
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl+C ended."""
-TERMINATED = 143
-"""What it reports for one that SIGTERM ended."""
-
-_OURS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
-_RUNPY = ("<frozen runpy>", runpy.__file__)
-_TORCH = os.path.join(os.path.dirname(torch.__file__), "")
 
 
 def record_script(
@@ -104,16 +96,13 @@ def run_script(
     try:
         with around, within or nullcontext():
             if as_module:
-                runpy.run_module(script, run_name="__main__", alter_sys=True)
+                _run_module(script)
             else:
                 _run_file(os.path.abspath(script))
     except SystemExit as request:
         status = _status(request)
     except KeyboardInterrupt as interrupt:
-        _print_own(interrupt)
-        status = INTERRUPTED
-    except Terminated:
-        status = TERMINATED
+        status = _printed_own(interrupt, INTERRUPTED)
     except BaseException as error:
         if _not_started(error):
             raise
@@ -123,8 +112,7 @@ def run_script(
                     "Cannot run the module {script}: {error}.", script=script, error=str(error)
                 )
             ) from error
-        _print_own(error)
-        status = 1
+        status = _printed_own(error, 1)
     return status
 
 
@@ -167,6 +155,23 @@ def _run_file(path: str) -> None:
     exec(code, vars(sys.modules["__main__"]))
 
 
+def _run_module(name: str) -> None:
+    """Execute a module as `__main__`.
+
+    `runpy.run_module` would take it away at its end, when functions of `atexit` and threads still
+    need it; `pdb` finds modules as we do.
+    """
+    sys.argv[0] = "-m"  # while packages around it are imported
+    _, spec, code = runpy._get_module_details(name)  # type: ignore[attr-defined]
+    sys.argv[0] = spec.origin
+    main = _main_module(spec.origin)
+    vars(main).update(
+        __cached__=spec.cached, __loader__=spec.loader, __package__=spec.parent, __spec__=spec
+    )
+    sys.modules["__main__"] = main
+    exec(code, vars(main))
+
+
 @contextlib.contextmanager
 def _put_back() -> Iterator[None]:
     """What a script changes in `sys` is afterwards as it was."""
@@ -184,7 +189,7 @@ def _become_main(script: str, arguments: tuple[str, ...], as_module: bool) -> No
         # In place of the folder of `inspector`'s own start, as if the script had been started.
         folder = os.getcwd() if as_module else os.path.dirname(os.path.realpath(script))
         sys.path[:1] = [folder]
-    if not as_module:  # runpy makes the module's own
+    if not as_module:
         sys.modules["__main__"] = _main_module(os.path.abspath(script))
 
 
@@ -213,75 +218,36 @@ def _status(request: SystemExit) -> int:
 # -- the script's exception, as Python shows it --------------------------------------------------
 
 
-def _frames(error: BaseException) -> list[TracebackType]:
-    found, step = [], error.__traceback__
-    while step is not None:
-        found.append(step)
-        step = step.tb_next
-    return found
-
-
-def _file(step: TracebackType) -> str:
-    return step.tb_frame.f_code.co_filename
-
-
 def _not_started(error: BaseException) -> bool:
     """Whether the recording itself could not start: the script is not even begun."""
     script = sys.modules["__main__"].__dict__
     return isinstance(error, CaptureError) and not any(
-        step.tb_frame.f_globals is script or _file(step) in _RUNPY for step in _frames(error)
+        step.tb_frame.f_globals is script or file_of(step) in RUNPY for step in frames(error)
     )
 
 
 def _is_runpys(error: BaseException) -> bool:
     """Whether runpy found no such module, rather than the module failing at an import."""
-    frames = _frames(error)
-    return isinstance(error, ImportError) and bool(frames) and _file(frames[-1]) in _RUNPY
+    steps = frames(error)
+    return isinstance(error, ImportError) and bool(steps) and file_of(steps[-1]) in RUNPY
 
 
-def _print_own(error: BaseException) -> None:
-    """Print a traceback as if the script ran by itself, through its own `sys.excepthook`."""
-    seen: set[int] = set()
-    todo: list[BaseException | None] = [error]
-    while todo:
-        current = todo.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        current.__traceback__ = _joined(_kept(_frames(current)))
-        todo += [current.__cause__, current.__context__]
-        if isinstance(current, BaseExceptionGroup):
-            todo += current.exceptions
-    sys.excepthook(type(error), error, error.__traceback__)
+def _printed_own(error: BaseException, status: int) -> int:
+    """Print a traceback as if the script ran by itself, through its own `sys.excepthook`.
 
-
-def _kept(frames: list[TracebackType]) -> list[TracebackType]:
-    """The frames that are there without us: not ours, runpy's or those that led to ours."""
-    kept: list[TracebackType] = []
-    for step in frames:
-        file, name = _file(step), step.tb_frame.f_code.co_name
-        if file.startswith(_OURS):
-            # torch's Python functions reach a function mode by calling themselves again.
-            while kept and _is_dispatch(kept[-1]):
-                kept.pop()
-            continue
-        if file in _RUNPY or (file == contextlib.__file__ and name == "inner" and not kept):
-            continue
-        kept.append(step)
-    return kept
-
-
-def _is_dispatch(step: TracebackType) -> bool:
-    """Whether a frame of torch waits for `handle_torch_function`."""
-    code = step.tb_frame.f_code
-    return code.co_filename.startswith(_TORCH) and (
-        code.co_name == "handle_torch_function" or "handle_torch_function" in code.co_names
-    )
-
-
-def _joined(frames: list[TracebackType]) -> TracebackType | None:
-    following: TracebackType | None = None
-    for step in reversed(frames):
-        step.tb_next = following
-        following = step
-    return following
+    Returns:
+        `status`, or the exit code that the hook asks for.
+    """
+    strip(error)
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as request:
+        return _status(request)
+    except BaseException as problem:
+        problem.__context__ = None
+        strip(problem)
+        sys.stderr.write("Error in sys.excepthook:\n")
+        sys.__excepthook__(type(problem), problem, problem.__traceback__)
+        sys.stderr.write("\nOriginal exception was:\n")
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    return status

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inspector import __version__
+from inspector.commands.places import Place
 from inspector.commands.speaking import encodable, report, told
 from inspector.errors import QuestionError
 from inspector.language import counted, sentence
@@ -48,8 +49,8 @@ def _names(context: click.Context, parameter: click.Parameter, given: tuple[str,
 @click.option("--explain", metavar="RULE", help="Print a rule's page and stop.")
 @click.option("--rules", "listing", is_flag=True, help="List the rules and stop.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as for python -m.")
-@click.argument("script", required=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", required=False, type=Place())
+@click.argument("arguments", nargs=-1, type=Place())
 def check(
     kind: str,
     select: list[str],

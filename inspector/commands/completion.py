@@ -9,7 +9,7 @@ EPILOG = """
 \b
 Examples:
   eval "$(inspector completion bash)"                     in ~/.bashrc
-  eval "$(inspector completion zsh)"                      in ~/.zshrc
+  eval "$(inspector completion zsh)"                      in ~/.zshrc, below compinit
   inspector completion fish > ~/.config/fish/completions/inspector.fish
 \b
 It completes the program `inspector`; `python -m inspector` is Python's to complete.

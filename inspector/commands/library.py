@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inspector.commands.places import stop
+from inspector.commands.places import Place, stop
 from inspector.commands.speaking import report, told
 from inspector.language import counted
 
@@ -33,6 +33,7 @@ _SHORT = 4
 @click.group(epilog=EPILOG)
 @click.option(
     "--folder",
+    type=Place("dir"),
     help="Where the recordings are kept; $INSPECTOR_LIBRARY, or else in your data directory.",
 )
 @click.pass_context
@@ -66,7 +67,7 @@ def _line(entry: Entry) -> str:
 
 
 @library.command()
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, type=Place())
 @click.option("--name", default="", help="The model's by default.")
 @click.option("--tag", "tags", multiple=True, help="Any number of them.")
 @click.option("--note", default="")

@@ -1,16 +1,32 @@
-"""Where commands write, and how they stop."""
+"""Files and folders on the command line: completed by shells, checked before they are written."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
+
+import click
+from click.shell_completion import CompletionItem
 
 from inspector.commands.speaking import report
 from inspector.language import sentence
 
 WRONG_USE = 2
+
+
+class Place(click.types.StringParamType):
+    """The name of a file or a folder, which shells complete. What is there is looked at later."""
+
+    def __init__(self, kind: Literal["file", "dir"] = "file") -> None:
+        self.name = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Have the shell do it."""
+        return [CompletionItem(incomplete, type=self.name)]
 
 
 def stop(message: str) -> NoReturn:

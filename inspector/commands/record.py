@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from inspector.commands.places import WRONG_USE, not_written, target
+from inspector.commands.places import WRONG_USE, Place, not_written, target
 from inspector.commands.progress import Progress
 from inspector.commands.speaking import report
 from inspector.errors import InspectorError
@@ -23,6 +24,7 @@ from inspector.language import counted, sentence
 from inspector.ranks import of_rank, with_part
 
 if TYPE_CHECKING:
+    from inspector.capture.terminated import Termination
     from inspector.capture.watching.window import Watch
     from inspector.records import Recording
 
@@ -102,6 +104,9 @@ class _Recorder:
                     file=name,
                 )
             )
+        if not recording.ops:
+            for text in recording.notes:  # say why
+                report(sentence("note: {text}", text=text))
         if not part:
             self._tidy()
 
@@ -120,8 +125,18 @@ class _Recorder:
                 report(sentence("took away {file}, which was of a former run", file=name))
 
 
-@click.command(context_settings={"allow_interspersed_args": False}, epilog=EPILOG)
-@click.option("-o", "--output", default="run.inspect", show_default=True, help="Where to write.")
+class _Command(click.Command):
+    """Its options stand before the script: behind it, shells complete names of files only."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if ctx.params.get("script") is None:
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(incomplete, type="file")]
+
+
+@click.command(cls=_Command, context_settings={"allow_interspersed_args": False}, epilog=EPILOG)
+@click.option("-o", "--output", type=Place(), default="run.inspect", show_default=True,
+              help="Where to write.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Record this many optimizer steps.")
 @click.option(
     "--start-at-step",
@@ -160,8 +175,8 @@ class _Recorder:
               help="Stop recording after.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module, as for python -m.")
-@click.argument("script", type=click.Path())
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("script", type=Place())
+@click.argument("arguments", nargs=-1, type=Place())
 def record(output: str, quiet: bool, module: bool, script: str, arguments: tuple[str, ...],
            **asked: Any) -> None:  # fmt: skip
     """Run SCRIPT with its own ARGUMENTS and record it, without a change to its code.
@@ -174,14 +189,20 @@ def record(output: str, quiet: bool, module: bool, script: str, arguments: tuple
     from inspector.capture.script import about, run_script
     from inspector.capture.terminated import Termination
 
-    watch = _watch(recorder, about(script, arguments), asked)
-    recorder.script_ended = lambda: watch.over
     termination = Termination()
+    watch = _watch(recorder, about(script, arguments), asked, termination)
+    recorder.script_ended = lambda: watch.over
+
+    def last_words(error: BaseException) -> None:
+        watch.__exit__(type(error), error, error.__traceback__)
+        _conclude(recorder, watch)
+
+    termination.last_words = last_words
     status = run_script(script, arguments, watch, termination, as_module=module)
     if not watch.forked:  # a child of the script ends as it would alone: the parent tells
         _conclude(recorder, watch)
     termination.finish()
-    sys.exit(status)
+    sys.exit(WRONG_USE if recorder.failed else status)  # why was told when it happened
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -195,7 +216,9 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("--stop needs --steps, --when-nonfinite or --watch: when to stop?")
 
 
-def _watch(recorder: _Recorder, meta: dict[str, Any], asked: dict[str, Any]) -> Watch:
+def _watch(
+    recorder: _Recorder, meta: dict[str, Any], asked: dict[str, Any], termination: Termination
+) -> Watch:
     from inspector.capture import CaptureOptions
     from inspector.capture.watching.nonfinite import LastGood, Lookout
     from inspector.capture.watching.window import Telling, Window
@@ -207,7 +230,7 @@ def _watch(recorder: _Recorder, meta: dict[str, Any], asked: dict[str, Any]) -> 
         only=asked["only"],
     )
     telling = Telling(recorder.progress.show, recorder.keep, recorder.say)
-    common = {"start": asked["start_at_step"], "stop": asked["stop"]}
+    common = {"start": asked["start_at_step"], "stop": asked["stop"], "held": termination.held}
     if asked["watch"]:
         return Lookout(options, meta, telling, **common)
     if asked["when_nonfinite"]:
@@ -220,5 +243,3 @@ def _conclude(recorder: _Recorder, watch: Watch) -> None:
     recorder.conclude()
     for text in watch.shortfall():
         report(text)
-    if recorder.failed:
-        sys.exit(WRONG_USE)  # why was told when it happened

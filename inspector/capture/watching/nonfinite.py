@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+from inspector.capture.warned import WarningRecorder
 from inspector.capture.watching.finite import (
     LossGate,
     all_finite,
@@ -49,6 +50,7 @@ class _FiniteWatch(Watch):
 
     def __enter__(self) -> _FiniteWatch:
         with ExitStack() as entered:
+            entered.enter_context(WarningRecorder())  # the gate is a frame between two of torch
             entered.enter_context(LossGate(lambda: self._meet(LOSS)))  # below a recording's own
             super().__enter__()
             entered.callback(self._outputs.end)

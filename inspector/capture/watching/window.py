@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from inspector.capture.options import CaptureOptions
+from inspector.capture.tables import fill_tables
 from inspector.capture.watching.hooks import LastingHooks
 from inspector.capture.watching.span import Span, note_first_step
 from inspector.language import counted, sentence
@@ -44,6 +45,8 @@ class Watch:
         telling: where results and progress go.
         start: after how many steps to begin.
         stop: end the program when there is nothing more to record, as by `sys.exit()`.
+        held: gives a context in which a signal may not end the process: a recording is begun
+            or finished in it.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Watch:
         *,
         start: int = 0,
         stop: bool = False,
+        held: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._options = options
         self._meta = dict(meta)
         self._telling = telling
         self._start = start
         self._stop = stop
+        self._held = held
         self._span: Span | None = None
         self._broken = False
         self.hooks = LastingHooks(self._ready, self._stepped)
@@ -74,6 +79,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         with ExitStack() as entered:
+            fill_tables()  # sets filters of warnings: in the program's midst they are shown again
             entered.enter_context(self.hooks)
             if self._start == 0:
                 self._begin()
@@ -111,7 +117,8 @@ class Watch:
         if self._broken:
             return
         try:
-            act(optimizer)
+            with self._held():
+                act(optimizer)
         except Exception as error:  # ours, not the program's: it must not become its failure
             span, self._span = self._span, None
             self._broken = True
