@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
@@ -90,8 +89,8 @@ class Termination:
             self._end()
 
     def _end(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
+        # What the program has printed but not flushed is lost, as by the default action: a flush
+        # in the middle of a `print` fails, too.
         self._set(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 
