@@ -115,6 +115,64 @@ class Net(nn.Module):
         return self.inner(x)
 
 
+class Deep(nn.Module):
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for _ in range(depth):
+            self.layers.append(nn.Linear(3, 3))
+        self.head = nn.Linear(3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return self.head(x)
+
+
+def test_a_loop_in_a_constructor_is_part_of_the_expression_that_called_it() -> None:
+    def run(x: Tensor) -> Tensor:
+        return Deep(4)(x)
+
+    made = inspector.record(run, torch.ones(2, 3))
+    (box,) = [n for n in dynamic_view(made, CLOSED).nodes if n.id.startswith("expression")]
+    assert box.title == "Deep(4)"
+    assert {made.ops[op].name for op in box.ops} == {"empty", "kaiming_uniform_", "uniform_"}
+    assert len(box.ops) == 5 * 4  # weight, bias, and the first values of both
+
+
+def test_the_gradients_that_a_closed_step_takes_are_no_inputs_of_the_picture() -> None:
+    net = nn.Linear(2, 1)
+
+    def train(x: Tensor) -> None:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            net(x).sum().backward()
+            optimizer.step()
+
+    made = inspector.record(train, torch.ones(3, 2))
+    closed = dynamic_view(made, default_open(made))
+    assert_sound(closed)
+    assert {n.title for n in closed.nodes if n.kind == "input"} == {"x"}
+    steps = frozenset(n.id for n in closed.nodes if n.id.startswith("step:"))
+    assert len(steps) == 2
+    opened = dynamic_view(made, default_open(made) | steps)
+    assert [n.subtitle for n in opened.nodes if n.kind == "input" and n.title == "tensor"]
+
+
+def test_a_line_that_asks_all_parameters_the_same_asks_once() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+
+    def run(x: Tensor) -> Tensor:
+        trained = [p for p in net.parameters() if p.requires_grad]
+        return net(x) * len(trained)
+
+    view = dynamic_view(inspector.record(run, torch.ones(1, 2)), CLOSED)
+    (read,) = [n for n in view.nodes if n.kind == "decision"]
+    assert (read.title, read.subtitle, read.badge) == ("True", "requires_grad", "×4")
+    assert not [source for source, target in edges(view, "data") if target == read.id]
+
+
 def test_a_training_script_shows_its_steps_and_what_prepares_them_closed() -> None:
     def train() -> None:
         net = Net()
