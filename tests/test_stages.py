@@ -287,6 +287,15 @@ def test_a_batch_norm_is_fused_into_the_convolution_before_it(stages: dict[str, 
     assert "weights of conv2d" in one[2]
 
 
+def test_what_ran_before_does_not_change_the_graph_that_ran_last(image: Tensor) -> None:
+    for batch in (1, 2, 3):  # the executor specialises twice, and then goes by the general graph
+        optimisation_stages(Net().train(), torch.randn(batch, 3, 6, 6), grad=True)
+    found = by_name(optimisation_stages(Net().eval(), image))
+    assert (["aten::tanh"], ["aten::tanh"] * 3) in [
+        one[:2] for one in changes(found, "executed", "unrolled")
+    ]
+
+
 def test_an_unrolled_loop_has_a_copy_per_trip(stages: dict[str, Stage]) -> None:
     unrolled = changes(stages, "executed", "unrolled")
     assert (["aten::tanh"], ["aten::tanh"] * 3) in [one[:2] for one in unrolled]

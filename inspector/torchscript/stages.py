@@ -273,7 +273,10 @@ class _Maker:
         # An overloaded forward (LSTM) has a mangled name, and the module cannot be called.
         plain = not self._is_module() or hasattr(made.module, "forward")
         run = made.module if plain else self._method(made.module)
-        expected = len(list(self._method(made.module).graph.inputs()))
+        method = self._method(made.module)
+        expected = len(list(method.graph.inputs()))
+        # All models of a class share what earlier runs, perhaps in training, made of its code.
+        method._debug_flush_compilation_cache()
         try:
             with torch.set_grad_enabled(self._grad):
                 for _ in range(_WARM_UP):
