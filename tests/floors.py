@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "inspector.languages",
         "inspector.library",
         "inspector.norms",
+        "inspector.quoted",
         "inspector.recipes",
         "inspector.retold",
         "inspector.static_store",

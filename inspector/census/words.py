@@ -10,7 +10,8 @@ from inspector.census.domains import NOT_REACHED, Values
 from inspector.census.tally import ARGUMENT, Site, site_of
 from inspector.counted import DecisionSite, Value
 from inspector.language import listed, sentence
-from inspector.records import Recording, Source
+from inspector.quoted import code_at
+from inspector.records import Recording
 
 _LISTED = 4
 _LONGEST = 60
@@ -23,22 +24,15 @@ def site_words(recording: Recording, site: Site) -> DecisionSite | None:
     for decision in recording.decisions:
         source = decision.source
         if source is not None and site_of(decision) == site:
-            text = _expression(source, recording.sources.get(source.file, ""), decision.kind)
+            text = _expression(code_at(recording.sources, source), decision.kind)
             return DecisionSite(
                 source.file, source.line, source.column, source.function, decision.kind, text
             )
     return None
 
 
-def _expression(source: Source, text: str, kind: str) -> str:
-    """What stands at a place, on one line: of a statement its test, of a loop what it goes over."""
-    lines = text.splitlines()
-    if not 0 < source.line <= len(lines):
-        return ""
-    line = lines[source.line - 1].encode()  # columns count bytes
-    several = source.end_line is not None and source.end_line > source.line
-    end = len(line) if several or source.end_column is None else source.end_column
-    found = line[source.column : end].decode(errors="replace").strip()
+def _expression(found: str, kind: str) -> str:
+    """What was read at a place: of a statement its test, of a loop what it goes over."""
     loop = _LOOP.match(found)
     if loop and kind == "iter":
         what = loop.group(1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from inspector.findings.evidence import Evidence
 from inspector.found import Finding
 from inspector.language import sentence
+from inspector.quoted import code_at as quoted_at
 from inspector.records import Failure, Op, Source
 
 LONGEST_TEXT = 300
@@ -71,14 +72,9 @@ def error_at(
 
 def code_at(evidence: Evidence, source: Source | None) -> str:
     """What stands in the user's code there, if it is one short line; else ""."""
-    text = "" if source is None else evidence.recording.sources.get(source.file, "")
     if source is None or source.end_line != source.line or source.end_column is None:
         return ""
-    lines = text.split("\n")
-    if not 1 <= source.line <= len(lines):
-        return ""
-    line = lines[source.line - 1].encode()  # columns count bytes
-    code = line[source.column : source.end_column].decode(errors="ignore")
+    code = quoted_at(evidence.recording.sources, source)
     return code if len(code) <= LONGEST_CODE else ""
 
 

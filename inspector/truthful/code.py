@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from inspector.overlay.indexing import arguments_of
 from inspector.parsing import parse
+from inspector.quoted import code_at
 from inspector.records import Op, Source
 
 _LEAVING = (ast.Return, ast.Break, ast.Continue, ast.Raise)
@@ -75,11 +76,7 @@ class Code:
         """The source text of a place within one line; "" where there is none."""
         if source is None or source.end_line != source.line or source.end_column is None:
             return ""
-        lines = self._sources.get(source.file, "").splitlines()
-        if not 0 < source.line <= len(lines):
-            return ""
-        # Columns count bytes of UTF-8.
-        return lines[source.line - 1].encode()[source.column : source.end_column].decode()
+        return code_at(self._sources, source)
 
     def read(self, source: Source | None) -> str:
         """What was read at a place: the test of a whole statement, else the text there."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby, islice
 
+from inspector.quoted import code_at
 from inspector.records import Op, Recording, Source
-from inspector.views.tree import EXPRESSION, LOOP, TRIP, Box
+from inspector.views.tree import LOOP, TRIP, Box
 
 FEWEST = 3
 """Fewer ops need no box around them."""
@@ -19,7 +20,9 @@ FEWEST = 3
 LONGEST = 48
 """A title shows so much of an expression."""
 
-_PREPARING = ("__init__", "__post_init__", "__getitem__", "__getitems__", "__iter__", "__next__")
+_PREPARING = (
+    ".__init__", ".__post_init__", ".__getitem__", ".__getitems__", ".__iter__", ".__next__",
+)  # fmt: skip
 """Methods that are called by what stands in an expression or a `for`: what they run, it ran."""
 
 _INSTALLED = ("site-packages", "dist-packages")
@@ -51,9 +54,9 @@ class Expressions:
     def note(self, number: int) -> None:
         """Remember what ran a box whose inner boxes are noted."""
         box = self._boxes[number]
-        sites = {self.site(child) for child in box.children}
-        is_own = box.kind in (LOOP, TRIP, EXPRESSION) and len(sites) == 1
-        self._of_box[number] = sites.pop() if is_own else None
+        if box.kind in (LOOP, TRIP):
+            sites = {self.site(child) for child in box.children}
+            self._of_box[number] = sites.pop() if len(sites) == 1 else None
 
     def grouped(self, number: int) -> list[list[int]]:
         """The children of a box, together what one expression ran one after the other.
@@ -84,10 +87,9 @@ def expression_of(op: Op) -> Source | None:
 
 def _site(op: Op) -> Site | None:
     """The expression and the frames around it."""
-    methods = [frame.function.rpartition(".")[2] for frame in op.stack]
-    inner = [at for at, name in enumerate(methods) if name in _PREPARING]
+    prepares = (at + 1 for at, f in enumerate(op.stack) if f.function.endswith(_PREPARING))
     own = (at for at, frame in enumerate(op.stack) if not _is_installed(frame))
-    at = max([0, *(at + 1 for at in inner), *islice(own, 1)])
+    at = max([0, *prepares, *islice(own, 1)])
     if at == len(op.stack):  # nobody called it, or there is no stack
         return None
     is_own = op.call_site is None or op.call_site == op.source
@@ -101,10 +103,5 @@ def _is_installed(frame: Source) -> bool:
 def title_of_expression(sources: Mapping[str, str], op: Op) -> str:
     """The code of the expression that ran an op, cut where it is long; "" if it isn't known."""
     place = expression_of(op)
-    lines = [] if place is None else sources.get(place.file, "").splitlines()
-    if place is None or not 0 < place.line <= len(lines):
-        return ""
-    line = lines[place.line - 1].encode()  # columns count bytes of UTF-8
-    end = place.end_column if place.end_line == place.line else None
-    text = line[place.column : end].decode(errors="replace").strip().removesuffix(":")
+    text = "" if place is None else code_at(sources, place).removesuffix(":")
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
